@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where a server listens, as users write it:
+ *   tcp://HOST[:PORT]   tcp://[::1]:4420   unix:///PATH   HOST   HOST:PORT
+ * Pure text: names are resolved by stream_connect and stream_listen.
+ */
+#ifndef QBD_ADDRESS_H
+#define QBD_ADDRESS_H
+
+#include <stddef.h>
+
+#include "common/error.h"
+
+#define ADDRESS_DEFAULT_PORT "4420"
+
+enum address_family {
+  ADDRESS_TCP,
+  ADDRESS_UNIX,
+};
+
+struct address {
+  enum address_family family;
+  char host[256];       /* TCP: no brackets; never empty */
+  char port[8];         /* TCP: decimal, "0" lets a listener pick one */
+  char path[108];       /* Unix: absolute, fits sockaddr_un */
+};
+
+/* -EINVAL with "WHAT: TEXT: reason"; the scheme's nearest known name is
+ * offered for an unknown one. */
+int address_parse (const char *what, const char *text,
+                   struct address *address, struct error *err);
+
+/* The canonical URI.  buf of ADDRESS_TEXT_MAX is enough. */
+#define ADDRESS_TEXT_MAX 300
+const char *address_format (const struct address *address,
+                            char *buf, size_t buflen);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A stream: ordered bytes both ways, never blocking.  NVMe/TCP runs over it
+ * on both sides, so that a socket, TLS over a socket and the simulator's
+ * network are one thing to the protocol.
+ *
+ * One thread may send while another receives; two threads never do the same
+ * at once.  shutdown may be called by any thread at any time and makes the
+ * other two return; close only by the last user.
+ */
+#ifndef QBD_STREAM_H
+#define QBD_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "common/address.h"
+#include "common/error.h"
+
+struct stream;
+
+struct stream_ops {
+  /* Bytes moved; -EAGAIN: nothing now, the descriptor will tell; other
+   * -errno: the stream is dead.  receive returns 0 at the peer's end. */
+  ssize_t (*receive) (struct stream *stream, struct iovec *iov, int iovcnt);
+  ssize_t (*send) (struct stream *stream, struct iovec *iov, int iovcnt);
+  void (*shutdown) (struct stream *stream);
+  void (*close) (struct stream *stream);   /* frees the stream */
+};
+
+struct stream {
+  const struct stream_ops *ops;
+  int fd;               /* pollable; -1 in the simulator */
+};
+
+static inline ssize_t
+stream_receive (struct stream *stream, struct iovec *iov, int iovcnt)
+{
+  return stream->ops->receive (stream, iov, iovcnt);
+}
+
+static inline ssize_t
+stream_send (struct stream *stream, struct iovec *iov, int iovcnt)
+{
+  return stream->ops->send (stream, iov, iovcnt);
+}
+
+static inline void
+stream_shutdown (struct stream *stream)
+{
+  stream->ops->shutdown (stream);
+}
+
+static inline void
+stream_close (struct stream *stream)
+{
+  if (stream)
+    stream->ops->close (stream);
+}
+
+/* Sockets.  The descriptor becomes non-blocking, close-on-exec and, on TCP,
+ * no-delay.  The stream owns fd; NULL only for want of memory (fd is then
+ * still the caller's). */
+struct stream *stream_from_socket (int fd);
+
+/* Blocks for at most timeout_ms; tries each address a name has.  NULL with
+ * err set ("connect: URI: reason"). */
+struct stream *stream_connect (const struct address *address,
+                               int timeout_ms, struct error *err);
+
+/* A listening socket, non-blocking, or -errno with err set ("listen: URI:
+ * reason").  TCP: SO_REUSEADDR, the first address of the name; port "0" picks
+ * one and address->port is set to it.  Unix: a socket file that nobody serves
+ * is replaced; one that is served is -EADDRINUSE. */
+int stream_listen (struct address *address, struct error *err);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libqbd - attach a volume over NVMe over Fabrics from user space.
+ *
+ * A volume is one NVMe namespace.  All offsets and counts are bytes, and
+ * must be multiples of qbd_get_block_size unless a function says otherwise.
+ *
+ * Errors: a function that fails returns -1 (or NULL) and sets errno;
+ * qbd_errmsg() is then a sentence "what: object: reason", kept per thread.
+ *
+ * Threads: a volume may be used by any number of threads at once.  A
+ * configuration belongs to one thread at a time.
+ *
+ * fork: a volume does not survive fork.  Open it in the process that
+ * uses it; QBD_OPEN_PROBE makes a volume that leaves no thread behind.
+ */
+#ifndef LIBQBD_H
+#define LIBQBD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct qbd_config;
+struct qbd_volume;
+
+/* The last error of this thread: never NULL, valid until the thread's next
+ * call into libqbd. */
+const char *qbd_errmsg (void);
+
+/* "MAJOR.MINOR.PATCH", constant. */
+const char *qbd_version (void);
+
+/*
+ * Configuration: the same keys as the parameters of the nbdkit plugin.
+ *
+ *   volume           POOL/VOL on a qbd-server, found by discovery
+ *   server           tcp://HOST[:PORT], unix:///PATH, or a bare HOST[:PORT];
+ *                    default $QBD_SERVER, else tcp://127.0.0.1:4420
+ *   hostnqn, hostid  default /etc/nvme/hostnqn, /etc/nvme/hostid, else
+ *                    derived from the machine id
+ *   nr_io_queues     connections for I/O, 1..64, default 1
+ *   queue_size       commands in flight per I/O queue, 2..1024, default 128
+ *   keep_alive_tmo   seconds, 0 switches keep-alive off, default 5
+ *   connect_tmo      seconds for attaching as a whole, default 10
+ *   io_tmo           seconds until a command is given up, default 30
+ *   hdr_digest, data_digest   booleans, default off: CRC32C on the wire
+ */
+struct qbd_config *qbd_config_new (void);
+void qbd_config_free (struct qbd_config *config);
+
+/* EINVAL: the key is unknown (the message names the nearest known one) or
+ * the value is out of range. */
+int qbd_config_set (struct qbd_config *config,
+                    const char *key, const char *value);
+
+/* The known keys, NULL terminated, constant. */
+const char *const *qbd_config_keys (void);
+
+enum {
+  QBD_OPEN_READONLY = 1 << 0,   /* writes fail with EROFS */
+  QBD_OPEN_PROBE = 1 << 1,      /* no keep-alive thread: open, ask, close */
+};
+
+/* Attach (NVMe-oF: Connect, enable, Identify, I/O queues).  Blocks for at
+ * most connect_tmo.  Volumes opened with an equal configuration share one
+ * association, counted by reference; QBD_OPEN_PROBE never shares.
+ *
+ * ENOENT no such volume; ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH no server;
+ * EPROTO the peer does not speak NVMe/TCP; EACCES the host is not allowed;
+ * EINVAL the configuration lacks a volume. */
+struct qbd_volume *qbd_open (const struct qbd_config *config, unsigned flags);
+
+/* Waits for requests in flight.  NULL is allowed. */
+void qbd_close (struct qbd_volume *volume);
+
+uint64_t qbd_get_size (struct qbd_volume *volume);        /* bytes */
+uint32_t qbd_get_block_size (struct qbd_volume *volume);  /* bytes, LBA size */
+uint32_t qbd_get_preferred_size (struct qbd_volume *volume); /* bytes */
+uint32_t qbd_get_max_transfer (struct qbd_volume *volume); /* bytes, MDTS */
+const char *qbd_get_nqn (struct qbd_volume *volume);
+int qbd_is_read_only (struct qbd_volume *volume);
+int qbd_can_discard (struct qbd_volume *volume);
+int qbd_can_write_zeroes (struct qbd_volume *volume);
+
+/* 0 while the association lives; -1 with errno ENOTCONN and the reason once
+ * it is lost.  Every later request then fails at once. */
+int qbd_check (struct qbd_volume *volume);
+
+enum {
+  QBD_FUA = 1 << 0,        /* on stable storage before completion */
+  QBD_NO_UNMAP = 1 << 1,   /* write_zeroes: keep the blocks allocated */
+};
+
+/*
+ * Synchronous I/O.  Any count up to UINT32_MAX is split at MDTS.  Unaligned
+ * ranges are EINVAL, ranges beyond the end are EINVAL for reads and ENOSPC
+ * for writes.  Nothing is allocated.
+ *
+ * EIO, ENOSPC, EROFS, EPERM: as the server's storage said.
+ * ENOTCONN: the association is lost.  ETIMEDOUT: no answer in io_tmo.
+ */
+int qbd_pread (struct qbd_volume *volume, void *buf, size_t count,
+               uint64_t offset, unsigned flags);
+int qbd_pwrite (struct qbd_volume *volume, const void *buf, size_t count,
+                uint64_t offset, unsigned flags);
+/* Everything that was completed before this call is on stable storage when
+ * it returns 0, whichever thread or handle of this association wrote it. */
+int qbd_flush (struct qbd_volume *volume);
+/* The blocks read as zeroes or as before; space may be freed. */
+int qbd_discard (struct qbd_volume *volume, uint64_t count,
+                 uint64_t offset, unsigned flags);
+int qbd_write_zeroes (struct qbd_volume *volume, uint64_t count,
+                      uint64_t offset, unsigned flags);
+
+/*
+ * Asynchronous I/O.  A request is memory of the caller, zeroed or reused,
+ * that stays in place, with its buffer, until done() was called for it.
+ * done() runs inside qbd_aio_poll, in that thread; error is 0 or an errno.
+ * It may submit again.  Submitting never blocks and never calls done().
+ */
+struct qbd_aio {
+  void (*done) (struct qbd_aio *aio, int error);
+  void *opaque;
+  /* libqbd's own */
+  void *reserved[60];
+};
+
+/* -1/EAGAIN: the volume's queue is full; poll first. */
+int qbd_aio_pread (struct qbd_volume *volume, struct qbd_aio *aio, void *buf,
+                   size_t count, uint64_t offset, unsigned flags);
+int qbd_aio_pwrite (struct qbd_volume *volume, struct qbd_aio *aio,
+                    const void *buf, size_t count, uint64_t offset,
+                    unsigned flags);
+int qbd_aio_flush (struct qbd_volume *volume, struct qbd_aio *aio);
+int qbd_aio_discard (struct qbd_volume *volume, struct qbd_aio *aio,
+                     uint64_t count, uint64_t offset, unsigned flags);
+int qbd_aio_write_zeroes (struct qbd_volume *volume, struct qbd_aio *aio,
+                          uint64_t count, uint64_t offset, unsigned flags);
+
+/* A descriptor that polls readable (POLLIN) when qbd_aio_poll has work.
+ * It belongs to the volume. */
+int qbd_aio_fd (struct qbd_volume *volume);
+
+/* Send, receive, call done().  Waits up to timeout_ms (0: not at all, -1:
+ * for ever) for the first completion.  Returns how many were called, -1 on
+ * a bad argument.  A lost association is reported through done(). */
+int qbd_aio_poll (struct qbd_volume *volume, int timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBQBD_H */

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: BSD-3-Clause
+noinst_LTLIBRARIES += libnvmeof.la
+libnvmeof_la_SOURCES = \
+	nvmeof/command.h \
+	nvmeof/digest.c \
+	nvmeof/digest.h \
+	nvmeof/endian.h \
+	nvmeof/nqn.h \
+	nvmeof/status.h \
+	nvmeof/tcp-check.h \
+	nvmeof/tcp-pdu.h
+libnvmeof_la_CPPFLAGS = $(AM_CPPFLAGS) $(ISAL_CFLAGS)
+libnvmeof_la_LIBADD = libcommon.la $(ISAL_LIBS)

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a storage engine is to the server: one table of functions.
+ *
+ * Slow calls (pool_*, volume_*) may block, run never on a reactor, and are
+ * serialised per pool by the caller (control/volumes.c).  submit runs on a
+ * reactor and never blocks.  An engine knows no NVMe: it sees bytes.
+ *
+ * A pool's identity (its domain UUID) and a volume's (UUID) are made once
+ * and survive restarts; engine `ram` makes them anew.
+ */
+#ifndef QBD_ENGINE_H
+#define QBD_ENGINE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "common/error.h"
+#include "nvmeof/command.h"
+#include "server/reactor/reactor.h"
+
+#define ENGINE_NAME_MAX 200             /* bytes with the NUL */
+#define ENGINE_UUID_TEXT 37             /* bytes with the NUL */
+
+struct engine_ops;
+
+/* An engine embeds these as the first member of its own structures. */
+struct engine_pool {
+  const struct engine_ops *ops;         /* constant after open */
+  char name[ENGINE_NAME_MAX];           /* constant after open */
+  char domain[ENGINE_UUID_TEXT];        /* constant after open */
+};
+
+struct engine_volume {
+  const struct engine_ops *ops;         /* constant after open */
+  struct engine_pool *pool;             /* constant after open */
+  char name[ENGINE_NAME_MAX];           /* constant after open */
+  char uuid[ENGINE_UUID_TEXT];          /* constant after open */
+  uint32_t block_size;                  /* 512 or 4096, constant after open */
+  bool read_only;                       /* constant after open */
+  _Atomic uint64_t size_bytes;          /* changes in volume_resize */
+};
+
+struct engine_pool_stat {
+  uint64_t capacity_bytes;
+  uint64_t free_bytes;
+};
+
+enum engine_op {
+  ENGINE_READ,
+  ENGINE_WRITE,
+  ENGINE_FLUSH,
+  ENGINE_DISCARD,               /* afterwards reads as zeroes */
+  ENGINE_WRITE_ZEROES,
+};
+
+enum {
+  ENGINE_FUA = 1 << 0,          /* WRITE, WRITE_ZEROES: stable before done */
+  ENGINE_UNMAP = 1 << 1,        /* WRITE_ZEROES: may deallocate */
+};
+
+/* One request, embedded in the caller's command.  The range was checked
+ * against size_bytes and is a multiple of block_size.  Buffers are aligned
+ * to 4096 bytes where iov has a single element. */
+struct engine_request {
+  /* the caller's, constant until done */
+  void (*done) (struct engine_request *request, int result);
+  struct reactor *reactor;      /* submit and done run here */
+  enum engine_op op;
+  unsigned flags;
+  uint64_t offset_bytes;
+  uint64_t length_bytes;
+  struct iovec *iov;            /* READ, WRITE: exactly length_bytes; the
+                                   engine may change the elements */
+  int iovcnt;
+  /* the engine's */
+  struct engine_volume *volume;
+  union {
+    struct reactor_file_io io;
+    uint64_t words[24];
+  } scratch;
+};
+
+#define ENGINE_PENDING 1
+
+struct engine_ops {
+  const char *name;             /* the scheme in --pool NAME=SCHEME:ARGUMENT */
+
+  /* Open an existing pool, or make one of an empty directory; take its lock.
+   * reactors (constant, not started yet) are those that will submit. */
+  int (*pool_open) (const char *name, const char *argument,
+                    struct reactor *const *reactors, unsigned nr_reactors,
+                    struct engine_pool **pool, struct error *err);
+  /* All volumes are closed and all requests done. */
+  void (*pool_close) (struct engine_pool *pool);
+  int (*pool_stat) (struct engine_pool *pool, struct engine_pool_stat *stat,
+                    struct error *err);
+
+  /* Calls each (opaque, name) for every volume, in name order, until it
+   * returns non-zero, and returns that. */
+  int (*volume_each) (struct engine_pool *pool,
+                      int (*each) (void *opaque, const char *name),
+                      void *opaque, struct error *err);
+  /* size_bytes is a multiple of block_size.  -EEXIST, -ENOSPC, -EFBIG. */
+  int (*volume_create) (struct engine_pool *pool, const char *name,
+                        uint64_t size_bytes, uint32_t block_size,
+                        struct error *err);
+  int (*volume_remove) (struct engine_pool *pool, const char *name,
+                        struct error *err);      /* not open.  -ENOENT */
+  int (*volume_open) (struct engine_pool *pool, const char *name,
+                      struct engine_volume **volume, struct error *err);
+  void (*volume_close) (struct engine_volume *volume);
+  /* Durable when it returns.  The caller lets no request run when it shrinks. */
+  int (*volume_resize) (struct engine_volume *volume, uint64_t size_bytes,
+                        struct error *err);
+  int (*volume_allocated) (struct engine_volume *volume,
+                           uint64_t *allocated_bytes, struct error *err);
+
+  /* Returns 0 or -errno when it is over already (done is then not called),
+   * or ENGINE_PENDING.  Also for requests that overlap: the result is then
+   * either order, never a mix within a block.  FLUSH covers everything that
+   * was done before it was submitted, on any reactor.  An fdatasync error
+   * is sticky: every later FLUSH and FUA fails with it. */
+  int (*submit) (struct engine_volume *volume,
+                 struct engine_request *request);
+
+  /* Snapshots will need: quiesce (no request is running until resumed) and
+   * a hook that is told of each changed block range before the change. */
+};
+
+/* NULL terminated; --without-rbd leaves the last one out. */
+extern const struct engine_ops *const engines[];
+
+extern const struct engine_ops engine_file;
+extern const struct engine_ops engine_ram;
+
+#endif

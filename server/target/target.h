@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The NVMe-oF target: subsystems, controllers, queues and commands.  No
+ * sockets.  Two sides use it:
+ *
+ *   control/ and main    target_create, subsystem_*: any thread, may block
+ *   transport/           target_queue_*, target_command_*: the queue's reactor
+ *
+ *   transport --- target_command_prepare ---> handler chosen, data sized
+ *             --- (fetches the data) -------->
+ *             --- target_command_execute ---> engine.submit
+ *             <-- ops->complete ------------- CQE (and data) ready
+ *
+ * Threads: a queue and its commands belong to one reactor.  A controller's
+ * queues may live on several; what they share is atomic or under the
+ * controller's lock.  Lock order: target, subsystem, controller.  No lock is
+ * held over a call into transport or engine.
+ */
+#ifndef QBD_TARGET_H
+#define QBD_TARGET_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/address.h"
+#include "common/error.h"
+#include "nvmeof/command.h"
+#include "server/engine/engine.h"
+
+struct target;
+struct subsystem;
+struct controller;
+
+/* --- subsystems: one per volume, one namespace, NSID 1 ------------------ */
+
+int target_create (struct target **target, struct error *err);
+void target_destroy (struct target *target);    /* no queue, no subsystem */
+
+/* The volume becomes visible.  The volume stays the caller's and stays open
+ * until subsystem_remove succeeded.  -EEXIST, -ENAMETOOLONG. */
+int subsystem_add (struct target *target, struct engine_volume *volume,
+                   struct subsystem **subsystem, struct error *err);
+/* -EBUSY while a host is attached (live or not yet drained). */
+int subsystem_remove (struct subsystem *subsystem, struct error *err);
+
+const char *subsystem_nqn (const struct subsystem *subsystem);
+
+/* Bar new associations while a slow operation (shrink, remove) runs:
+ * -EBUSY while a host is attached, or barred already. */
+int subsystem_bar (struct subsystem *subsystem, struct error *err);
+void subsystem_unbar (struct subsystem *subsystem);
+
+/* After the volume's size changed. */
+void subsystem_resized (struct subsystem *subsystem);
+
+struct subsystem_host {         /* one controller */
+  char hostnqn[NVMEOF_NQN_MAX + 1];
+  char address[ADDRESS_TEXT_MAX];       /* the peer's, as a URI */
+  uint16_t cntlid;
+  unsigned nr_io_queues;
+  int64_t since_s;              /* Unix time */
+};
+
+/* Calls each for every attached controller; returns how many. */
+unsigned subsystem_each_host (struct subsystem *subsystem,
+                              void (*each) (void *opaque,
+                                            const struct subsystem_host *),
+                              void *opaque);
+
+/* Any thread: refuse new associations and end the attached ones; their
+ * commands in flight are executed and awaited.  For shutdown: the transports
+ * see ops->close for each queue. */
+void target_drain (struct target *target);
+
+/* --- queues and commands: transport's side ------------------------------ */
+
+struct target_queue;
+struct target_command;
+
+struct target_transport_ops {
+  const char *name;                     /* "tcp" */
+  uint8_t trtype;                       /* NVMF_TRTYPE_* */
+  uint32_t in_capsule_bytes;            /* for IOCCSZ, I/O queues */
+  uint32_t sgls;                        /* Identify Controller SGLS */
+  /* The command's CQE is filled (and the data, when it reads): send it and
+   * call target_command_done once nothing refers to it any more. */
+  void (*complete) (struct target_command *command);
+  /* The target wants the connection to end: the transport closes it soon
+   * and then calls target_queue_disconnected.  Also called when it is
+   * ending already. */
+  void (*close) (struct target_queue *queue);
+};
+
+/* Where the asker came in: what discovery tells it. */
+struct target_portal {
+  struct address local;         /* as the asker used it */
+  char peer[ADDRESS_TEXT_MAX];  /* for logs and lists */
+};
+
+enum target_queue_state {
+  TARGET_QUEUE_NEW,             /* waits for Connect */
+  TARGET_QUEUE_CONNECTING,      /* Connect is executing */
+  TARGET_QUEUE_LIVE,            /* belongs to a controller */
+  TARGET_QUEUE_DEAD,            /* waits for its commands to end */
+};
+
+/* Embedded in the transport's connection. */
+struct target_queue {
+  const struct target_transport_ops *ops;       /* constant after init */
+  struct target *target;                        /* constant after init */
+  struct reactor *reactor;                      /* constant after init */
+  const struct target_portal *portal;           /* constant after init */
+  enum target_queue_state state;
+  struct controller *controller;        /* set by Connect */
+  uint16_t qid;
+  uint16_t sqsize;              /* entries; 0 until connected */
+  uint16_t sqhd;
+  bool sqflow_disabled;         /* SQHD is FFFFh, SUCCESS allowed */
+  unsigned nr_inflight;         /* prepared, not done */
+  void (*drained) (struct target_queue *queue); /* see disconnected */
+  struct target_queue *next;    /* controller's list */
+};
+
+void target_queue_init (struct target_queue *queue, struct target *target,
+                        struct reactor *reactor,
+                        const struct target_transport_ops *ops,
+                        const struct target_portal *portal);
+
+/* The connection is gone; exactly once.  The controller dies with it.  When
+ * the last command is done, drained (queue) is called, perhaps inside
+ * this call; the target then holds no pointer to the queue. */
+void target_queue_disconnected (struct target_queue *queue,
+                                void (*drained) (struct target_queue *));
+
+enum target_data {
+  TARGET_DATA_NONE,
+  TARGET_DATA_FROM_HOST,
+  TARGET_DATA_TO_HOST,
+};
+
+/* Embedded in the transport's request. */
+struct target_command {
+  /* the transport's, before prepare */
+  struct target_queue *queue;
+  union nvme_command sqe;
+  /* prepare's: */
+  enum target_data data;
+  uint32_t data_bytes;          /* what must be fetched or will be sent */
+  /* the transport's, before execute: a buffer of data_bytes, 4096-aligned */
+  struct iovec iov;
+  /* at complete: */
+  struct nvme_cqe cqe;
+  uint32_t result_bytes;        /* TO_HOST: bytes to send; 0 on error */
+  /* the target's */
+  void (*handler) (struct target_command *command);
+  struct engine_request request;
+  struct target_command *next;
+};
+
+/* Parse and validate.  0: fetch data_bytes if FROM_HOST, then execute.
+ * Otherwise the command is refused: cqe is filled, handler unused; the
+ * transport discards in-capsule data and sends the CQE like after complete.
+ * sgl_bytes, sgl_in_capsule: what the transport learnt from the SGL; a
+ * mismatch with data_bytes is the status Data SGL Length Invalid. */
+uint16_t target_command_prepare (struct target_command *command,
+                                 uint32_t sgl_bytes);
+void target_command_execute (struct target_command *command);
+/* A data digest of a write was wrong, or its data never came: complete
+ * with that status without executing. */
+void target_command_fail (struct target_command *command, uint16_t status);
+/* After the response is out, or the connection is gone. */
+void target_command_done (struct target_command *command);
+
+/* Bytes: MDTS. */
+#define TARGET_MAX_TRANSFER (1u << 20)
+
+#endif
