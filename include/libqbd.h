@@ -86,6 +86,11 @@ int qbd_is_read_only (struct qbd_volume *volume);
 int qbd_can_discard (struct qbd_volume *volume);
 int qbd_can_write_zeroes (struct qbd_volume *volume);
 
+/* For a process that is about to end: every request of the volume's
+ * association, in flight or later, through any handle, ends promptly with
+ * ESHUTDOWN.  Any thread, any number of times; cannot be undone. */
+void qbd_interrupt (struct qbd_volume *volume);
+
 /* 0 while the association lives; -1 with errno ENOTCONN and the reason once
  * it is lost.  Every later request then fails at once. */
 int qbd_check (struct qbd_volume *volume);
