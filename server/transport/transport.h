@@ -34,6 +34,11 @@ struct tcp_connection *tcp_connection_open (struct target *target,
                                             const struct target_portal *portal);
 void tcp_connection_ready (struct tcp_connection *connection);
 
+/* After every listener was closed and target_drain: closes the connections
+ * that belong to no controller (yet), and waits until none of any kind is
+ * left.  Any thread but a reactor's; its caller bounds the time. */
+void transport_drain (void);
+
 /* Connections that still exist, over all reactors: any thread. */
 unsigned transport_connections (void);
 
