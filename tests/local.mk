@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
+#
+# Unit tests are programs (tests/unit), functional tests are scripts, one
+# behaviour each.  A fragment lists scripts with SH_TESTS += tests/NAME.sh.
 include tests/unit/wire.mk
 include tests/unit/reactor.mk
 include tests/unit/engine.mk
@@ -6,3 +9,19 @@ include tests/unit/target.mk
 include tests/unit/lib.mk
 include tests/unit/control.mk
 include tests/sim/local.mk
+
+SH_TESTS =
+include tests/cli.mk
+include tests/server.mk
+include tests/nbd.mk
+
+TESTS += $(SH_TESTS)
+EXTRA_DIST += $(SH_TESTS) tests/functions.sh
+
+# Seconds for one test, which takes one or two.
+TEST_TIMEOUT = 300
+TEST_EXTENSIONS = .sh
+SH_LOG_COMPILER = ./run
+AM_SH_LOG_FLAGS = timeout -k 20 $(TEST_TIMEOUT) bash
+LOG_COMPILER = ./run
+AM_LOG_FLAGS = timeout -k 20 $(TEST_TIMEOUT)

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What the functional tests share.  A test starts with
+#     source "${0%/*}/functions.sh"
+# and runs in the build directory under ./run (make check does that; by
+# hand: ./run ../tests/NAME.sh).  It may use:
+#
+#   $tmp             a private directory, gone afterwards
+#   $srcdir          the source tree
+#   requires CMD     skip unless the command succeeds (output is dropped):
+#                    for what a machine may lack, never for parts of qbd
+#   fail MESSAGE     end the test
+#   expect_error PATTERN CMD...     the command must fail in good order, and
+#                    say a line that matches PATTERN (grep -E)
+#   cleanup_fn CMD   run at the end, last one first
+#   start_server ARG...    qbd-server on unix:// in $tmp (unless --listen is
+#                    given); sets $server_pid and $server_log, and
+#                    QBD_CONTROL and QBD_SERVER for its clients
+#   stop_server, kill_server        SIGTERM (it must end with 0), SIGKILL
+#   start_nbdkit ARG...    nbdkit's own arguments, as in "-r qbd demo/disk";
+#                    sets $nbdkit_pid, $nbdkit_log, $uri and $socket
+#   stop_nbdkit      SIGTERM to the last one started
+#   make_filesystem FILE SIZE       an ext4 image with real files
+#   tcp_address      the server's tcp://HOST:PORT, as it reports it
+#
+# Nothing polls and nothing sleeps: what is waited for is a process that
+# ends, a line in a log or a descriptor that closes, for $patience seconds.
+
+set -e
+
+: "${QBD_BUILDDIR:?run me under ./run of the build directory}"
+srcdir=$(cd "${0%/*}/.." && pwd)
+patience=${QBD_TEST_PATIENCE:-60}
+test_name=${0##*/}; test_name=${test_name%.sh}
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/qbd-$test_name.XXXXXX")
+unset QBD_SERVER QBD_CONTROL
+
+_cleanups=()
+_pids=()                        # "PID LOG NAME" of all that still may run
+_count=0
+
+cleanup_fn ()
+{
+    _cleanups+=("$(printf '%q ' "$@")")
+}
+
+fail ()
+{
+    set +x
+    echo "$test_name: $*" >&2
+    exit 1
+}
+
+requires ()
+{
+    if ! "$@" </dev/null >/dev/null 2>&1; then
+        echo "$test_name: skipped: this machine lacks: $*"
+        exit 77
+    fi
+}
+
+expect_error ()
+{
+    local pattern=$1 status=0 output
+    shift
+    output=$(timeout -k 5 "$patience" "$@" 2>&1 </dev/null) || status=$?
+    printf '%s\n' "$output"
+    # 124 is timeout's; 125 and up: not found, or ended by a signal.
+    if test $status -eq 0 || test $status -ge 124; then
+        fail "this ended with $status, expected an error: $*"
+    fi
+    grep -Eq -- "$pattern" <<<"$output" ||
+        fail "no line matches \"$pattern\": $*"
+}
+
+# Wait until process $1 has ended: false when it takes too long.
+_wait_gone ()
+{
+    timeout "$patience" tail -s 0.05 --pid="$1" -f /dev/null
+}
+
+# Forget process $1; it must end by itself or by signal $2.
+_end ()
+{
+    local pid=$1 signal=$2 entry rest=() status=0
+    for entry in "${_pids[@]}"; do
+        test "${entry%% *}" = "$pid" || rest+=("$entry")
+    done
+    _pids=("${rest[@]}")
+    kill -s "$signal" "$pid" 2>/dev/null || :
+    if ! _wait_gone "$pid"; then
+        kill -s KILL "$pid"
+        wait "$pid" || :
+        echo "$test_name: process $pid took no notice of $signal" >&2
+        return 1
+    fi
+    wait "$pid" || status=$?
+    case $signal,$status in
+        *,0 | KILL,137) return 0 ;;
+        *) echo "$test_name: process $pid ended with status $status" >&2
+           return 1 ;;
+    esac
+}
+
+_at_exit ()
+{
+    local status=$? i entry log
+    trap '' INT TERM
+    set +e +x
+    for ((i = ${#_cleanups[@]} - 1; i >= 0; i--)); do
+        eval "${_cleanups[i]}"
+    done
+    # The youngest first: clients before the server.
+    for ((i = ${#_pids[@]} - 1; i >= 0; i--)); do
+        entry=${_pids[i]}
+        if ! _end "${entry%% *}" TERM; then
+            test $status -ne 0 || status=1
+        fi
+    done
+    for log in "$tmp"/*.log; do
+        if grep -Eqs 'Sanitizer|runtime error:' "$log"; then
+            test $status -ne 0 || status=1
+        fi
+    done
+    if test $status -ne 0 && test $status -ne 77; then
+        for log in "$tmp"/*.log; do
+            if test -s "$log"; then
+                echo "--- ${log##*/}:"
+                tail -n 200 "$log"
+            fi
+        done
+    fi
+    rm -rf "$tmp"
+    exit $status
+}
+trap _at_exit EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+start_server ()
+{
+    local listen=(--listen "unix://$tmp/server.sock")
+    case " $* " in
+        *" --listen"*) listen=() ;;
+        *) export QBD_SERVER="unix://$tmp/server.sock" ;;
+    esac
+    export QBD_CONTROL="$tmp/control"
+    server_log="$tmp/server$((++_count)).log"
+    : >"$server_log"
+    qbd-server --control "$QBD_CONTROL" "${listen[@]}" "$@" \
+        </dev/null >>"$server_log" 2>&1 &
+    server_pid=$!
+    _pids+=("$server_pid qbd-server")
+    # tail ends with the server, or when grep has seen enough.
+    grep -q ': ready$' < <(timeout "$patience" tail -n +1 -s 0.1 -f \
+                               --pid="$server_pid" "$server_log") ||
+        fail "qbd-server did not become ready"
+}
+
+stop_server ()
+{
+    _end "$server_pid" TERM
+}
+
+kill_server ()
+{
+    _end "$server_pid" KILL
+}
+
+start_nbdkit ()
+{
+    local fifo="$tmp/nbdkit$((++_count)).pid"
+    socket="$tmp/nbd$_count.sock"
+    uri="nbd+unix:///?socket=$socket"
+    nbdkit_log="$tmp/nbdkit$_count.log"
+    mkfifo "$fifo"
+    # nbdkit writes its pid once its socket listens.  It also inherits the
+    # fifo, so that we read end of file when it ends before that.
+    ( exec 9>"$fifo"
+      exec nbdkit -f -P "$fifo" -U "$socket" "$@" ) \
+        </dev/null >"$nbdkit_log" 2>&1 &
+    nbdkit_pid=$!
+    _pids+=("$nbdkit_pid nbdkit")
+    read -r -t "$patience" _ <"$fifo" || fail "nbdkit did not start"
+}
+
+stop_nbdkit ()
+{
+    _end "$nbdkit_pid" TERM
+}
+
+tcp_address ()
+{
+    qbd status --json | jq -r '[.listeners[] | if type == "object" then
+        .address else . end | select (startswith ("tcp:"))][0]'
+}
+
+make_filesystem ()
+{
+    local from=/usr/share/doc
+    test -d "$from/bash" || from=$srcdir
+    mkdir "$tmp/files"
+    # As much of it as surely fits.
+    find "$from" -type f -size -64k -readable -print0 | head -z -n 400 |
+        xargs -0 cp --parents -t "$tmp/files"
+    mke2fs -q -F -t ext4 -d "$tmp/files" "$1" "$2"
+    rm -rf "$tmp/files"
+}
+
+set -x
