@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_LTLIBRARIES += libcommon.la
 libcommon_la_SOURCES = \
+	common/address.c \
 	common/address.h \
 	common/cleanup.h \
 	common/clock.h \
 	common/error.c \
 	common/error.h \
+	common/log.c \
 	common/log.h \
+	common/nearest.c \
 	common/nearest.h \
+	common/size.c \
 	common/size.h \
+	common/socket-connect.c \
+	common/socket-listen.c \
+	common/socket-stream.c \
 	common/stream.h

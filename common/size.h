@@ -12,7 +12,7 @@
 
 /* Suffixes B K M G T P E, any case, optionally followed by "iB" or "B";
  * powers of 1024.  A fraction is allowed with a suffix when the result is a
- * whole number of bytes.  Negative, zero, empty, too large or malformed:
+ * whole number of bytes.  Negative, zero, empty, above 2^63 - 1 or malformed:
  * -EINVAL or -ERANGE, message "WHAT: TEXT: reason". */
 int size_parse (const char *what, const char *text,
                 uint64_t *bytes, struct error *err);

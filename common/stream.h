@@ -73,7 +73,8 @@ struct stream *stream_connect (const struct address *address,
 /* A listening socket, non-blocking, or -errno with err set ("listen: URI:
  * reason").  TCP: SO_REUSEADDR, the first address of the name; port "0" picks
  * one and address->port is set to it.  Unix: a socket file that nobody serves
- * is replaced; one that is served is -EADDRINUSE. */
+ * is replaced; one that is served is -EADDRINUSE, a path that is no socket
+ * -EEXIST. */
 int stream_listen (struct address *address, struct error *err);
 
 #endif

@@ -1,1 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
+if HAVE_CMOCKA
+
+wire_tests = \
+	tests/unit/common \
+	tests/unit/stream
+check_PROGRAMS += $(wire_tests)
+TESTS += $(wire_tests)
+
+tests_unit_common_SOURCES = tests/unit/common.c
+tests_unit_common_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_common_LDADD = libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_stream_SOURCES = tests/unit/stream.c
+tests_unit_stream_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_stream_LDADD = libcommon.la $(CMOCKA_LIBS)
+
+endif

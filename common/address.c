@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Addresses of servers, as text.
+ */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/address.h"
+#include "common/nearest.h"
+
+/* Error texts quote this much of what was typed. */
+#define QUOTED "%.200s"
+
+static const char *const schemes[] = { "tcp", "unix", NULL };
+
+static int
+bad (struct error *err, const char *what, const char *text,
+     const char *reason)
+{
+  return error_set (err, EINVAL, "%s: " QUOTED ": %s", what, text, reason);
+}
+
+static int
+parse_unix (const char *what, const char *text, const char *path,
+            struct address *address, struct error *err)
+{
+  struct address result = { .family = ADDRESS_UNIX };
+  size_t len = strlen (path);
+
+  if (path[0] != '/')
+    return bad (err, what, text,
+                "the path must be absolute, as in unix:///PATH");
+  if (len == 1)
+    return bad (err, what, text, "the path is empty");
+  if (len >= sizeof result.path)
+    return error_set (err, EINVAL, "%s: " QUOTED
+                      ": the path is longer than %zu bytes, "
+                      "the limit of Unix sockets", what, text,
+                      sizeof result.path - 1);
+  memcpy (result.path, path, len + 1);
+  *address = result;
+  return 0;
+}
+
+static int
+parse_port (const char *what, const char *text, const char *port,
+            struct address *result, struct error *err)
+{
+  unsigned value = 0;
+
+  if (*port == '\0')
+    return bad (err, what, text, "no port follows the colon");
+  for (const char *p = port; *p; p++) {
+    if (!isdigit ((unsigned char) *p))
+      return bad (err, what, text, "the port is not a number");
+    value = value * 10 + (unsigned) (*p - '0');
+    if (value > 65535)
+      return bad (err, what, text, "the port is above 65535");
+  }
+  snprintf (result->port, sizeof result->port, "%u", value);
+  return 0;
+}
+
+/* [::1], [fe80::1%eth0]: what is between the brackets. */
+static int
+check_ipv6 (const char *what, const char *text, const char *host,
+            struct error *err)
+{
+  char literal[INET6_ADDRSTRLEN];
+  size_t len = strcspn (host, "%");
+  struct in6_addr in6;
+
+  if (len < sizeof literal) {
+    memcpy (literal, host, len);
+    literal[len] = '\0';
+    if (inet_pton (AF_INET6, literal, &in6) == 1 &&
+        (host[len] == '\0' || (host[len + 1] != '\0' &&
+                               !strpbrk (host + len, "]/ "))))
+      return 0;
+  }
+  return bad (err, what, text, "no IPv6 address is between the brackets");
+}
+
+static int
+check_name (const char *what, const char *text, const char *host,
+            struct error *err)
+{
+  for (const char *p = host; *p; p++)
+    if (!isalnum ((unsigned char) *p) && !strchr (".-_", *p))
+      return bad (err, what, text, *p == '/' ?
+                  "a TCP address has no path (a Unix socket is written "
+                  "unix:///PATH)" : "not the name of a host");
+  return 0;
+}
+
+static int
+parse_tcp (const char *what, const char *text, const char *rest,
+           struct address *address, struct error *err)
+{
+  struct address result = {
+    .family = ADDRESS_TCP, .port = ADDRESS_DEFAULT_PORT
+  };
+  bool brackets = rest[0] == '[';
+  const char *host = rest + brackets;
+  size_t len = strcspn (host, brackets ? "]" : ":");
+  const char *end = host + len;
+
+  if (len == 0)
+    return bad (err, what, text, "no host");
+  if (len >= sizeof result.host)
+    return bad (err, what, text, "the name of the host is too long");
+  memcpy (result.host, host, len);
+  result.host[len] = '\0';
+  if (brackets) {
+    if (*end != ']')
+      return bad (err, what, text, "the bracket is not closed");
+    end++;
+    if (check_ipv6 (what, text, result.host, err) < 0)
+      return -EINVAL;
+    if (*end != '\0' && *end != ':')
+      return bad (err, what, text, "a port follows brackets as [HOST]:PORT");
+  }
+  else {
+    if (*end == ':' && strchr (end + 1, ':'))
+      return bad (err, what, text,
+                  "an IPv6 address is written in brackets, as [::1]:4420");
+    if (check_name (what, text, result.host, err) < 0)
+      return -EINVAL;
+  }
+  if (*end == ':' && parse_port (what, text, end + 1, &result, err) < 0)
+    return -EINVAL;
+  *address = result;
+  return 0;
+}
+
+static int
+unknown_scheme (const char *what, const char *text, size_t len,
+                struct error *err)
+{
+  char scheme[16] = "";
+  const char *near = NULL;
+
+  if (len < sizeof scheme) {
+    memcpy (scheme, text, len);
+    near = nearest_name (scheme, schemes);
+  }
+  if (near)
+    return error_set (err, EINVAL, "%s: " QUOTED
+                      ": unknown scheme, did you mean %s://?",
+                      what, text, near);
+  return bad (err, what, text, "unknown scheme (tcp:// or unix://)");
+}
+
+int
+address_parse (const char *what, const char *text,
+               struct address *address, struct error *err)
+{
+  const char *colon = strstr (text, "://");
+  size_t len = colon ? (size_t) (colon - text) : 0;
+
+  if (*text == '\0')
+    return error_set (err, EINVAL, "%s: the address is empty", what);
+  if (!colon)
+    return parse_tcp (what, text, text, address, err);
+  if (len == 3 && memcmp (text, "tcp", 3) == 0)
+    return parse_tcp (what, text, colon + 3, address, err);
+  if (len == 4 && memcmp (text, "unix", 4) == 0)
+    return parse_unix (what, text, colon + 3, address, err);
+  return unknown_scheme (what, text, len, err);
+}
+
+const char *
+address_format (const struct address *address, char *buf, size_t buflen)
+{
+  if (address->family == ADDRESS_UNIX)
+    snprintf (buf, buflen, "unix://%s", address->path);
+  else if (strchr (address->host, ':'))
+    snprintf (buf, buflen, "tcp://[%s]:%s", address->host, address->port);
+  else
+    snprintf (buf, buflen, "tcp://%s:%s", address->host, address->port);
+  return buf;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Connecting, with a deadline.  Blocks its caller: never on a reactor.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/stream.h"
+
+static int
+left_ms (uint64_t deadline_ms)
+{
+  uint64_t now_ms = clock_now_ms ();
+
+  return now_ms >= deadline_ms ? 0 : (int) (deadline_ms - now_ms);
+}
+
+/* A loopback client whose own ephemeral port is the one it asks for is
+ * connected to itself (simultaneous open) when the server is not there. */
+static bool
+is_self (int fd)
+{
+  struct sockaddr_storage local, peer;
+  socklen_t llen = sizeof local, plen = sizeof peer;
+
+  memset (&local, 0, sizeof local);
+  memset (&peer, 0, sizeof peer);
+  return getsockname (fd, (struct sockaddr *) &local, &llen) == 0 &&
+         getpeername (fd, (struct sockaddr *) &peer, &plen) == 0 &&
+         llen == plen && memcmp (&local, &peer, llen) == 0;
+}
+
+/* 0 or -errno. */
+static int
+wait_connected (int fd, uint64_t deadline_ms)
+{
+  struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+  int error, r;
+  socklen_t len = sizeof error;
+
+  do
+    r = poll (&pfd, 1, left_ms (deadline_ms));
+  while (r < 0 && errno == EINTR);
+  if (r < 0)
+    return -errno;
+  if (r == 0)
+    return -ETIMEDOUT;
+  if (getsockopt (fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+    return -errno;
+  return -error;
+}
+
+/* A connected descriptor or -errno. */
+static int
+connect_inet (const struct addrinfo *ai, uint64_t deadline_ms)
+{
+  CLEANUP_CLOSE int fd = socket (ai->ai_family, ai->ai_socktype |
+                                 SOCK_NONBLOCK | SOCK_CLOEXEC,
+                                 ai->ai_protocol);
+  int r;
+
+  if (fd < 0)
+    return -errno;
+  if (connect (fd, ai->ai_addr, ai->ai_addrlen) < 0) {
+    /* After EINTR the kernel goes on connecting, as after EINPROGRESS. */
+    if (errno != EINPROGRESS && errno != EINTR)
+      return -errno;
+    r = wait_connected (fd, deadline_ms);
+    if (r < 0)
+      return r;
+  }
+  if (is_self (fd))
+    return -ECONNREFUSED;
+  r = fd;
+  fd = -1;
+  return r;
+}
+
+/* A connected descriptor or -errno.  A non-blocking connect of a Unix socket
+ * fails at once when the backlog is full, and nothing tells when there is
+ * room: so the socket blocks, and its send timeout is the deadline. */
+static int
+connect_unix (const char *path, uint64_t deadline_ms)
+{
+  struct sockaddr_un sun = { .sun_family = AF_UNIX };
+  const struct timeval forever = { 0, 0 };
+  CLEANUP_CLOSE int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int r;
+
+  if (fd < 0)
+    return -errno;
+  memcpy (sun.sun_path, path, strlen (path) + 1);
+  for (;;) {
+    int ms = left_ms (deadline_ms);
+    struct timeval tv = {
+      .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000
+    };
+
+    if (ms == 0)
+      tv.tv_usec = 1;           /* 0 would be for ever */
+    if (setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv) < 0)
+      return -errno;
+    if (connect (fd, (struct sockaddr *) &sun, sizeof sun) == 0)
+      break;
+    if (errno == EAGAIN)
+      return -ETIMEDOUT;
+    if (errno != EINTR)
+      return -errno;
+    if (ms == 0)
+      return -ETIMEDOUT;
+  }
+  if (setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &forever, sizeof forever) < 0)
+    return -errno;
+  r = fd;
+  fd = -1;
+  return r;
+}
+
+/* The errno that a failed look-up stands for. */
+static int
+errno_of_gai (int gai)
+{
+  switch (gai) {
+  case EAI_SYSTEM: return errno;
+  case EAI_MEMORY: return ENOMEM;
+  default: return EHOSTUNREACH;
+  }
+}
+
+static int
+connect_tcp (const struct address *address, const char *uri,
+             uint64_t deadline_ms, struct error *err)
+{
+  const struct addrinfo hints = {
+    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
+    .ai_flags = AI_NUMERICSERV,
+  };
+  struct addrinfo *list, *ai;
+  int r, nr = 0, first = 0;
+
+  r = getaddrinfo (address->host, address->port, &hints, &list);
+  if (r != 0) {
+    int code = errno_of_gai (r);
+
+    return error_set (err, code, "connect: %s: %s", uri,
+                      r == EAI_SYSTEM ? strerror (code) : gai_strerror (r));
+  }
+  for (ai = list; ai; ai = ai->ai_next)
+    nr++;
+  r = -EHOSTUNREACH;
+  for (ai = list; ai; ai = ai->ai_next, nr--) {
+    /* An address that swallows packets leaves the others their share. */
+    uint64_t share_ms = (uint64_t) (left_ms (deadline_ms) / nr);
+
+    r = connect_inet (ai, clock_now_ms () + share_ms);
+    if (r >= 0)
+      break;
+    /* The resolver's first choice has the reason that matters; an address
+     * family that this machine lacks has none. */
+    if (first == 0 || first == -EAFNOSUPPORT || first == -ENETUNREACH ||
+        first == -EADDRNOTAVAIL)
+      first = r;
+  }
+  freeaddrinfo (list);
+  if (r < 0)
+    return error_set (err, -first, "connect: %s: %s", uri,
+                      strerror (-first));
+  return r;
+}
+
+struct stream *
+stream_connect (const struct address *address, int timeout_ms,
+                struct error *err)
+{
+  uint64_t deadline_ms = clock_now_ms () + (uint64_t) timeout_ms;
+  char uri[ADDRESS_TEXT_MAX];
+  struct stream *stream;
+  int fd;
+
+  address_format (address, uri, sizeof uri);
+  if (address->family == ADDRESS_TCP)
+    fd = connect_tcp (address, uri, deadline_ms, err);
+  else {
+    fd = connect_unix (address->path, deadline_ms);
+    if (fd < 0)
+      error_set (err, -fd, "connect: %s: %s", uri, strerror (-fd));
+  }
+  if (fd < 0)
+    return NULL;
+  stream = stream_from_socket (fd);
+  if (!stream) {
+    close (fd);
+    error_set (err, ENOMEM, "connect: %s: %s", uri, strerror (ENOMEM));
+  }
+  return stream;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Streams over sockets, TCP and Unix.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/stream.h"
+
+static struct msghdr
+message_of (struct iovec *iov, int iovcnt)
+{
+  /* More elements than the kernel takes: the rest is a partial transfer,
+   * which every caller handles anyway. */
+  return (struct msghdr) {
+    .msg_iov = iov,
+    .msg_iovlen = (size_t) (iovcnt > IOV_MAX ? IOV_MAX : iovcnt),
+  };
+}
+
+static ssize_t
+socket_receive (struct stream *stream, struct iovec *iov, int iovcnt)
+{
+  struct msghdr msg = message_of (iov, iovcnt);
+  ssize_t n;
+
+  do
+    n = recvmsg (stream->fd, &msg, MSG_DONTWAIT);
+  while (n < 0 && errno == EINTR);
+  return n < 0 ? -errno : n;
+}
+
+static ssize_t
+socket_send (struct stream *stream, struct iovec *iov, int iovcnt)
+{
+  struct msghdr msg = message_of (iov, iovcnt);
+  ssize_t n;
+
+  do
+    n = sendmsg (stream->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (n < 0 && errno == EINTR);
+  return n < 0 ? -errno : n;
+}
+
+static void
+socket_shutdown (struct stream *stream)
+{
+  shutdown (stream->fd, SHUT_RDWR);
+}
+
+static void
+socket_close (struct stream *stream)
+{
+  close (stream->fd);
+  free (stream);
+}
+
+static const struct stream_ops socket_stream_ops = {
+  .receive = socket_receive,
+  .send = socket_send,
+  .shutdown = socket_shutdown,
+  .close = socket_close,
+};
+
+struct stream *
+stream_from_socket (int fd)
+{
+  struct stream *stream = malloc (sizeof *stream);
+  int flags, one = 1;
+
+  if (!stream)
+    return NULL;
+  flags = fcntl (fd, F_GETFL);
+  if (flags >= 0 && !(flags & O_NONBLOCK))
+    fcntl (fd, F_SETFL, flags | O_NONBLOCK);
+  flags = fcntl (fd, F_GETFD);
+  if (flags >= 0 && !(flags & FD_CLOEXEC))
+    fcntl (fd, F_SETFD, flags | FD_CLOEXEC);
+  /* Refused by a Unix socket, which never delays. */
+  setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  *stream = (struct stream) { .ops = &socket_stream_ops, .fd = fd };
+  return stream;
+}
