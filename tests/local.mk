@@ -11,6 +11,7 @@ include tests/unit/control.mk
 include tests/sim/local.mk
 
 SH_TESTS =
+include tests/source.mk
 include tests/cli.mk
 include tests/server.mk
 include tests/nbd.mk
