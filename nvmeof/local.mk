@@ -5,9 +5,13 @@ libnvmeof_la_SOURCES = \
 	nvmeof/digest.c \
 	nvmeof/digest.h \
 	nvmeof/endian.h \
+	nvmeof/nqn.c \
 	nvmeof/nqn.h \
+	nvmeof/status.c \
 	nvmeof/status.h \
+	nvmeof/tcp-check.c \
 	nvmeof/tcp-check.h \
+	nvmeof/tcp-make.c \
 	nvmeof/tcp-pdu.h
 libnvmeof_la_CPPFLAGS = $(AM_CPPFLAGS) $(ISAL_CFLAGS)
 libnvmeof_la_LIBADD = libcommon.la $(ISAL_LIBS)

@@ -33,7 +33,7 @@ int nqn_of_volume (const char *domain, const char *pool, const char *vol,
 const char *nqn_volume_name (const char *nqn);
 
 /* A fixed NQN field of a peer: NUL terminated inside the field, 1..223 bytes,
- * begins with "nqn.", printable and without spaces. */
+ * begins with "nqn.", printable ASCII and without spaces. */
 bool nqn_field_valid (const char *field, size_t field_bytes);
 
 #endif

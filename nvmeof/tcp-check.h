@@ -35,37 +35,45 @@ struct tcp_agreed {
   uint32_t plen_max;    /* bytes: the longest PDU this receiver takes */
 };
 
-/* Type known and allowed from this peer now, flags known to the type, HLEN
- * the type's, PDO where data begins (alignment: HPDA/CPDA 0) or 0, PLEN
- * between header and plen_max and equal to the header where no data may
- * follow. */
+/* Type known and allowed from this peer now, HLEN the type's, PLEN between
+ * header and plen_max and equal to the header where no data may follow, flags
+ * known to the type and digest flags as agreed, PDO where data begins
+ * (alignment: HPDA/CPDA 0); without data it is 0, or in a command capsule also
+ * the length of the header.  Of a TermReq only type and lengths matter: it is
+ * accepted at any time, with 0 to 128 bytes of data. */
 int tcp_check_header (const struct nvme_tcp_hdr *hdr,
                       const struct tcp_agreed *agreed,
                       struct tcp_fault *fault);
 
-/* Bytes of header, then of data, that a PDU with a checked header has. */
+/* Bytes of header with its digest, then of data without its digest, that a PDU
+ * with a checked header has.  A data digest follows exactly when there is data
+ * and agreed->ddgst says so (never in a TermReq). */
 uint32_t tcp_header_bytes (const struct nvme_tcp_hdr *hdr,
                            const struct tcp_agreed *agreed);
 uint32_t tcp_data_bytes (const struct nvme_tcp_hdr *hdr,
                          const struct tcp_agreed *agreed);
 
-/* PFV 0, HPDA 0..31, only known digest bits.  A peer that asks for HPDA != 0
- * is UNSUPPORTED: our data never has padding. */
+/* PFV 0, HPDA 0..31, only known digest bits.  Another PFV and HPDA != 0 are
+ * UNSUPPORTED: our data never has padding. */
 int tcp_check_icreq (const struct nvme_tcp_icreq *icreq,
                      struct tcp_fault *fault);
 
-/* PFV 0, CPDA 0, digests no more than offered, MAXH2CDATA a multiple of 4
- * and at least 4096. */
+/* PFV 0, CPDA 0, digests no more than offered (fewer is for the caller to
+ * judge), MAXH2CDATA a multiple of 4 and at least 4096. */
 int tcp_check_icresp (const struct nvme_tcp_icresp *icresp,
                       uint8_t digest_offered, struct tcp_fault *fault);
 
 /* FES known; never fails the connection twice: the caller only logs. */
 const char *tcp_fes_name (uint16_t fes);
 
-/* A command capsule: SGL is one descriptor; in-capsule (offset 0) with the
- * length of the PDU's data, at most in_capsule_max; or transport with no
- * data in the PDU.  PSDT must say SGL (01b); a violation of that is the
- * command's error, not the connection's, and is left to the target. */
+/* A command capsule: with data in the PDU, at most in_capsule_max, the SGL is
+ * one in-capsule descriptor (offset 0) of that length.  Without, an in-capsule
+ * descriptor has length 0, and any other type is left to the target, as PSDT
+ * is (01b: SGL): those are the command's errors, not the connection's.
+ *
+ * SPDK's host sends descriptor type 00h (data block, address) of length 0 with
+ * a command that has no data, and old ones (19.01) with reads too: a target
+ * should take it for 5Ah, as nvmet does. */
 int tcp_check_cmd (const struct nvme_tcp_cmd *cmd,
                    const struct tcp_agreed *agreed, uint32_t in_capsule_max,
                    struct tcp_fault *fault);
@@ -80,25 +88,33 @@ struct tcp_expect {
 };
 
 /* H2CData: cccid, ttag and datao as expected, 1 <= DATAL <= left, DATAL equal
- * to the PDU's data, LAST exactly on the last byte, SUCCESS never. */
+ * to the PDU's data and at most pdu_max, LAST exactly on the last byte.
+ *
+ * A Linux host before 5.17 answers an R2T with one PDU whatever MAXH2CDATA
+ * says: never ask for more than MAXH2CDATA in one R2T. */
 int tcp_check_h2c_data (const struct nvme_tcp_data *data,
                         const struct tcp_agreed *agreed,
                         const struct tcp_expect *expect,
                         struct tcp_fault *fault);
 
 /* C2HData: the same without ttag; SUCCESS only with LAST and only when
- * success_allowed (SQ flow control was disabled); LAST exactly at the end. */
+ * success_allowed.  SPDK's target sets SUCCESS by its own option c2h_success
+ * (default on) whether or not the host disabled SQ flow control: a host that
+ * wants to talk to it allows SUCCESS always. */
 int tcp_check_c2h_data (const struct nvme_tcp_data *data,
                         const struct tcp_agreed *agreed,
                         const struct tcp_expect *expect,
                         bool success_allowed, struct tcp_fault *fault);
 
-/* R2T: for a command that writes, r2to equal to the bytes solicited so far,
- * 1 <= r2tl <= what the command has left. */
+/* R2T: r2to equal to the bytes solicited so far, 1 <= r2tl <= what the
+ * command has left.  data_bytes is 0 for a command that does not write.  That
+ * one R2T is outstanding at a time is for the caller to see. */
 int tcp_check_r2t (const struct nvme_tcp_r2t *r2t, uint32_t solicited,
                    uint32_t data_bytes, struct tcp_fault *fault);
 
-/* Build headers.  plen and digest flags follow from agreed. */
+/* Build headers.  plen, pdo and digest flags follow from agreed and the
+ * type.  The first data_bytes (at most NVME_TCP_TERM_DATA_MAX) of the PDU at
+ * fault follow a TermReq; SPDK refuses one without any. */
 void tcp_make_hdr (struct nvme_tcp_hdr *hdr, enum nvme_tcp_type type,
                    uint8_t flags, uint32_t data_bytes,
                    const struct tcp_agreed *agreed);

@@ -61,6 +61,11 @@ struct nvme_tcp_icreq {
 } __attribute__ ((packed));
 static_assert (sizeof (struct nvme_tcp_icreq) == 128, "");
 
+enum {
+  NVME_TCP_ALIGNMENT_MAX = 31,      /* HPDA, CPDA: 0-based dwords */
+  NVME_TCP_MAXH2CDATA_MIN = 4096,   /* bytes */
+};
+
 struct nvme_tcp_icresp {
   struct nvme_tcp_hdr hdr;
   __le16 pfv;
