@@ -5,6 +5,8 @@ libcommon_la_SOURCES = \
 	common/address.h \
 	common/cleanup.h \
 	common/clock.h \
+	common/control-path.c \
+	common/control-path.h \
 	common/error.c \
 	common/error.h \
 	common/log.c \
@@ -16,4 +18,6 @@ libcommon_la_SOURCES = \
 	common/socket-connect.c \
 	common/socket-listen.c \
 	common/socket-stream.c \
-	common/stream.h
+	common/stream.h \
+	common/usage.c \
+	common/usage.h
