@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * qbd(1): one file per subcommand, each of which ends in its struct command.
+ * main.c reads the command line, client.c speaks to the server, output.c
+ * prints.  One thread.
+ *
+ * What the server refuses it explains itself; nothing here repeats its
+ * checks.
+ */
+#ifndef QBD_CLI_H
+#define QBD_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/control-path.h"
+#include "common/error.h"
+
+/* --- main.c ----------------------------------------------------------- */
+
+/* Options that only some subcommands take. */
+enum {
+  CLI_BLOCK_SIZE = 1 << 0,
+  CLI_SHRINK = 1 << 1,
+};
+
+struct cli {
+  char control[CONTROL_PATH_MAX];
+  bool json;
+  unsigned given;               /* CLI_* */
+  uint64_t block_size;
+};
+
+#define CLI_OPERANDS_MAX 2
+
+struct command {
+  const char *name;
+  const char *operands[CLI_OPERANDS_MAX + 1];   /* "[X]" may be left out */
+  unsigned options;                             /* CLI_* it takes */
+  const char *summary;                          /* one line */
+  const char *help;                             /* paragraphs, or NULL */
+  /* Operands that were left out are NULL.  -errno with err set. */
+  int (*run) (const struct cli *cli, char *const operands[],
+              struct error *err);
+};
+
+extern const struct command command_create;
+extern const struct command command_info;
+extern const struct command command_ls;
+extern const struct command command_pools;
+extern const struct command command_resize;
+extern const struct command command_rm;
+extern const struct command command_status;
+
+/* --- client.c --------------------------------------------------------- */
+
+struct call {
+  const char *method;
+  const char *path;             /* "/v1/volumes" */
+  const char *name;             /* appended after '/', escaped; or NULL */
+  const char *pool;             /* "?pool=", escaped; or NULL */
+  json_t *body;                 /* the call's own from here on; or NULL */
+  long timeout_s;               /* 0: as long as the server works on it */
+};
+
+/* *reply is a new reference to what the server answered. */
+int client_call (const struct cli *cli, const struct call *call,
+                 json_t **reply, struct error *err);
+
+/* --- output.c --------------------------------------------------------- */
+
+void output_json (const json_t *json);
+
+/* Members as text: valid until the next OUTPUT_TEXTS_MAX calls.  "-" where
+ * the member is missing or null. */
+#define OUTPUT_TEXTS_MAX 16
+const char *output_string (const json_t *object, const char *key);
+const char *output_integer (const json_t *object, const char *key);
+const char *output_size (const json_t *object, const char *key);
+
+/* Aligned columns.  A title that begins with '>' is aligned to the right. */
+struct table;
+struct table *table_new (unsigned nr_columns, const char *const titles[]);
+void table_row (struct table *table, const char *const cells[]);
+void table_print_and_free (struct table *table);
+
+#endif

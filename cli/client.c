@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One request to the server's control socket: HTTP by libcurl, JSON both
+ * ways.  Each process makes one.
+ */
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+#define REPLY_MAX (256u << 20)          /* bytes */
+
+struct exchange {
+  CURL *curl;
+  struct curl_slist *headers;
+  char *url;
+  char *body;
+  char *reply;
+  size_t reply_bytes;
+};
+
+static size_t
+take_reply (char *data, size_t size, size_t n, void *opaque)
+{
+  struct exchange *x = opaque;
+  size_t bytes = size * n;
+  char *grown;
+
+  if (bytes > REPLY_MAX - x->reply_bytes)
+    return 0;
+  grown = realloc (x->reply, x->reply_bytes + bytes);
+  if (!grown)
+    return 0;
+  memcpy (grown + x->reply_bytes, data, bytes);
+  x->reply = grown;
+  x->reply_bytes += bytes;
+  return bytes;
+}
+
+/* "http://qbd/v1/volumes/demo%2Fdisk" */
+static int
+make_url (struct exchange *x, const struct call *call)
+{
+  const char *part = call->name ? call->name : call->pool;
+  const char *join = call->name ? "/" : call->pool ? "?pool=" : "";
+  char *escaped = NULL;
+  int r;
+
+  /* A length of 0 would mean strlen; both are right for "". */
+  if (part && part[0]) {
+    escaped = curl_easy_escape (x->curl, part, 0);
+    if (!escaped)
+      return -ENOMEM;
+  }
+  r = asprintf (&x->url, "http://qbd%s%s%s", call->path, join,
+                escaped ? escaped : "");
+  curl_free (escaped);
+  if (r == -1) {
+    x->url = NULL;
+    return -ENOMEM;
+  }
+  return 0;
+}
+
+static int
+prepare (struct exchange *x, const struct cli *cli, const struct call *call)
+{
+  x->curl = curl_easy_init ();
+  if (!x->curl || make_url (x, call) < 0)
+    return -ENOMEM;
+  if (call->body) {
+    x->body = json_dumps (call->body, JSON_COMPACT);
+    x->headers = curl_slist_append (NULL, "Content-Type: application/json");
+    if (!x->body || !x->headers)
+      return -ENOMEM;
+    curl_easy_setopt (x->curl, CURLOPT_POSTFIELDS, x->body);
+    curl_easy_setopt (x->curl, CURLOPT_HTTPHEADER, x->headers);
+  }
+  curl_easy_setopt (x->curl, CURLOPT_URL, x->url);
+  curl_easy_setopt (x->curl, CURLOPT_CUSTOMREQUEST, call->method);
+  curl_easy_setopt (x->curl, CURLOPT_PATH_AS_IS, 1l);
+  curl_easy_setopt (x->curl, CURLOPT_PROTOCOLS_STR, "http");
+  curl_easy_setopt (x->curl, CURLOPT_PROXY, "");
+  curl_easy_setopt (x->curl, CURLOPT_UNIX_SOCKET_PATH, cli->control);
+  curl_easy_setopt (x->curl, CURLOPT_NOSIGNAL, 1l);
+  curl_easy_setopt (x->curl, CURLOPT_TIMEOUT, call->timeout_s);
+  curl_easy_setopt (x->curl, CURLOPT_WRITEFUNCTION, take_reply);
+  curl_easy_setopt (x->curl, CURLOPT_WRITEDATA, x);
+  return 0;
+}
+
+static void
+finish (struct exchange *x)
+{
+  curl_easy_cleanup (x->curl);
+  curl_slist_free_all (x->headers);
+  free (x->url);
+  free (x->body);
+  free (x->reply);
+}
+
+static int
+explain_transfer (struct exchange *x, const struct cli *cli, CURLcode code,
+                  struct error *err)
+{
+  long os_errno = 0;
+
+  curl_easy_getinfo (x->curl, CURLINFO_OS_ERRNO, &os_errno);
+  switch (code) {
+  case CURLE_COULDNT_CONNECT:
+    if (os_errno == ENOENT || os_errno == ECONNREFUSED)
+      return error_set (err, os_errno, "connect: %s: %s (is qbd-server "
+                        "running?)", cli->control, strerror (os_errno));
+    if (os_errno != 0)
+      return error_set (err, os_errno, "connect: %s: %s", cli->control,
+                        strerror (os_errno));
+    return error_set (err, EIO, "connect: %s: failed", cli->control);
+  case CURLE_OPERATION_TIMEDOUT:
+    return error_set (err, ETIMEDOUT, "connect: %s: the server does not "
+                      "answer", cli->control);
+  case CURLE_GOT_NOTHING:
+  case CURLE_RECV_ERROR:
+  case CURLE_SEND_ERROR:
+  case CURLE_PARTIAL_FILE:
+    return error_set (err, EIO, "connect: %s: the server went away before "
+                      "it answered", cli->control);
+  case CURLE_UNSUPPORTED_PROTOCOL:
+  case CURLE_WEIRD_SERVER_REPLY:
+    return error_set (err, EPROTO, "connect: %s: this is not qbd-server: "
+                      "its answer is no HTTP", cli->control);
+  default:
+    return error_set (err, EIO, "connect: %s: %s", cli->control,
+                      curl_easy_strerror (code));
+  }
+}
+
+/* The server's error, word for word. */
+static int
+explain_refusal (const struct cli *cli, long status, const json_t *reply,
+                 struct error *err)
+{
+  const json_t *error = json_object_get (reply, "error");
+  const char *message = json_string_value (json_object_get (error,
+                                                            "message"));
+
+  if (!message)
+    return error_set (err, EPROTO, "connect: %s: this is not qbd-server: "
+                      "HTTP status %ld without an error in JSON",
+                      cli->control, status);
+  return error_set (err, EREMOTEIO, "%s", message);
+}
+
+static int
+exchange (struct exchange *x, const struct cli *cli, const struct call *call,
+          json_t **reply, struct error *err)
+{
+  json_error_t where;
+  long status = 0;
+  CURLcode code;
+  int r = 0;
+
+  if (prepare (x, cli, call) < 0)
+    return error_set (err, ENOMEM, "connect: %s: out of memory",
+                      cli->control);
+  code = curl_easy_perform (x->curl);
+  if (code != CURLE_OK)
+    return explain_transfer (x, cli, code, err);
+  curl_easy_getinfo (x->curl, CURLINFO_RESPONSE_CODE, &status);
+  *reply = json_loadb (x->reply ? x->reply : "", x->reply_bytes,
+                       JSON_REJECT_DUPLICATES, &where);
+  if (status < 200 || status > 299)
+    r = explain_refusal (cli, status, *reply, err);
+  else if (!json_is_object (*reply))
+    r = error_set (err, EPROTO, "connect: %s: this is not qbd-server: its "
+                   "answer is no JSON object", cli->control);
+  if (r < 0)
+    json_decref (*reply);
+  return r;
+}
+
+int
+client_call (const struct cli *cli, const struct call *call, json_t **reply,
+             struct error *err)
+{
+  struct exchange x = { 0 };
+  int r;
+
+  r = exchange (&x, cli, call, reply, err);
+  finish (&x);
+  json_decref (call->body);
+  return r;
+}

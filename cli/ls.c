@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * qbd ls [POOL]
+ */
+#include "cli/cli.h"
+
+static void
+print (const json_t *volumes)
+{
+  static const char *const titles[] = {
+    "NAME", ">SIZE", ">ALLOCATED", ">BLOCK", ">ATTACHED", "STATE",
+  };
+  struct table *table = table_new (6, titles);
+  const json_t *volume;
+  size_t i;
+
+  json_array_foreach (volumes, i, volume) {
+    const char *const cells[] = {
+      output_string (volume, "name"),
+      output_size (volume, "size_bytes"),
+      output_size (volume, "allocated_bytes"),
+      output_integer (volume, "block_size"),
+      output_integer (volume, "attached"),
+      output_string (volume, "state"),
+    };
+
+    table_row (table, cells);
+  }
+  table_print_and_free (table);
+}
+
+static int
+run (const struct cli *cli, char *const operands[], struct error *err)
+{
+  const struct call call = {
+    .method = "GET", .path = "/v1/volumes", .pool = operands[0],
+  };
+  json_t *reply;
+  int r;
+
+  r = client_call (cli, &call, &reply, err);
+  if (r < 0)
+    return r;
+  if (cli->json)
+    output_json (reply);
+  else
+    print (json_object_get (reply, "volumes"));
+  json_decref (reply);
+  return 0;
+}
+
+const struct command command_ls = {
+  .name = "ls",
+  .operands = { "[POOL]" },
+  .summary = "list the volumes of a pool, or of all",
+  .run = run,
+};

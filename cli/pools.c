@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * qbd pools
+ */
+#include "cli/cli.h"
+
+static void
+print (const json_t *pools)
+{
+  static const char *const titles[] = {
+    "NAME", ">VOLUMES", ">CAPACITY", ">FREE", "URL",
+  };
+  struct table *table = table_new (5, titles);
+  const json_t *pool;
+  size_t i;
+
+  json_array_foreach (pools, i, pool) {
+    const char *const cells[] = {
+      output_string (pool, "name"),
+      output_integer (pool, "volumes"),
+      output_size (pool, "capacity_bytes"),
+      output_size (pool, "free_bytes"),
+      output_string (pool, "url"),
+    };
+
+    table_row (table, cells);
+  }
+  table_print_and_free (table);
+}
+
+static int
+run (const struct cli *cli, char *const operands[], struct error *err)
+{
+  const struct call call = { .method = "GET", .path = "/v1/pools" };
+  json_t *reply;
+  int r;
+
+  r = client_call (cli, &call, &reply, err);
+  if (r < 0)
+    return r;
+  if (cli->json)
+    output_json (reply);
+  else
+    print (json_object_get (reply, "pools"));
+  json_decref (reply);
+  return 0;
+}
+
+const struct command command_pools = {
+  .name = "pools",
+  .summary = "list the pools and their space",
+  .run = run,
+};

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * qbd resize POOL/VOL SIZE [--shrink]
+ */
+#include "cli/cli.h"
+#include "common/size.h"
+
+static int
+run (const struct cli *cli, char *const operands[], struct error *err)
+{
+  struct call call = {
+    .method = "PATCH", .path = "/v1/volumes", .name = operands[0],
+  };
+  uint64_t size_bytes;
+  json_t *reply;
+  int r;
+
+  r = size_parse ("resize: size", operands[1], &size_bytes, err);
+  if (r < 0)
+    return r;
+  call.body = json_pack ("{s:I, s:b}",
+                         "size_bytes", (json_int_t) size_bytes,
+                         "shrink", (cli->given & CLI_SHRINK) != 0);
+  r = client_call (cli, &call, &reply, err);
+  if (r < 0)
+    return r;
+  if (cli->json)
+    output_json (reply);
+  json_decref (reply);
+  return 0;
+}
+
+const struct command command_resize = {
+  .name = "resize",
+  .operands = { "POOL/VOL", "SIZE" },
+  .options = CLI_SHRINK,
+  .summary = "change a volume's size",
+  .help =
+    "A volume grows while hosts use it.  It shrinks only with --shrink, which\n"
+    "gives the data behind the new end up, and only while no host is\n"
+    "attached.\n",
+  .run = run,
+};
