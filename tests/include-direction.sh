@@ -15,8 +15,9 @@ declare -A may=(
     [server/target]="nvmeof/ server/engine/engine.h server/reactor/reactor.h
                      common/"
     [server/transport]="server/target/ server/reactor/ nvmeof/ common/"
-    [server/control]="server/target/target.h server/engine/engine.h common/"
-    [server]="server/ common/"
+    [server/control]="server/target/target.h server/engine/engine.h
+                      nvmeof/nqn.h common/"
+    [server]="server/ nvmeof/nqn.h common/"
 )
 # folder: system headers it must not know
 declare -A never=(

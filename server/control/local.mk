@@ -1,1 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
+noinst_LTLIBRARIES += libcontrol.la
+libcontrol_la_SOURCES = \
+	server/control/api-json.c \
+	server/control/api-json.h \
+	server/control/api.c \
+	server/control/api.h \
+	server/control/control.h \
+	server/control/http.c \
+	server/control/volumes-change.c \
+	server/control/volumes-internal.h \
+	server/control/volumes.c \
+	server/control/volumes.h
+libcontrol_la_CPPFLAGS = $(AM_CPPFLAGS) $(MHD_CFLAGS) $(JANSSON_CFLAGS)
+libcontrol_la_LIBADD = libnvmeof.la libcommon.la $(MHD_LIBS) $(JANSSON_LIBS)

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The volume service, second half: create, resize and remove.
+ *
+ * The order between engine and target is what makes a failure in the middle
+ * harmless: a volume is on stable storage before a host can see it, and no
+ * host can see it any more before its storage goes.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "nvmeof/nqn.h"
+#include "server/control/volumes-internal.h"
+
+static int
+check_size (const char *what, const char *name, int64_t size_bytes,
+            uint32_t block_size, struct error *err)
+{
+  if (size_bytes < 0)
+    return error_set (err, EINVAL, "%s: %s: size %" PRIi64 " is negative",
+                      what, name, size_bytes);
+  if (size_bytes == 0)
+    return error_set (err, EINVAL, "%s: %s: size is 0", what, name);
+  if (size_bytes % block_size != 0)
+    return error_set (err, EINVAL, "%s: %s: size %" PRIi64
+                      " is no multiple of the block size %u",
+                      what, name, size_bytes, block_size);
+  return 0;
+}
+
+static int
+check_create (struct pool *pool, const char *name, const char *vol,
+              int64_t size_bytes, int64_t block_size, struct error *err)
+{
+  char nqn[NVMEOF_NQN_MAX + 1];
+  int r;
+
+  if (block_size != 512 && block_size != 4096)
+    return error_set (err, EINVAL, "create: %s: block size %" PRIi64
+                      " is neither 512 nor 4096", name, block_size);
+  r = check_size ("create", name, size_bytes, block_size, err);
+  if (r < 0)
+    return r;
+  return nqn_of_volume (pool->engine->domain, pool->engine->name, vol,
+                        nqn, err);
+}
+
+/* After the engine made it: put it in the list and serve it. */
+static int
+serve_new (struct volumes *volumes, struct pool *pool, const char *vol,
+           struct volume **volume, struct error *err)
+{
+  int r;
+
+  *volume = pool_insert_volume (pool, vol);
+  if (!*volume)
+    return error_set (err, ENOMEM, "create: %s/%s: out of memory",
+                      pool->engine->name, vol);
+  r = volume_serve (volumes, pool, *volume, err);
+  if (r < 0)
+    pool_forget_volume (pool, *volume);
+  return r;
+}
+
+int
+volumes_create (struct volumes *volumes, const char *name,
+                int64_t size_bytes, int64_t block_size,
+                volumes_each_fn *each, void *opaque, struct error *err)
+{
+  char vol[NVMEOF_NQN_MAX + 1];
+  const struct engine_ops *ops;
+  struct volume *volume;
+  struct error undo;
+  struct pool *pool;
+  int r;
+
+  r = volumes_find_pool (volumes, "create", name, &pool, vol, err);
+  if (r < 0)
+    return r;
+  r = check_create (pool, name, vol, size_bytes, block_size, err);
+  if (r < 0)
+    return r;
+  ops = pool->engine->ops;
+  LOCK_SCOPE (&pool->lock);
+  if (pool_find_volume (pool, "create", vol, &undo))
+    return error_set (err, EEXIST, "create: %s: volume exists already",
+                      name);
+  r = ops->volume_create (pool->engine, vol, size_bytes, block_size, err);
+  if (r < 0)
+    return r;
+  r = serve_new (volumes, pool, vol, &volume, err);
+  if (r < 0) {
+    if (ops->volume_remove (pool->engine, vol, &undo) < 0)
+      log_error ("%s", undo.message);
+    return r;
+  }
+  log_info ("create: %s: %" PRIi64 " bytes", name, size_bytes);
+  volume_tell (pool, volume, each, opaque);
+  return 0;
+}
+
+static int
+shrink (struct volume *volume, uint64_t size_bytes, struct error *err)
+{
+  int r;
+
+  /* The engine wants no request to run meanwhile: no host, no request. */
+  r = subsystem_bar (volume->subsystem, err);
+  if (r < 0)
+    return r;
+  r = volume->engine->ops->volume_resize (volume->engine, size_bytes, err);
+  subsystem_unbar (volume->subsystem);
+  return r;
+}
+
+int
+volumes_resize (struct volumes *volumes, const char *name,
+                int64_t size_bytes, bool may_shrink,
+                volumes_each_fn *each, void *opaque, struct error *err)
+{
+  char vol[NVMEOF_NQN_MAX + 1];
+  struct volume *volume;
+  struct pool *pool;
+  uint64_t old_bytes;
+  int r;
+
+  r = volumes_find_pool (volumes, "resize", name, &pool, vol, err);
+  if (r < 0)
+    return r;
+  LOCK_SCOPE (&pool->lock);
+  volume = pool_find_volume (pool, "resize", vol, err);
+  if (!volume)
+    return -ENOENT;
+  if (!volume->engine)
+    return error_set (err, volume->failed.code,
+                      "resize: %s: is not served: %s",
+                      name, volume->failed.message);
+  r = check_size ("resize", name, size_bytes, volume->engine->block_size,
+                  err);
+  if (r < 0)
+    return r;
+  old_bytes = volume->engine->size_bytes;
+  if ((uint64_t) size_bytes < old_bytes) {
+    if (!may_shrink)
+      return error_set (err, EINVAL, "resize: %s: size %" PRIi64
+                        " is below the %" PRIu64 " bytes it has, and cuts "
+                        "off data: say --shrink", name, size_bytes,
+                        old_bytes);
+    r = shrink (volume, size_bytes, err);
+  }
+  else if ((uint64_t) size_bytes > old_bytes)
+    r = volume->engine->ops->volume_resize (volume->engine, size_bytes, err);
+  if (r < 0)
+    return r;
+  if ((uint64_t) size_bytes != old_bytes) {
+    subsystem_resized (volume->subsystem);
+    log_info ("resize: %s: from %" PRIu64 " to %" PRIi64 " bytes",
+              name, old_bytes, size_bytes);
+  }
+  volume_tell (pool, volume, each, opaque);
+  return 0;
+}
+
+int
+volumes_remove (struct volumes *volumes, const char *name, struct error *err)
+{
+  char vol[NVMEOF_NQN_MAX + 1];
+  struct volume *volume;
+  struct error undo;
+  struct pool *pool;
+  int r;
+
+  r = volumes_find_pool (volumes, "rm", name, &pool, vol, err);
+  if (r < 0)
+    return r;
+  LOCK_SCOPE (&pool->lock);
+  volume = pool_find_volume (pool, "rm", vol, err);
+  if (!volume)
+    return -ENOENT;
+  r = volume_unserve (volume, err);
+  if (r < 0)
+    return r;
+  r = pool->engine->ops->volume_remove (pool->engine, vol, err);
+  if (r < 0) {
+    if (volume_serve (volumes, pool, volume, &undo) < 0)
+      log_error ("%s; %s is not served", undo.message, name);
+    return r;
+  }
+  pool_forget_volume (pool, volume);
+  log_info ("rm: %s", name);
+  return 0;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The volume service: pools, their volumes, and the subsystem of each.
+ * The one place where create, remove and resize are ordered between engine
+ * and target, for main at start and for the control API.
+ *
+ * Threads: any but a reactor's; every function may block.  The set of pools
+ * is constant once the control API runs.  Each pool has a lock, which is
+ * held over the engine's slow calls and over target.h's subsystem_* (lock
+ * order: pool, target); pools do not wait for each other.
+ *
+ * Errors name the operation as users do: "create: demo/disk: reason".
+ */
+#ifndef QBD_CONTROL_VOLUMES_H
+#define QBD_CONTROL_VOLUMES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "server/engine/engine.h"
+#include "server/target/target.h"
+
+#define VOLUMES_POOL_MAX 64
+#define VOLUMES_BLOCK_SIZE_DEFAULT 512
+
+struct volumes;
+
+int volumes_new (struct target *target, struct reactor *const *reactors,
+                 unsigned nr_reactors, struct volumes **volumes,
+                 struct error *err);
+
+/* At start: open the pool, which takes its lock, and every volume in it.  A
+ * volume that cannot be opened does not keep the others from being served:
+ * it is logged and stays listed as failed. */
+int volumes_open_pool (struct volumes *volumes,
+                       const struct engine_ops *engine, const char *name,
+                       const char *argument, struct error *err);
+
+/* After target_drain, when no connection is left: closes everything.  -EBUSY:
+ * a host is attached still; what it uses was left open. */
+int volumes_free (struct volumes *volumes, struct error *err);
+
+/* --- pools --- */
+
+struct pool_info {
+  const char *name;             /* constant while volumes lives */
+  const char *engine;
+  const char *argument;
+  const char *domain;
+  bool stat_valid;              /* else capacity and free are not known */
+  struct engine_pool_stat stat;
+  unsigned nr_volumes;
+};
+
+/* Cheap: takes no lock and fills only the names. */
+void volumes_each_pool (struct volumes *volumes,
+                        void (*each) (void *opaque, const struct pool_info *),
+                        void *opaque);
+/* With space and number of volumes. */
+void volumes_stat_pools (struct volumes *volumes,
+                         void (*each) (void *opaque,
+                                       const struct pool_info *),
+                         void *opaque);
+
+/* --- volumes: name is POOL/VOL --- */
+
+struct volume;
+
+struct volume_info {
+  const char *pool;             /* these pointers: until each returns */
+  const char *name;
+  const char *failed;           /* why it is not served, or NULL: then the
+                                   rest is filled */
+  const char *uuid;
+  const char *nqn;
+  uint64_t size_bytes;
+  bool allocated_valid;         /* else allocated_bytes is not known */
+  uint64_t allocated_bytes;
+  uint32_t block_size;
+  bool read_only;
+  struct subsystem *subsystem;  /* for subsystem_each_host */
+};
+
+typedef void volumes_each_fn (void *opaque, const struct volume_info *);
+
+/* each is called under the pool's lock: it only copies. */
+int volumes_create (struct volumes *volumes, const char *name,
+                    int64_t size_bytes, int64_t block_size,
+                    volumes_each_fn *each, void *opaque, struct error *err);
+int volumes_info (struct volumes *volumes, const char *name,
+                  volumes_each_fn *each, void *opaque, struct error *err);
+int volumes_resize (struct volumes *volumes, const char *name,
+                    int64_t size_bytes, bool shrink,
+                    volumes_each_fn *each, void *opaque, struct error *err);
+int volumes_remove (struct volumes *volumes, const char *name,
+                    struct error *err);
+/* All of one pool, or of all pools (NULL), in name order within a pool. */
+int volumes_list (struct volumes *volumes, const char *pool,
+                  volumes_each_fn *each, void *opaque, struct error *err);
+
+#endif
