@@ -4,3 +4,12 @@ include server/engine/local.mk
 include server/target/local.mk
 include server/transport/local.mk
 include server/control/local.mk
+
+# Options are a library too, for their unit test.
+noinst_LTLIBRARIES += liboptions.la
+liboptions_la_SOURCES = \
+	server/options-file.c \
+	server/options.c \
+	server/options.h
+liboptions_la_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
+liboptions_la_LIBADD = $(INIH_LIBS)

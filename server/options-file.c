@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * qbd-server's configuration file: INI, the same settings as the command
+ * line.  inih splits the lines; what they mean, and a sentence with the
+ * line's number for each mistake, is here.
+ */
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/nearest.h"
+#include "common/usage.h"
+#include "server/options.h"
+
+#define POOL_SECTION "pool "
+#define SECTION_MAX 49          /* bytes at which inih cuts a section's name */
+
+struct config_file {
+  FILE *stream;
+  const char *filename;
+  unsigned line;                /* the last one read, from 1 */
+  struct options *options;
+  bool may_listen;              /* the command line left it to the file */
+  bool may_control;
+  bool may_reactors;
+  bool seen_control;
+  bool seen_reactors;
+  int result;                   /* the first mistake */
+  struct error *err;
+};
+
+/* "config: FILE:LINE: " before a sentence that knows neither. */
+static int
+mistake (struct config_file *file, const struct error *cause)
+{
+  file->result = error_set (file->err, cause->code, "config: %s:%u: %s",
+                            file->filename, file->line, cause->message);
+  return file->result;
+}
+
+/* inih reads lines into a buffer of its own and would take the rest of a
+ * longer one for the next line. */
+static char *
+read_line (char *buf, int buflen, void *opaque)
+{
+  struct config_file *file = opaque;
+  struct error cause;
+
+  if (file->result < 0 || !fgets (buf, buflen, file->stream))
+    return NULL;
+  file->line++;
+  if (!strchr (buf, '\n') && !feof (file->stream)) {
+    error_set (&cause, EINVAL, "line is longer than %d bytes", buflen - 2);
+    mistake (file, &cause);
+    return NULL;
+  }
+  return buf;
+}
+
+static int
+once (bool *seen, const char *key, struct error *err)
+{
+  if (*seen)
+    return error_set (err, EINVAL, "%s: given twice", key);
+  *seen = true;
+  return 0;
+}
+
+static int
+set_server_key (struct config_file *file, const char *key, const char *value,
+                struct error *err)
+{
+  static const char *const known[] = {
+    "control", "listen", "reactors", NULL
+  };
+  int r;
+
+  if (strcmp (key, "listen") == 0)
+    return file->may_listen
+      ? options_add_listen (file->options, value, err) : 0;
+  if (strcmp (key, "control") == 0) {
+    r = once (&file->seen_control, key, err);
+    if (r < 0 || !file->may_control)
+      return r;
+    return control_path_set (file->options->control, value, err);
+  }
+  if (strcmp (key, "reactors") == 0) {
+    r = once (&file->seen_reactors, key, err);
+    if (r < 0 || !file->may_reactors)
+      return r;
+    return options_set_reactors (file->options, value, err);
+  }
+  return usage_unknown ("[server]: key", key, known, err);
+}
+
+static int
+set_key (struct config_file *file, const char *section, const char *key,
+         const char *value, struct error *err)
+{
+  static const char *const sections[] = { "pool", "server", NULL };
+  static const char *const pool_keys[] = { "url", NULL };
+
+  if (strlen (section) >= SECTION_MAX)
+    return error_set (err, ENAMETOOLONG, "section: %s...: has more than %d "
+                      "bytes: give this pool with --pool", section,
+                      SECTION_MAX - 1);
+  if (strcmp (section, "server") == 0)
+    return set_server_key (file, key, value, err);
+  if (strncmp (section, POOL_SECTION, strlen (POOL_SECTION)) != 0) {
+    if (section[0] == '\0')
+      return error_set (err, EINVAL, "key: %s: stands before any [section]",
+                        key);
+    return usage_unknown ("section", section, sections, err);
+  }
+  if (strcmp (key, "url") != 0)
+    return usage_unknown ("[pool]: key", key, pool_keys, err);
+  section += strlen (POOL_SECTION);
+  return options_add_pool (file->options, section + strspn (section, " "),
+                           value, err);
+}
+
+/* inih's: non-zero is success.  The first mistake is kept. */
+static int
+handle (void *opaque, const char *section, const char *key, const char *value)
+{
+  struct config_file *file = opaque;
+  struct error cause;
+
+  if (file->result < 0)
+    return 0;
+  if (set_key (file, section, key, value, &cause) < 0) {
+    mistake (file, &cause);
+    return 0;
+  }
+  return 1;
+}
+
+int
+options_read_file (struct options *options, const char *filename,
+                   struct error *err)
+{
+  const char *env = getenv ("QBD_CONTROL");
+  struct config_file file = {
+    .filename = filename,
+    .options = options,
+    .may_listen = options->nr_listen == 0,
+    .may_control = options->control[0] == '\0' && !(env && env[0]),
+    .may_reactors = options->nr_reactors == 0,
+    .err = err,
+  };
+  int line;
+
+  file.stream = fopen (filename, "re");
+  if (!file.stream)
+    return error_set (err, errno, "config: %s: %s", filename,
+                      strerror (errno));
+  line = ini_parse_stream (read_line, &file, handle, &file);
+  if (file.result == 0 && ferror (file.stream))
+    file.result = error_set (err, EIO, "config: %s: cannot be read",
+                             filename);
+  fclose (file.stream);
+  if (file.result == 0 && line != 0)
+    return error_set (err, EINVAL, "config: %s:%d: is no KEY = VALUE "
+                      "and no [section]", filename, line);
+  return file.result;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * qbd-server's command line.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/usage.h"
+#include "nvmeof/nqn.h"
+#include "server/options.h"
+
+#define REACTORS_DEFAULT_MAX 4
+
+const char options_help[] =
+  "Usage: qbd-server [-c FILE] [--listen URI]... [--pool NAME=ENGINE:ARG]...\n"
+  "                  [--control PATH] [--reactors N] [-v]\n"
+  "\n"
+  "Serve volumes over NVMe over Fabrics.\n"
+  "\n"
+  "  -c, --config FILE     read settings from FILE (INI, below)\n"
+  "  --listen URI          serve hosts on tcp://HOST:PORT or unix:///PATH; may\n"
+  "                        be given several times; port 0 picks a free one\n"
+  "                        [tcp://127.0.0.1:4420]\n"
+  "  --pool NAME=file:DIR  a pool of volumes in the directory DIR, which is\n"
+  "                        empty or a pool already\n"
+  "  --pool NAME=ram:      a pool in memory, for tests: its volumes end with\n"
+  "                        the server\n"
+  "  --control PATH        socket of the management API [$QBD_CONTROL, else\n"
+  "                        /run/qbd/control, else\n"
+  "                        $XDG_RUNTIME_DIR/qbd/control]\n"
+  "  --reactors N          threads that serve hosts [the processors, at\n"
+  "                        most 4]\n"
+  "  -v, --verbose         log more\n"
+  "  --help                show this text and exit\n"
+  "  --version             show the version and exit\n"
+  "\n"
+  "The same settings in FILE; options on the command line go first:\n"
+  "\n"
+  "  [server]\n"
+  "  listen = tcp://0.0.0.0:4420      ; may be repeated\n"
+  "  control = /run/qbd/control\n"
+  "  reactors = 2\n"
+  "\n"
+  "  [pool demo]\n"
+  "  url = file:/srv/qbd/demo\n";
+
+enum {
+  OPT_CONTROL = 256,
+  OPT_HELP,
+  OPT_LISTEN,
+  OPT_POOL,
+  OPT_REACTORS,
+  OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+  { "config", required_argument, NULL, 'c' },
+  { "control", required_argument, NULL, OPT_CONTROL },
+  { "help", no_argument, NULL, OPT_HELP },
+  { "listen", required_argument, NULL, OPT_LISTEN },
+  { "pool", required_argument, NULL, OPT_POOL },
+  { "reactors", required_argument, NULL, OPT_REACTORS },
+  { "verbose", no_argument, NULL, 'v' },
+  { "version", no_argument, NULL, OPT_VERSION },
+  { NULL, 0, NULL, 0 },
+};
+
+int
+options_set_reactors (struct options *options, const char *text,
+                      struct error *err)
+{
+  unsigned long n;
+  char *end;
+
+  errno = 0;
+  n = strtoul (text, &end, 10);
+  if (errno || end == text || *end || text[0] == '-'
+      || n < 1 || n > OPTIONS_REACTORS_MAX)
+    return error_set (err, EINVAL, "reactors: %s: must be a number from 1 to %d",
+                      text, OPTIONS_REACTORS_MAX);
+  options->nr_reactors = n;
+  return 0;
+}
+
+int
+options_add_listen (struct options *options, const char *text,
+                    struct error *err)
+{
+  int r;
+
+  if (options->nr_listen == OPTIONS_LISTEN_MAX)
+    return error_set (err, E2BIG, "listen: %s: more than %d addresses",
+                      text, OPTIONS_LISTEN_MAX);
+  r = address_parse ("listen", text, &options->listen[options->nr_listen],
+                     err);
+  if (r == 0)
+    options->nr_listen++;
+  return r;
+}
+
+static const struct engine_ops *
+find_engine (const char *pool, const char *scheme, struct error *err)
+{
+  const char *names[16];
+  char what[ENGINE_NAME_MAX + 16];
+  size_t i;
+
+  for (i = 0; engines[i] && i < 15; ++i) {
+    if (strcmp (engines[i]->name, scheme) == 0)
+      return engines[i];
+    names[i] = engines[i]->name;
+  }
+  names[i] = NULL;
+  snprintf (what, sizeof what, "pool: %s: engine", pool);
+  usage_unknown (what, scheme, names, err);
+  return NULL;
+}
+
+int
+options_add_pool (struct options *options, const char *name,
+                  const char *text, struct error *err)
+{
+  struct options_pool *pool = &options->pools[options->nr_pools];
+  const struct engine_ops *engine;
+  const char *colon = strchr (text, ':');
+  char scheme[64];
+  int r;
+
+  r = name_check ("pool", name, err);
+  if (r < 0)
+    return r;
+  if (strlen (name) >= sizeof pool->name)
+    return error_set (err, ENAMETOOLONG, "pool: %s: name is too long", name);
+  for (unsigned i = 0; i < options->nr_pools; ++i)
+    if (strcmp (options->pools[i].name, name) == 0)
+      return error_set (err, EEXIST, "pool: %s: given twice", name);
+  if (options->nr_pools == OPTIONS_POOL_MAX)
+    return error_set (err, E2BIG, "pool: %s: more than %d pools",
+                      name, OPTIONS_POOL_MAX);
+  if (!colon || colon == text || colon - text >= (ptrdiff_t) sizeof scheme)
+    return error_set (err, EINVAL,
+                      "pool: %s: %s: must be ENGINE:ARGUMENT, like file:/srv/%s",
+                      name, text, name);
+  memcpy (scheme, text, colon - text);
+  scheme[colon - text] = '\0';
+  engine = find_engine (name, scheme, err);
+  if (!engine)
+    return -EINVAL;
+
+  pool->argument = strdup (colon + 1);
+  if (!pool->argument)
+    return error_set (err, ENOMEM, "pool: %s: out of memory", name);
+  strcpy (pool->name, name);
+  pool->engine = engine;
+  options->nr_pools++;
+  return 0;
+}
+
+/* --pool NAME=ENGINE:ARGUMENT */
+static int
+parse_pool (struct options *options, const char *text, struct error *err)
+{
+  const char *equals = strchr (text, '=');
+  char *name;
+  int r;
+
+  if (!equals)
+    return error_set (err, EINVAL,
+                      "pool: %s: must be NAME=ENGINE:ARGUMENT, "
+                      "like demo=file:/srv/demo", text);
+  name = strndup (text, equals - text);
+  if (!name)
+    return error_set (err, ENOMEM, "pool: %s: out of memory", text);
+  r = options_add_pool (options, name, equals + 1, err);
+  free (name);
+  return r;
+}
+
+static int
+parse_option (struct options *options, int opt, struct error *err)
+{
+  switch (opt) {
+  case 'c':
+    options->config = optarg;
+    return 0;
+  case 'v':
+    options->verbose = true;
+    return 0;
+  case OPT_CONTROL:
+    return control_path_set (options->control, optarg, err);
+  case OPT_HELP:
+    options->action = OPTIONS_HELP;
+    return 0;
+  case OPT_LISTEN:
+    return options_add_listen (options, optarg, err);
+  case OPT_POOL:
+    return parse_pool (options, optarg, err);
+  case OPT_REACTORS:
+    return options_set_reactors (options, optarg, err);
+  case OPT_VERSION:
+    options->action = OPTIONS_VERSION;
+    return 0;
+  default:
+    abort ();
+  }
+}
+
+int
+options_parse (struct options *options, int argc, char *argv[],
+               struct error *err)
+{
+  int opt, r;
+
+  memset (options, 0, sizeof *options);
+  opterr = 0;
+  optind = 0;           /* glibc: start anew, also for the tests */
+  while ((opt = getopt_long (argc, argv, ":c:v", long_options, NULL)) != -1) {
+    if (opt == '?' || opt == ':')
+      return usage_option_error (opt, argv, long_options, err);
+    r = parse_option (options, opt, err);
+    if (r < 0 || options->action != OPTIONS_SERVE)
+      return r;
+  }
+  if (optind < argc)
+    return error_set (err, EINVAL, "argument: %s: none is expected",
+                      argv[optind]);
+  return 0;
+}
+
+static unsigned
+default_reactors (void)
+{
+  cpu_set_t cpus;
+  int n;
+
+  if (sched_getaffinity (0, sizeof cpus, &cpus) == -1)
+    return REACTORS_DEFAULT_MAX;        /* more than 1,024 of them */
+  n = CPU_COUNT (&cpus);
+  return n < REACTORS_DEFAULT_MAX ? n : REACTORS_DEFAULT_MAX;
+}
+
+int
+options_complete (struct options *options, struct error *err)
+{
+  int r;
+
+  if (options->nr_pools == 0)
+    return error_set (err, EINVAL,
+                      "pool: none is given: add --pool NAME=file:DIR");
+  if (options->nr_listen == 0) {
+    r = options_add_listen (options,
+                            "tcp://127.0.0.1:" ADDRESS_DEFAULT_PORT, err);
+    if (r < 0)
+      return r;
+  }
+  if (options->nr_reactors == 0)
+    options->nr_reactors = default_reactors ();
+  if (options->control[0] == '\0')
+    return control_path_serve (options->control, err);
+  return 0;
+}
+
+void
+options_free (struct options *options)
+{
+  for (unsigned i = 0; i < options->nr_pools; ++i)
+    free (options->pools[i].argument);
+  memset (options, 0, sizeof *options);
+}
