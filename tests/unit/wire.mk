@@ -3,7 +3,9 @@ if HAVE_CMOCKA
 
 wire_tests = \
 	tests/unit/common \
-	tests/unit/stream
+	tests/unit/nvmeof-names \
+	tests/unit/stream \
+	tests/unit/tcp-check
 check_PROGRAMS += $(wire_tests)
 TESTS += $(wire_tests)
 
@@ -11,8 +13,16 @@ tests_unit_common_SOURCES = tests/unit/common.c
 tests_unit_common_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_common_LDADD = libcommon.la $(CMOCKA_LIBS)
 
+tests_unit_nvmeof_names_SOURCES = tests/unit/nvmeof-names.c
+tests_unit_nvmeof_names_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_nvmeof_names_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
+
 tests_unit_stream_SOURCES = tests/unit/stream.c
 tests_unit_stream_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_stream_LDADD = libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_tcp_check_SOURCES = tests/unit/tcp-check.c
+tests_unit_tcp_check_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_tcp_check_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
 endif
