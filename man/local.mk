@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The manual is POD; pages are made where pod2man is.  A page is listed
-# twice: man/NAME.pod in EXTRA_DIST, man/NAME.SECTION in man_MANS.
+# twice: man/NAME.pod in EXTRA_DIST, man/NAME.SECTION in man_pages.
 POD2MAN_RULE = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(POD2MAN) --utf8 --errors=die \
 	--section=$(subst .,,$(suffix $@)) --name=$(basename $(@F)) \
 	--center="qbd" --release="qbd $(PACKAGE_VERSION)" $< $@
@@ -18,4 +18,3 @@ if HAVE_POD2MAN
 man_MANS += $(man_pages)
 endif
 CLEANFILES += $(man_pages)
-man_pages =

@@ -16,10 +16,15 @@
 #   start_server ARG...    qbd-server on unix:// in $tmp (unless --listen is
 #                    given); sets $server_pid and $server_log, and
 #                    QBD_CONTROL and QBD_SERVER for its clients
+#   start_volume SIZE [ARG...]      start_server with a new file pool, and in it
+#                    the volume demo/disk (ARG: of qbd create)
 #   stop_server, kill_server        SIGTERM (it must end with 0), SIGKILL
 #   start_nbdkit ARG...    nbdkit's own arguments, as in "-r qbd demo/disk";
 #                    sets $nbdkit_pid, $nbdkit_log, $uri and $socket
-#   stop_nbdkit      SIGTERM to the last one started
+#   stop_nbdkit, kill_nbdkit        the last one started
+#   qemu_io [OPTION...] URI CMD...  qemu-io's commands: all must succeed
+#   nbdsh            libnbd's Python shell
+#   wait_for_line FILE PATTERN      until a log has such a line (grep -E)
 #   make_filesystem FILE SIZE       an ext4 image with real files
 #   tcp_address      the server's tcp://HOST:PORT, as it reports it
 #
@@ -157,6 +162,13 @@ start_server ()
         fail "qbd-server did not become ready"
 }
 
+start_volume ()
+{
+    mkdir "$tmp/pool"
+    start_server --pool "demo=file:$tmp/pool"
+    qbd create demo/disk "$@"
+}
+
 stop_server ()
 {
     _end "$server_pid" TERM
@@ -187,6 +199,43 @@ start_nbdkit ()
 stop_nbdkit ()
 {
     _end "$nbdkit_pid" TERM
+}
+
+kill_nbdkit ()
+{
+    _end "$nbdkit_pid" KILL
+}
+
+qemu_io ()
+{
+    local target command commands=() status=0
+    while [[ $1 == -* ]]; do
+        commands+=("$1")
+        shift
+    done
+    target=$1
+    shift
+    for command; do
+        commands+=(-c "$command")
+    done
+    timeout "$patience" qemu-io -f raw -d unmap "${commands[@]}" "$target" \
+        >"$tmp/qemu-io" 2>&1 || status=$?
+    cat "$tmp/qemu-io"
+    if test $status -ne 0 || grep -Eiq 'fail|error' "$tmp/qemu-io"; then
+        fail "qemu-io ended with $status"
+    fi
+}
+
+# Its module belongs to the distribution's python3, whatever PATH says.
+nbdsh ()
+{
+    PATH="/usr/bin:$PATH" timeout "$patience" nbdsh "$@"
+}
+
+wait_for_line ()
+{
+    grep -Eq -- "$2" < <(timeout "$patience" tail -n +1 -s 0.1 -f "$1") ||
+        fail "$1: no line matches \"$2\""
 }
 
 tcp_address ()
