@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_LTLIBRARIES += libnvmeof.la
 libnvmeof_la_SOURCES = \
+	nvmeof/command-check.c \
+	nvmeof/command-check.h \
 	nvmeof/command.h \
 	nvmeof/digest.c \
 	nvmeof/digest.h \

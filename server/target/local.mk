@@ -1,2 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-EXTRA_DIST += server/target/target.h
+noinst_LTLIBRARIES += libtarget.la
+libtarget_la_SOURCES = \
+	server/target/admin-cmd.c \
+	server/target/command.c \
+	server/target/controller.c \
+	server/target/discovery.c \
+	server/target/fabrics-cmd.c \
+	server/target/features.c \
+	server/target/identify.c \
+	server/target/internal.h \
+	server/target/io-cmd.c \
+	server/target/log-page.c \
+	server/target/queue.c \
+	server/target/subsystem.c \
+	server/target/target.c \
+	server/target/target.h
+libtarget_la_LIBADD = libnvmeof.la libcommon.la

@@ -12,9 +12,10 @@
  *             <-- ops->complete ------------- CQE (and data) ready
  *
  * Threads: a queue and its commands belong to one reactor.  A controller's
- * queues may live on several; what they share is atomic or under the
- * controller's lock.  Lock order: target, subsystem, controller.  No lock is
- * held over a call into transport or engine.
+ * queues may live on several; what they share (lists of subsystems,
+ * controllers and queues, states of controllers) is under the target's one
+ * lock, which is taken when hosts come and go and never for a command of an
+ * I/O queue.  It is not held over a call into transport or engine.
  */
 #ifndef QBD_TARGET_H
 #define QBD_TARGET_H
@@ -22,11 +23,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "common/address.h"
 #include "common/error.h"
 #include "nvmeof/command.h"
 #include "server/engine/engine.h"
+#include "server/reactor/reactor.h"
 
 struct target;
 struct subsystem;
@@ -62,7 +65,8 @@ struct subsystem_host {         /* one controller */
   int64_t since_s;              /* Unix time */
 };
 
-/* Calls each for every attached controller; returns how many. */
+/* Calls each for every attached controller; returns how many.  each runs
+ * under the target's lock: it must not call back into the target. */
 unsigned subsystem_each_host (struct subsystem *subsystem,
                               void (*each) (void *opaque,
                                             const struct subsystem_host *),
@@ -70,7 +74,7 @@ unsigned subsystem_each_host (struct subsystem *subsystem,
 
 /* Any thread: refuse new associations and end the attached ones; their
  * commands in flight are executed and awaited.  For shutdown: the transports
- * see ops->close for each queue. */
+ * see ops->close for each queue, connected or not. */
 void target_drain (struct target *target);
 
 /* --- queues and commands: transport's side ------------------------------ */
@@ -84,25 +88,29 @@ struct target_transport_ops {
   uint32_t in_capsule_bytes;            /* for IOCCSZ, I/O queues */
   uint32_t sgls;                        /* Identify Controller SGLS */
   /* The command's CQE is filled (and the data, when it reads): send it and
-   * call target_command_done once nothing refers to it any more. */
+   * call target_command_done once nothing refers to it any more.  May be
+   * called inside target_command_execute and target_queue_fail. */
   void (*complete) (struct target_command *command);
-  /* The target wants the connection to end: the transport closes it soon
-   * and then calls target_queue_disconnected.  Also called when it is
-   * ending already. */
+  /* The target wants the connection to end: the transport parses no more,
+   * sends what is complete (within a time limit), closes, and then calls
+   * target_queue_disconnected.  Called at most once, on the queue's
+   * reactor, and never inside another call into the target. */
   void (*close) (struct target_queue *queue);
 };
 
 /* Where the asker came in: what discovery tells it. */
 struct target_portal {
-  struct address local;         /* as the asker used it */
+  struct address local;         /* as the asker used it, numeric */
   char peer[ADDRESS_TEXT_MAX];  /* for logs and lists */
 };
 
 enum target_queue_state {
   TARGET_QUEUE_NEW,             /* waits for Connect */
-  TARGET_QUEUE_CONNECTING,      /* Connect is executing */
+  TARGET_QUEUE_CONNECTING,      /* Connect executes, perhaps waits for the
+                                   host's dead controllers to drain */
   TARGET_QUEUE_LIVE,            /* belongs to a controller */
-  TARGET_QUEUE_DEAD,            /* waits for its commands to end */
+  TARGET_QUEUE_DEAD,            /* executes nothing more; waits for what the
+                                   engine still has, then for the transport */
 };
 
 /* Embedded in the transport's connection. */
@@ -111,25 +119,54 @@ struct target_queue {
   struct target *target;                        /* constant after init */
   struct reactor *reactor;                      /* constant after init */
   const struct target_portal *portal;           /* constant after init */
+
+  /* the reactor's; the transport may read them */
   enum target_queue_state state;
-  struct controller *controller;        /* set by Connect */
   uint16_t qid;
   uint16_t sqsize;              /* entries; 0 until connected */
   uint16_t sqhd;
   bool sqflow_disabled;         /* SQHD is FFFFh, SUCCESS allowed */
   unsigned nr_inflight;         /* prepared, not done */
-  void (*drained) (struct target_queue *queue); /* see disconnected */
-  struct target_queue *next;    /* controller's list */
+
+  /* the target's, this reactor only */
+  struct controller *controller;        /* from Connect until drained */
+  unsigned nr_executing;        /* executed, not complete, not held */
+  bool disconnected;
+  void (*drained) (struct target_queue *queue);
+  struct target_command *connect;       /* while CONNECTING */
+  struct reactor_timer connect_limit;
+
+  /* the target's, any thread */
+  struct reactor_task task;     /* posted while mail is not 0 */
+  _Atomic unsigned mail;
+  _Atomic bool traffic;         /* a command came since the last look */
+  bool waits;                   /* locked: on the target's list of Connects
+                                   that wait */
+  TAILQ_ENTRY (target_queue) in_target;         /* locked */
+  TAILQ_ENTRY (target_queue) in_controller;     /* locked */
+  TAILQ_ENTRY (target_queue) in_waiting;        /* locked */
 };
 
+/* On the queue's reactor. */
 void target_queue_init (struct target_queue *queue, struct target *target,
                         struct reactor *reactor,
                         const struct target_transport_ops *ops,
                         const struct target_portal *portal);
 
-/* The connection is gone; exactly once.  The controller dies with it.  When
- * the last command is done, drained (queue) is called, perhaps inside
- * this call; the target then holds no pointer to the queue. */
+/* The most commands that a host may have in flight here: SQSIZE and some
+ * slack.  The transport ends a connection whose host exceeds it, before it
+ * spends memory on the command. */
+unsigned target_queue_limit (const struct target_queue *queue);
+
+/* Something is wrong with the connection and it will end: from now on
+ * nothing that came on it executes, and its controller dies.  reason is
+ * constant, for the log.  Idempotent. */
+void target_queue_fail (struct target_queue *queue, const char *reason);
+
+/* The connection is gone; exactly once.  Fails the queue.  When the last
+ * command is done, drained (queue) is called, perhaps inside this call or
+ * inside target_command_done; the target then holds no pointer to the
+ * queue. */
 void target_queue_disconnected (struct target_queue *queue,
                                 void (*drained) (struct target_queue *));
 
@@ -146,28 +183,33 @@ struct target_command {
   union nvme_command sqe;
   /* prepare's: */
   enum target_data data;
-  uint32_t data_bytes;          /* what must be fetched or will be sent */
-  /* the transport's, before execute: a buffer of data_bytes, 4096-aligned */
-  struct iovec iov;
+  uint32_t data_bytes;          /* what must be fetched or may be sent */
+  /* the transport's, before execute: a buffer of data_bytes, 4096-aligned,
+   * NULL when that is 0.  In place until complete (reads: until done). */
+  void *buffer;
   /* at complete: */
   struct nvme_cqe cqe;
-  uint32_t result_bytes;        /* TO_HOST: bytes to send; 0 on error */
+  uint32_t result_bytes;        /* TO_HOST: bytes to send, data_bytes or 0 */
   /* the target's */
   void (*handler) (struct target_command *command);
+  bool executing;
+  unsigned range_index;         /* Dataset Management */
+  unsigned nr_ranges;
+  uint64_t range_done_bytes;
+  struct iovec iov;             /* the engine may change it */
   struct engine_request request;
-  struct target_command *next;
+  TAILQ_ENTRY (target_command) in_events;       /* held AERs */
 };
 
-/* Parse and validate.  0: fetch data_bytes if FROM_HOST, then execute.
- * Otherwise the command is refused: cqe is filled, handler unused; the
- * transport discards in-capsule data and sends the CQE like after complete.
- * sgl_bytes, sgl_in_capsule: what the transport learnt from the SGL; a
- * mismatch with data_bytes is the status Data SGL Length Invalid. */
+/* Parse and validate.  sgl_bytes, in_capsule: what the SGL says.  0: get a
+ * buffer of data_bytes, fetch them when FROM_HOST, then execute.  Otherwise
+ * the command is refused and its CQE filled: the transport discards
+ * in-capsule data and sends the CQE, as after complete. */
 uint16_t target_command_prepare (struct target_command *command,
-                                 uint32_t sgl_bytes);
+                                 uint32_t sgl_bytes, bool in_capsule);
 void target_command_execute (struct target_command *command);
-/* A data digest of a write was wrong, or its data never came: complete
- * with that status without executing. */
+/* Instead of execute: its data was damaged on the way, or never came, or
+ * there is no memory.  Leads to complete. */
 void target_command_fail (struct target_command *command, uint16_t status);
 /* After the response is out, or the connection is gone. */
 void target_command_done (struct target_command *command);

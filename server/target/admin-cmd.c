@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Admin commands of I/O and discovery controllers; the bigger ones have
+ * files of their own.  On the admin queue's reactor.
+ */
+#include "server/target/internal.h"
+
+static void
+succeed (struct target_command *command)
+{
+  command_complete (command, 0);
+}
+
+/* --- asynchronous events (Base 2.0 section 5.2) ----------------------------- */
+
+/* No event exists yet (OAES 0), but hosts send a request at once and expect
+ * it to be held. */
+static void
+event_request_execute (struct target_command *command)
+{
+  struct controller *controller = command->queue->controller;
+
+  if (controller->nr_events > TARGET_AERL_0BASED) {
+    command_complete (command, STATUS_DNR (STATUS_SPECIFIC
+                                           (NVME_SC_ASYNC_LIMIT)));
+    return;
+  }
+  TAILQ_INSERT_TAIL (&controller->events, command, in_events);
+  controller->nr_events++;
+  command_hold (command);
+}
+
+static void
+event_request_end (struct controller *controller,
+                   struct target_command *command, uint16_t status)
+{
+  TAILQ_REMOVE (&controller->events, command, in_events);
+  controller->nr_events--;
+  command_complete (command, status);
+}
+
+void
+events_abort (struct controller *controller)
+{
+  struct target_command *command;
+
+  while ((command = TAILQ_FIRST (&controller->events)) != NULL)
+    event_request_end (controller, command, NVME_SC_ABORT_QUEUE);
+}
+
+/* --- Abort ------------------------------------------------------------------ */
+
+/* What the engine has is awaited, never cancelled, so only an event request
+ * can be aborted.  Dword 0 bit 0: the command was not aborted. */
+static void
+abort_execute (struct target_command *command)
+{
+  struct controller *controller = command->queue->controller;
+  uint32_t cdw10 = le32_to_cpu (command->sqe.common.cdw10);
+  uint16_t sqid = cdw10 & 0xffff;
+  struct target_command *event;
+
+  command_set_dw0 (command, 1);
+  if (sqid == 0) {
+    TAILQ_FOREACH (event, &controller->events, in_events)
+      if (le16_to_cpu ((wire_force __le16) event->sqe.common.cid)
+          == cdw10 >> 16)
+        break;
+    if (event) {
+      event_request_end (controller, event, NVME_SC_ABORT_REQ);
+      command_set_dw0 (command, 0);
+    }
+  }
+  command_complete (command, 0);
+}
+
+/* --- dispatch --------------------------------------------------------------- */
+
+static uint16_t
+parse_discovery (struct target_command *command)
+{
+  switch (command->sqe.common.opcode) {
+  case nvme_admin_get_log_page:
+    return log_parse (command);
+  case nvme_admin_identify:
+    return identify_parse (command);
+  case nvme_admin_set_features:
+    return set_features_parse (command);
+  case nvme_admin_get_features:
+    return get_features_parse (command);
+  case nvme_admin_async_event:
+    command->handler = event_request_execute;
+    return 0;
+  case nvme_admin_keep_alive:
+    command->handler = succeed;
+    return 0;
+  default:
+    return STATUS_DNR (NVME_SC_INVALID_OPCODE);
+  }
+}
+
+uint16_t
+admin_parse (struct target_command *command)
+{
+  const struct controller *controller = command->queue->controller;
+  uint8_t opcode = command->sqe.common.opcode;
+  enum controller_state state = controller->state;
+
+  /* Keep Alive is served as long as the association lives. */
+  if (state != CONTROLLER_ENABLED && opcode != nvme_admin_keep_alive)
+    return STATUS_DNR (NVME_SC_CMD_SEQ_ERROR);
+  if (opcode == nvme_admin_abort_cmd && controller->subsystem->volume) {
+    command->handler = abort_execute;
+    return 0;
+  }
+  return parse_discovery (command);
+}

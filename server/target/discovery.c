@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The discovery log page (NVMe over Fabrics, Base 2.0 section 5.16.1.23): a
+ * header and one entry per subsystem, with the address that the asker used.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "server/target/internal.h"
+
+enum { ENTRY_BYTES = 1024 };
+static_assert (sizeof (struct nvmf_disc_log_entry) == ENTRY_BYTES, "");
+static_assert (sizeof (struct nvmf_discovery_log) == ENTRY_BYTES, "");
+
+/* The window of the page that the host asked for. */
+struct window {
+  uint64_t offset_bytes;
+  uint8_t *buffer;
+  uint32_t bytes;
+};
+
+/* Copies what of a piece at page_offset falls into the window. */
+static void
+put_piece (const struct window *window, uint64_t page_offset,
+           const void *piece)
+{
+  uint64_t first = page_offset, end = page_offset + ENTRY_BYTES;
+
+  if (first < window->offset_bytes)
+    first = window->offset_bytes;
+  if (end > window->offset_bytes + window->bytes)
+    end = window->offset_bytes + window->bytes;
+  if (first < end)
+    memcpy (window->buffer + (first - window->offset_bytes),
+            (const uint8_t *) piece + (first - page_offset), end - first);
+}
+
+static void
+fill_address (struct nvmf_disc_log_entry *entry,
+              const struct address *address)
+{
+  if (address->family == ADDRESS_UNIX) {
+    /* There is no address family for it; this one means "this machine". */
+    entry->adrfam = NVMF_ADDR_FAMILY_LOOP;
+    strcpy (entry->traddr, address->path);
+    return;
+  }
+  entry->adrfam = strchr (address->host, ':')
+    ? NVMF_ADDR_FAMILY_IP6 : NVMF_ADDR_FAMILY_IP4;
+  strcpy (entry->traddr, address->host);
+  strcpy (entry->trsvcid, address->port);
+}
+
+static void
+fill_entry (struct nvmf_disc_log_entry *entry, const char *nqn,
+            const struct target_queue *asker)
+{
+  static_assert (sizeof entry->traddr >= sizeof asker->portal->local.host
+                 && sizeof entry->traddr >= sizeof asker->portal->local.path
+                 && sizeof entry->trsvcid >= sizeof asker->portal->local.port
+                 && sizeof entry->subnqn > NVMEOF_NQN_MAX, "");
+  memset (entry, 0, sizeof *entry);
+  entry->trtype = asker->ops->trtype;
+  entry->subtype = NVME_NQN_NVME;
+  entry->treq = NVMF_TREQ_NOT_REQUIRED | NVMF_TREQ_DISABLE_SQFLOW;
+  entry->portid = cpu_to_le16 (1);
+  entry->cntlid = cpu_to_le16 (0xffff); /* dynamic */
+  entry->asqsz = cpu_to_le16 (32);
+  strcpy (entry->subnqn, nqn);
+  fill_address (entry, &asker->portal->local);
+}
+
+void
+discovery_log (struct target_command *command, uint64_t offset_bytes,
+               uint8_t *buffer, uint32_t bytes)
+{
+  struct target *target = command->queue->target;
+  const struct window window = { offset_bytes, buffer, bytes };
+  struct nvmf_discovery_log header;
+  const struct subsystem *subsystem;
+  uint64_t page_offset = ENTRY_BYTES, numrec = 0;
+
+  memset (buffer, 0, bytes);
+  if (offset_bytes > UINT64_MAX - bytes)
+    return;
+  LOCK_SCOPE (&target->lock);
+  TAILQ_FOREACH (subsystem, &target->subsystems, in_target) {
+    struct nvmf_disc_log_entry entry;
+
+    if (page_offset < offset_bytes + bytes
+        && page_offset + ENTRY_BYTES > offset_bytes) {
+      fill_entry (&entry, subsystem->nqn, command->queue);
+      put_piece (&window, page_offset, &entry);
+    }
+    page_offset += ENTRY_BYTES;
+    numrec++;
+  }
+  memset (&header, 0, sizeof header);
+  header.genctr = cpu_to_le64 (target->genctr);
+  header.numrec = cpu_to_le64 (numrec);
+  put_piece (&window, 0, &header);
+}

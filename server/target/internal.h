@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside the target: what its files share.
+ *
+ *   target --< subsystem --< controller --< target_queue --< target_command
+ *     |                                        (one reactor each)
+ *     +---- queues that wait in Connect for a host's dead controllers
+ *
+ * "locked" below means: under target->lock.  The lock is never held over a
+ * call into transport or engine, nor over a line of log.
+ */
+#ifndef QBD_TARGET_INTERNAL_H
+#define QBD_TARGET_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "nvmeof/command-check.h"
+#include "server/target/target.h"
+
+enum {
+  TARGET_NSID = 1,
+  TARGET_IO_QUEUES_MAX = 8,     /* granted to a controller */
+  TARGET_MQES_0BASED = 127,
+  TARGET_QUEUE_SLACK = 2,       /* commands above SQSIZE, for sloppy hosts */
+  TARGET_AERL_0BASED = 3,
+  TARGET_KAS_MS = 1000,         /* granularity of KATO */
+  TARGET_KATO_GRACE_MS = 1000,
+  TARGET_CONNECT_WAIT_MS = 10000,       /* for dead controllers to drain */
+  TARGET_HOSTID_BYTES = 16,
+  TARGET_CNTLID_MAX = 0xffef,
+};
+
+#define TARGET_VERSION 0x00010400u      /* NVMe 1.4: see identify.c */
+
+/* --- target.c, subsystem.c ---------------------------------------------- */
+
+struct target {
+  pthread_mutex_t lock;
+  TAILQ_HEAD (, subsystem) subsystems;          /* locked, by NQN */
+  TAILQ_HEAD (, target_queue) queues;           /* locked */
+  TAILQ_HEAD (, target_queue) waiting;          /* locked */
+  struct subsystem *discovery;                  /* constant after create */
+  uint64_t genctr;                              /* locked */
+  bool draining;                                /* locked */
+};
+
+struct subsystem {
+  struct target *target;                /* constant */
+  struct engine_volume *volume;         /* constant; NULL: discovery */
+  char nqn[NVMEOF_NQN_MAX + 1];         /* constant */
+  uint8_t uuid[16];                     /* constant */
+  unsigned lba_shift;                   /* constant */
+  TAILQ_ENTRY (subsystem) in_target;    /* locked */
+  TAILQ_HEAD (, controller) controllers;        /* locked */
+  uint16_t last_cntlid;                 /* locked */
+  bool barred;                          /* locked */
+};
+
+/* All locked. */
+struct subsystem *subsystem_locked_find (struct target *target,
+                                         const char *nqn);
+/* A free CNTLID, or 0 when there is none. */
+uint16_t subsystem_locked_new_cntlid (struct subsystem *subsystem);
+
+void subsystem_namespace (const struct subsystem *subsystem,
+                          struct command_namespace *ns);
+
+/* Connects that wait look again. */
+void target_locked_wake_waiting (struct target *target);
+
+/* --- controller.c --------------------------------------------------------- */
+
+enum controller_state {
+  CONTROLLER_IDLE,      /* waits for CC.EN */
+  CONTROLLER_ENABLED,   /* serves its host; CSTS.RDY */
+  CONTROLLER_DISABLING, /* CC.EN was cleared; waits for its I/O queues */
+  CONTROLLER_SHUTDOWN,  /* CC.SHN was set; waits for its I/O queues, then for
+                           the host to disconnect or to clear CC.EN */
+  CONTROLLER_DEAD,      /* waits for all its queues, then is freed */
+};
+enum { CONTROLLER_NR_STATES = CONTROLLER_DEAD + 1 };
+
+enum { CONTROLLER_NR_FEATURES = 6 };
+
+struct controller {
+  struct subsystem *subsystem;          /* constant */
+  uint16_t cntlid;                      /* constant */
+  char hostnqn[NVMEOF_NQN_MAX + 1];     /* constant */
+  uint8_t hostid[TARGET_HOSTID_BYTES];  /* constant */
+  char peer[ADDRESS_TEXT_MAX];          /* constant */
+  uint64_t since_ms;                    /* constant; monotonic */
+  const struct target_transport_ops *ops;       /* constant */
+
+  _Atomic enum controller_state state;  /* changes locked */
+  const char *reason;                   /* locked: why it left */
+  TAILQ_ENTRY (controller) in_subsystem;        /* locked */
+  TAILQ_HEAD (, target_queue) queues;   /* locked */
+  unsigned nr_io_queues;                /* locked */
+
+  unsigned nr_io_queues_granted;        /* locked */
+  bool had_io_queues;                   /* locked: a line was logged */
+
+  /* the admin queue's reactor only */
+  struct target_queue *admin;           /* while the timer may run */
+  uint32_t cc;
+  bool fatal;                           /* CSTS.CFS */
+  uint32_t features[CONTROLLER_NR_FEATURES];
+  uint32_t kato_ms;
+  uint64_t last_traffic_ms;
+  struct reactor_timer keep_alive;
+  TAILQ_HEAD (, target_command) events; /* AERs held */
+  unsigned nr_events;
+};
+
+/* Locked; NULL for want of memory or of a CNTLID.  The admin queue belongs
+ * to it when it returns. */
+struct controller *controller_locked_new (struct subsystem *subsystem,
+                                          struct target_queue *admin,
+                                          const struct nvmf_connect_data *);
+/* The admin queue's reactor.  0: no timer. */
+void controller_set_kato (struct controller *controller, uint32_t kato_ms);
+
+struct controller *controller_locked_find (struct subsystem *subsystem,
+                                           uint16_t cntlid);
+bool controller_same_host (const struct controller *controller,
+                           const struct nvmf_connect_data *data);
+/* Something of this controller may still change the volume although it
+ * serves its host no more. */
+bool controller_locked_undrained (const struct controller *controller);
+
+void controller_locked_add_queue (struct controller *controller,
+                                  struct target_queue *queue);
+/* The queue is dead and the engine has nothing of it. */
+void controller_remove_queue (struct target_queue *queue);
+
+/* Fence it: any thread.  reason is constant, for the log. */
+void controller_locked_die (struct controller *controller,
+                            const char *reason);
+/* A queue's connection ends by itself; on its reactor. */
+void controller_lost_queue (struct target_queue *queue, const char *reason);
+
+/* Property Set of CC; the admin queue's reactor. */
+void controller_set_cc (struct controller *controller, uint32_t cc);
+uint64_t controller_cap (void);
+uint32_t controller_csts (struct controller *controller);
+
+/* --- queue.c -------------------------------------------------------------- */
+
+enum {
+  MAIL_FENCE = 1 << 0,  /* die and close */
+  MAIL_RETRY = 1 << 1,  /* a Connect that waits looks again */
+};
+
+/* Locked, or on the queue's reactor: the queue exists. */
+void queue_mail (struct target_queue *queue, unsigned mail);
+void queue_set_state (struct target_queue *queue,
+                      enum target_queue_state state);
+/* After the state became DEAD, or a command of a dead queue completed. */
+void queue_check_drained (struct target_queue *queue);
+
+/* --- command.c ------------------------------------------------------------ */
+
+/* Fills the CQE and hands the command back to its transport.  dw0 and dw1
+ * were set by the handler before. */
+void command_complete (struct target_command *command, uint16_t status);
+/* The command stays with the target for an unknown time (AER, Connect that
+ * waits): nobody awaits it when the queue dies. */
+void command_hold (struct target_command *command);
+
+static inline void
+command_set_dw0 (struct target_command *command, uint32_t dw0)
+{
+  command->cqe.dw0 = cpu_to_le32 (dw0);
+}
+
+/* --- one per kind of command: choose the handler, size the data ------------ */
+
+uint16_t fabrics_parse (struct target_command *command);        /* fabrics-cmd.c */
+uint16_t admin_parse (struct target_command *command);          /* admin-cmd.c */
+uint16_t io_parse (struct target_command *command,              /* io-cmd.c */
+                   uint32_t sgl_bytes);
+uint16_t identify_parse (struct target_command *command);       /* identify.c */
+uint16_t log_parse (struct target_command *command);            /* log-page.c */
+uint16_t set_features_parse (struct target_command *command);   /* features.c */
+uint16_t get_features_parse (struct target_command *command);
+void features_init (struct controller *controller);
+
+/* fabrics-cmd.c: a Connect that waits. */
+void connect_retry (struct target_queue *queue);
+void connect_abandon (struct target_queue *queue);
+
+/* admin-cmd.c: complete all the AERs held. */
+void events_abort (struct controller *controller);
+
+/* discovery.c: the part of log page 70h at offset_bytes. */
+void discovery_log (struct target_command *command, uint64_t offset_bytes,
+                    uint8_t *buffer, uint32_t bytes);
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * I/O commands (NVM Command Set 1.0 section 3): each becomes requests of the
+ * engine.  On the queue's reactor.
+ *
+ * Discard and write zeroes may name terabytes.  They are done in steps, so
+ * that no single request keeps an engine's worker for long.
+ */
+#include <string.h>
+
+#include "nvmeof/status.h"
+#include "server/target/internal.h"
+
+enum { STEP_BYTES = 1 << 26 };
+
+static void
+prepare_request (struct target_command *command, enum engine_op op,
+                 unsigned flags, const struct byte_range *range)
+{
+  struct engine_request *request = &command->request;
+
+  request->op = op;
+  request->flags = flags;
+  request->offset_bytes = range->offset_bytes;
+  request->length_bytes = range->length_bytes;
+  request->iov = NULL;
+  request->iovcnt = 0;
+}
+
+/* ENGINE_PENDING, or the result. */
+static int
+submit (struct target_command *command,
+        void (*done) (struct engine_request *request, int result))
+{
+  struct engine_volume *volume =
+    command->queue->controller->subsystem->volume;
+
+  command->request.done = done;
+  command->request.reactor = command->queue->reactor;
+  return volume->ops->submit (volume, &command->request);
+}
+
+static struct target_command *
+command_of (struct engine_request *request)
+{
+  return (void *) ((char *) request
+                   - offsetof (struct target_command, request));
+}
+
+static void
+finish (struct target_command *command, int result)
+{
+  command_complete (command, result < 0 ? status_from_errno (-result) : 0);
+}
+
+static void
+simple_done (struct engine_request *request, int result)
+{
+  finish (command_of (request), result);
+}
+
+static void
+simple_execute (struct target_command *command)
+{
+  struct engine_request *request = &command->request;
+  int r;
+
+  if (command->data_bytes > 0) {
+    command->iov.iov_base = command->buffer;
+    command->iov.iov_len = command->data_bytes;
+    request->iov = &command->iov;
+    request->iovcnt = 1;
+  }
+  r = submit (command, simple_done);
+  if (r != ENGINE_PENDING)
+    finish (command, r);
+}
+
+/* --- in steps: Dataset Management and Write Zeroes ----------------------------- */
+
+static void steps_done (struct engine_request *request, int result);
+
+/* Dataset Management: the next range that is not empty. */
+static bool
+next_dsm_range (struct target_command *command, struct byte_range *range)
+{
+  const struct nvme_dsm_range *ranges = command->buffer;
+  unsigned lba_shift = command->queue->controller->subsystem->lba_shift;
+
+  while (command->range_index < command->nr_ranges) {
+    const struct nvme_dsm_range *r = &ranges[command->range_index];
+
+    range->offset_bytes = le64_to_cpu (r->slba) << lba_shift;
+    range->length_bytes = (uint64_t) le32_to_cpu (r->nlb) << lba_shift;
+    if (range->length_bytes > 0)
+      return true;
+    command->range_index++;
+  }
+  return false;
+}
+
+static bool
+next_range (struct target_command *command, struct byte_range *range)
+{
+  struct command_namespace ns;
+  uint16_t status;
+
+  if (command->sqe.common.opcode == nvme_cmd_dsm)
+    return next_dsm_range (command, range);
+  if (command->range_index > 0)
+    return false;
+  subsystem_namespace (command->queue->controller->subsystem, &ns);
+  status = command_check_write_zeroes (&command->sqe.rw, &ns, range);
+  assert (status == 0);
+  return true;
+}
+
+/* False when all is done. */
+static bool
+next_step (struct target_command *command)
+{
+  struct engine_request *request = &command->request;
+  struct byte_range range;
+  uint64_t left;
+
+  if (!next_range (command, &range))
+    return false;
+  left = range.length_bytes - command->range_done_bytes;
+  range.offset_bytes += command->range_done_bytes;
+  if (left > STEP_BYTES) {
+    range.length_bytes = STEP_BYTES;
+    command->range_done_bytes += STEP_BYTES;
+  }
+  else {
+    range.length_bytes = left;
+    command->range_done_bytes = 0;
+    command->range_index++;
+  }
+  prepare_request (command, request->op, request->flags, &range);
+  return true;
+}
+
+static void
+run_steps (struct target_command *command)
+{
+  int r = 0;
+
+  while (r == 0 && next_step (command))
+    r = submit (command, steps_done);
+  if (r != ENGINE_PENDING)
+    finish (command, r);
+}
+
+static void
+steps_done (struct engine_request *request, int result)
+{
+  struct target_command *command = command_of (request);
+
+  if (result < 0)
+    finish (command, result);
+  else if (command->queue->state == TARGET_QUEUE_DEAD)
+    command_complete (command, NVME_SC_ABORT_QUEUE);
+  else
+    run_steps (command);
+}
+
+static void
+dsm_execute (struct target_command *command)
+{
+  struct command_namespace ns;
+  uint16_t status;
+
+  subsystem_namespace (command->queue->controller->subsystem, &ns);
+  status = command_check_dsm_ranges (command->buffer, command->nr_ranges,
+                                     &ns);
+  if (status)
+    command_complete (command, status);
+  /* Only "deallocate" (CDW11.AD) is more than a hint. */
+  else if (!(le32_to_cpu (command->sqe.common.cdw11) & 1 << 2))
+    command_complete (command, 0);
+  else
+    run_steps (command);
+}
+
+/* --- parse --------------------------------------------------------------------- */
+
+static unsigned
+engine_flags (const struct nvme_rw_sqe *sqe)
+{
+  uint16_t control = le16_to_cpu (sqe->control);
+
+  return (control & NVME_RW_CONTROL_FUA ? ENGINE_FUA : 0)
+    | (sqe->opcode == nvme_cmd_write_zeroes
+       && control & NVME_RW_CONTROL_DEAC ? ENGINE_UNMAP : 0);
+}
+
+static uint16_t
+parse_read (struct target_command *command,
+            const struct command_namespace *ns)
+{
+  struct byte_range range;
+  uint16_t status = command_check_read (&command->sqe.rw, ns,
+                                        TARGET_MAX_TRANSFER, &range);
+
+  if (status)
+    return status;
+  prepare_request (command, ENGINE_READ, 0, &range);
+  command->data = TARGET_DATA_TO_HOST;
+  command->data_bytes = (uint32_t) range.length_bytes;
+  command->handler = simple_execute;
+  return 0;
+}
+
+static uint16_t
+parse_write (struct target_command *command,
+             const struct command_namespace *ns)
+{
+  struct byte_range range;
+  uint16_t status = command_check_write (&command->sqe.rw, ns,
+                                         TARGET_MAX_TRANSFER, &range);
+
+  if (status)
+    return status;
+  prepare_request (command, ENGINE_WRITE, engine_flags (&command->sqe.rw),
+                   &range);
+  command->data = TARGET_DATA_FROM_HOST;
+  command->data_bytes = (uint32_t) range.length_bytes;
+  command->handler = simple_execute;
+  return 0;
+}
+
+static uint16_t
+parse_write_zeroes (struct target_command *command,
+                    const struct command_namespace *ns)
+{
+  struct byte_range range;
+  uint16_t status = command_check_write_zeroes (&command->sqe.rw, ns, &range);
+
+  if (status)
+    return status;
+  prepare_request (command, ENGINE_WRITE_ZEROES,
+                   engine_flags (&command->sqe.rw), &range);
+  command->range_index = 0;
+  command->range_done_bytes = 0;
+  command->handler = run_steps;
+  return 0;
+}
+
+static uint16_t
+parse_dsm (struct target_command *command,
+           const struct command_namespace *ns, uint32_t sgl_bytes)
+{
+  const struct byte_range none = { 0, 0 };
+  uint16_t status = command_check_dsm (&command->sqe.common, ns, sgl_bytes,
+                                       &command->nr_ranges);
+
+  if (status)
+    return status;
+  prepare_request (command, ENGINE_DISCARD, 0, &none);
+  command->range_index = 0;
+  command->range_done_bytes = 0;
+  command->data = TARGET_DATA_FROM_HOST;
+  command->data_bytes = sgl_bytes;
+  command->handler = dsm_execute;
+  return 0;
+}
+
+static uint16_t
+parse_flush (struct target_command *command,
+             const struct command_namespace *ns)
+{
+  const struct byte_range none = { 0, 0 };
+  uint16_t status = command_check_flush (&command->sqe.common, ns);
+
+  if (status)
+    return status;
+  prepare_request (command, ENGINE_FLUSH, 0, &none);
+  command->handler = simple_execute;
+  return 0;
+}
+
+uint16_t
+io_parse (struct target_command *command, uint32_t sgl_bytes)
+{
+  struct command_namespace ns;
+
+  subsystem_namespace (command->queue->controller->subsystem, &ns);
+  switch (command->sqe.common.opcode) {
+  case nvme_cmd_read:
+    return parse_read (command, &ns);
+  case nvme_cmd_write:
+    return parse_write (command, &ns);
+  case nvme_cmd_flush:
+    return parse_flush (command, &ns);
+  case nvme_cmd_write_zeroes:
+    return parse_write_zeroes (command, &ns);
+  case nvme_cmd_dsm:
+    return parse_dsm (command, &ns, sgl_bytes);
+  default:
+    return STATUS_DNR (NVME_SC_INVALID_OPCODE);
+  }
+}

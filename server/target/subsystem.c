@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Subsystems: the registry that control/ fills and that Connect and discovery
+ * read.  Any thread; everything here is short and under the target's lock.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "nvmeof/nqn.h"
+#include "server/target/internal.h"
+
+struct subsystem *
+subsystem_locked_find (struct target *target, const char *nqn)
+{
+  struct subsystem *subsystem;
+
+  if (strcmp (nqn, NVMEOF_DISCOVERY_NQN) == 0)
+    return target->discovery;
+  TAILQ_FOREACH (subsystem, &target->subsystems, in_target)
+    if (strcmp (subsystem->nqn, nqn) == 0)
+      return subsystem;
+  return NULL;
+}
+
+uint16_t
+subsystem_locked_new_cntlid (struct subsystem *subsystem)
+{
+  uint16_t cntlid = subsystem->last_cntlid;
+
+  /* Not the lowest free one: a host that was away must not meet another
+   * controller under the number that it remembers. */
+  for (unsigned tries = 0; tries < TARGET_CNTLID_MAX; tries++) {
+    cntlid = cntlid >= TARGET_CNTLID_MAX ? 1 : cntlid + 1;
+    if (controller_locked_find (subsystem, cntlid) == NULL) {
+      subsystem->last_cntlid = cntlid;
+      return cntlid;
+    }
+  }
+  return 0;
+}
+
+void
+subsystem_namespace (const struct subsystem *subsystem,
+                     struct command_namespace *ns)
+{
+  ns->nsid = TARGET_NSID;
+  ns->lba_shift = subsystem->lba_shift;
+  ns->nsze = atomic_load (&subsystem->volume->size_bytes)
+    >> subsystem->lba_shift;
+  ns->read_only = subsystem->volume->read_only;
+}
+
+static bool
+hex_digit (char c, uint8_t *digit)
+{
+  const char *const digits = "0123456789abcdef0123456789ABCDEF";
+  const char *p = c ? strchr (digits, c) : NULL;
+
+  if (p == NULL)
+    return false;
+  *digit = (p - digits) % 16;
+  return true;
+}
+
+/* The text form, 8-4-4-4-12, big-endian as RFC 4122 has it. */
+static bool
+uuid_parse_text (const char *text, uint8_t uuid[16])
+{
+  for (unsigned i = 0; i < 16; i++) {
+    uint8_t high, low;
+
+    if (*text == '-')
+      text++;
+    if (!hex_digit (text[0], &high) || !hex_digit (text[1], &low))
+      return false;
+    uuid[i] = high << 4 | low;
+    text += 2;
+  }
+  return *text == '\0';
+}
+
+static void
+locked_insert (struct target *target, struct subsystem *subsystem)
+{
+  struct subsystem *other;
+
+  TAILQ_FOREACH (other, &target->subsystems, in_target)
+    if (strcmp (other->nqn, subsystem->nqn) > 0)
+      break;
+  if (other)
+    TAILQ_INSERT_BEFORE (other, subsystem, in_target);
+  else
+    TAILQ_INSERT_TAIL (&target->subsystems, subsystem, in_target);
+  target->genctr++;
+}
+
+int
+subsystem_add (struct target *target, struct engine_volume *volume,
+               struct subsystem **result, struct error *err)
+{
+  const char *pool = volume->pool->name, *vol = volume->name;
+  CLEANUP_FREE struct subsystem *subsystem = calloc (1, sizeof *subsystem);
+  int r;
+
+  if (subsystem == NULL)
+    return error_set (err, ENOMEM, "open: %s/%s: out of memory", pool, vol);
+  r = nqn_of_volume (volume->pool->domain, pool, vol, subsystem->nqn, err);
+  if (r < 0)
+    return r;
+  if (!uuid_parse_text (volume->uuid, subsystem->uuid))
+    return error_set (err, EINVAL, "open: %s/%s: %s is no UUID",
+                      pool, vol, volume->uuid);
+  assert (volume->block_size == 512 || volume->block_size == 4096);
+  subsystem->lba_shift = volume->block_size == 512 ? 9 : 12;
+  subsystem->target = target;
+  subsystem->volume = volume;
+  TAILQ_INIT (&subsystem->controllers);
+
+  LOCK_SCOPE (&target->lock);
+  if (subsystem_locked_find (target, subsystem->nqn))
+    return error_set (err, EEXIST, "open: %s/%s: is open already", pool, vol);
+  locked_insert (target, subsystem);
+  *result = subsystem;
+  subsystem = NULL;
+  return 0;
+}
+
+static int
+locked_check_unattached (struct subsystem *subsystem, const char *verb,
+                         struct error *err)
+{
+  const struct controller *controller =
+    TAILQ_FIRST (&subsystem->controllers);
+
+  if (controller)
+    return error_set (err, EBUSY, "%s: %s/%s: attached by %s (%s)", verb,
+                      subsystem->volume->pool->name,
+                      subsystem->volume->name,
+                      controller->hostnqn, controller->peer);
+  return 0;
+}
+
+int
+subsystem_remove (struct subsystem *subsystem, struct error *err)
+{
+  struct target *target = subsystem->target;
+  int r;
+
+  pthread_mutex_lock (&target->lock);
+  r = locked_check_unattached (subsystem, "rm", err);
+  if (r == 0) {
+    TAILQ_REMOVE (&target->subsystems, subsystem, in_target);
+    target->genctr++;
+  }
+  pthread_mutex_unlock (&target->lock);
+  if (r == 0)
+    free (subsystem);
+  return r;
+}
+
+const char *
+subsystem_nqn (const struct subsystem *subsystem)
+{
+  return subsystem->nqn;
+}
+
+int
+subsystem_bar (struct subsystem *subsystem, struct error *err)
+{
+  LOCK_SCOPE (&subsystem->target->lock);
+  int r = locked_check_unattached (subsystem, "resize", err);
+
+  if (r < 0)
+    return r;
+  if (subsystem->barred)
+    return error_set (err, EBUSY, "resize: %s/%s: is being changed already",
+                      subsystem->volume->pool->name,
+                      subsystem->volume->name);
+  subsystem->barred = true;
+  return 0;
+}
+
+void
+subsystem_unbar (struct subsystem *subsystem)
+{
+  LOCK_SCOPE (&subsystem->target->lock);
+
+  assert (subsystem->barred);
+  subsystem->barred = false;
+}
+
+static void
+each_count (void *opaque, const struct subsystem_host *host)
+{
+}
+
+void
+subsystem_resized (struct subsystem *subsystem)
+{
+  unsigned hosts = subsystem_each_host (subsystem, each_count, NULL);
+
+  /* Identify reads the size when it is asked; no event tells a host. */
+  log_info ("%s/%s: is now %llu bytes; %u attached controllers show it "
+            "when their hosts rescan", subsystem->volume->pool->name,
+            subsystem->volume->name, (unsigned long long)
+            atomic_load (&subsystem->volume->size_bytes), hosts);
+}
+
+unsigned
+subsystem_each_host (struct subsystem *subsystem,
+                     void (*each) (void *opaque,
+                                   const struct subsystem_host *),
+                     void *opaque)
+{
+  LOCK_SCOPE (&subsystem->target->lock);
+  int64_t now_s = time (NULL);
+  uint64_t now_ms = clock_now_ms ();
+  const struct controller *controller;
+  unsigned n = 0;
+
+  TAILQ_FOREACH (controller, &subsystem->controllers, in_subsystem) {
+    struct subsystem_host host = {
+      .cntlid = controller->cntlid,
+      .nr_io_queues = controller->nr_io_queues,
+      .since_s = now_s - (int64_t) (now_ms - controller->since_ms) / 1000,
+    };
+
+    strcpy (host.hostnqn, controller->hostnqn);
+    strcpy (host.address, controller->peer);
+    each (opaque, &host);
+    n++;
+  }
+  return n;
+}
