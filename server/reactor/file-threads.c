@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * File I/O by worker threads, where io_uring is forbidden (containers).
+ *
+ * hold has nothing to do here.  A killed process keeps its descriptors until
+ * its last thread is gone, and a thread inside pwritev, fdatasync or
+ * fallocate is gone only when that call has ended.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <sys/uio.h>
+
+#include "server/reactor/reactor-internal.h"
+
+#define FILE_SLOTS 256
+
+struct file_slot {
+  struct reactor_work work;
+  struct reactor_file_io *io;
+  int64_t result;
+  struct file_slot *next_free;
+};
+
+static int64_t
+file_call (const struct reactor_file_io *io)
+{
+  int64_t r = -1;
+
+  switch (io->op) {
+  case REACTOR_READV:
+    r = preadv2 (io->fd, io->iov, io->iovcnt, (off_t) io->offset_bytes,
+                 io->rw_flags);
+    break;
+  case REACTOR_WRITEV:
+    r = pwritev2 (io->fd, io->iov, io->iovcnt, (off_t) io->offset_bytes,
+                  io->rw_flags);
+    break;
+  case REACTOR_FDATASYNC:
+    r = fdatasync (io->fd);
+    break;
+  case REACTOR_FALLOCATE:
+    r = fallocate (io->fd, io->mode, (off_t) io->offset_bytes,
+                   (off_t) io->length_bytes);
+    break;
+  }
+  return r < 0 ? -errno : r;
+}
+
+static void
+slot_work (struct reactor_work *work)
+{
+  struct file_slot *slot = (struct file_slot *) work;
+
+  slot->result = file_call (slot->io);
+}
+
+static void
+slot_done (struct reactor_work *work)
+{
+  struct file_slot *slot = (struct file_slot *) work;
+  struct file_queue *files = &work->reactor->files;
+
+  slot->next_free = files->free_slots;
+  files->free_slots = slot;
+  file_queue_done (work->reactor, slot->io, slot->result);
+}
+
+static int
+threads_create (struct reactor *reactor)
+{
+  struct file_queue *files = &reactor->files;
+  size_t i;
+  int r;
+
+  files->slots = calloc (FILE_SLOTS, sizeof files->slots[0]);
+  if (!files->slots)
+    return -ENOMEM;
+  for (i = 0; i < FILE_SLOTS; ++i) {
+    files->slots[i].work.work = slot_work;
+    files->slots[i].work.done = slot_done;
+    files->slots[i].next_free = files->free_slots;
+    files->free_slots = &files->slots[i];
+  }
+  r = workers_get (WORKERS_FILE);
+  if (r < 0)
+    free (files->slots);
+  return r;
+}
+
+static void
+threads_destroy (struct reactor *reactor)
+{
+  workers_put (WORKERS_FILE);
+  free (reactor->files.slots);
+}
+
+static int
+threads_start (struct reactor *reactor)
+{
+  return 0;
+}
+
+static bool
+threads_take (struct reactor *reactor, struct reactor_file_io *io)
+{
+  struct file_queue *files = &reactor->files;
+  struct file_slot *slot = files->free_slots;
+
+  if (!slot)
+    return false;
+  files->free_slots = slot->next_free;
+  slot->io = io;
+  workers_submit (WORKERS_FILE, reactor, &slot->work);
+  return true;
+}
+
+static bool
+threads_push (struct reactor *reactor)
+{
+  return true;
+}
+
+static bool
+threads_has_done (struct reactor *reactor)
+{
+  return false;
+}
+
+static void
+threads_reap (struct reactor *reactor)
+{
+  /* By mailbox. */
+}
+
+static int
+threads_hold (struct reactor *reactor, int fd)
+{
+  return 0;
+}
+
+const struct file_backend file_backend_threads = {
+  .name = "threads",
+  .create = threads_create,
+  .destroy = threads_destroy,
+  .start = threads_start,
+  .take = threads_take,
+  .push = threads_push,
+  .has_done = threads_has_done,
+  .reap = threads_reap,
+  .hold = threads_hold,
+};

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * File I/O: requests wait here, in order, until the back end has room.  The
+ * loop pushes them once a turn, so that those of one turn share a system
+ * call.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/reactor/reactor-internal.h"
+
+static bool
+uring_is_forbidden (int r)
+{
+  /* EPERM: seccomp or kernel.io_uring_disabled; ENOMEM: RLIMIT_MEMLOCK on old
+   * kernels; EINVAL: a kernel older than what file-uring.c needs. */
+  return r == -EPERM || r == -EACCES || r == -ENOSYS || r == -ENOMEM ||
+         r == -EINVAL;
+}
+
+int
+file_queue_init (struct reactor *reactor)
+{
+  struct file_queue *files = &reactor->files;
+  const char *no_io_uring = getenv ("QBD_NO_IO_URING");
+  int r = -EPERM;
+
+  files->tail = &files->head;
+  if (!no_io_uring || strcmp (no_io_uring, "1") != 0) {
+    files->backend = &file_backend_uring;
+    r = files->backend->create (reactor);
+  }
+  if (uring_is_forbidden (r)) {
+    files->backend = &file_backend_threads;
+    r = files->backend->create (reactor);
+  }
+  if (r < 0)
+    files->backend = NULL;
+  return r;
+}
+
+void
+file_queue_exit (struct reactor *reactor)
+{
+  if (reactor->files.backend)
+    reactor->files.backend->destroy (reactor);
+}
+
+void
+file_queue_push (struct reactor *reactor)
+{
+  struct file_queue *files = &reactor->files;
+  struct reactor_file_io *io;
+
+  if (!files->head && !files->stalled)
+    return;
+  while ((io = files->head)) {
+    /* The back end may link the request anew. */
+    struct reactor_file_io *next = io->next;
+
+    if (!files->backend->take (reactor, io))
+      break;
+    files->nr_inflight++;
+    files->head = next;
+    if (!next)
+      files->tail = &files->head;
+  }
+  files->stalled = !files->backend->push (reactor);
+}
+
+void
+file_queue_done (struct reactor *reactor, struct reactor_file_io *io,
+                 int64_t result)
+{
+  reactor->files.nr_inflight--;
+  io->done (io, result);
+}
+
+void
+reactor_file_submit (struct reactor *reactor, struct reactor_file_io *io)
+{
+  struct file_queue *files = &reactor->files;
+
+  io->next = NULL;
+  *files->tail = io;
+  files->tail = &io->next;
+}
+
+int
+reactor_hold_file (struct reactor *reactor, int fd)
+{
+  return reactor->files.backend->hold (reactor, fd);
+}
+
+const char *
+reactor_file_backend (const struct reactor *reactor)
+{
+  return reactor->files.backend->name;
+}
