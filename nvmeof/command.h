@@ -157,7 +157,8 @@ nvme_cqe_status (const struct nvme_cqe *cqe)
 }
 
 /* Connect's dw0 on success: CNTLID; on Invalid Parameter: IPO and IATTR. */
-enum { NVMF_IATTR_DATA = 1 << 16 };   /* the offset is in the data, not the SQE */
+/* The offset is in the data, not in the SQE. */
+enum { NVMF_IATTR_DATA = 1 << 16 };
 
 /* Fabrics limits (section 3.1.2). */
 enum {

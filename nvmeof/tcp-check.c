@@ -282,7 +282,7 @@ check_data (const struct nvme_tcp_data *data, const struct tcp_agreed *agreed,
 
   if (le32_to_cpu (data->datao) != expect->datao)
     return FAULT (fault, RANGE, nvme_tcp_data, datao);
-  if (datal == 0 || datal != tcp_data_bytes (&data->hdr, agreed))
+  if (datal != tcp_data_bytes (&data->hdr, agreed))
     return FAULT (fault, INVALID_HEADER, nvme_tcp_data, datal);
   if (datal > expect->left)
     return FAULT (fault, RANGE, nvme_tcp_data, datal);

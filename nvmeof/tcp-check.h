@@ -87,8 +87,8 @@ struct tcp_expect {
   uint32_t pdu_max;     /* H2C: MAXH2CDATA; C2H: no limit (UINT32_MAX) */
 };
 
-/* H2CData: cccid, ttag and datao as expected, 1 <= DATAL <= left, DATAL equal
- * to the PDU's data and at most pdu_max, LAST exactly on the last byte.
+/* H2CData: cccid, ttag and datao as expected, DATAL equal to the PDU's data
+ * (never 0), at most left and at most pdu_max, LAST exactly on the last byte.
  *
  * A Linux host before 5.17 answers an R2T with one PDU whatever MAXH2CDATA
  * says: never ask for more than MAXH2CDATA in one R2T. */

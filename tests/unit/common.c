@@ -29,8 +29,8 @@ error_is_one_tidy_line (void **state)
   struct error err;
   char big[600];
 
-  assert_int_equal (error_set (&err, ENOENT, "open: %s: gone", "a\nb\x7f\x1b[m"),
-                    -ENOENT);
+  assert_int_equal (error_set (&err, ENOENT, "open: %s: gone",
+                               "a\nb\x7f\x1b[m"), -ENOENT);
   assert_int_equal (err.code, ENOENT);
   assert_string_equal (err.message, "open: a?b??[m: gone");
 

@@ -736,7 +736,10 @@ c2h_data (void **state)
     .success_allowed = true,
   };
   union nvme_tcp_pdu pdu = data_pdu (&arg, NVME_TCP_C2H_DATA, 4, 512, 512);
-  struct change early = BAD (FLAGS, 1, 0x0c, INVALID_HEADER, 1, "hdr.flags");
+  static const struct change early[] = {
+    BAD (FLAGS, 1, 0x0c, INVALID_HEADER, 1, "hdr.flags"),   /* a short read */
+    BAD (FLAGS, 1, 0x08, INVALID_HEADER, 1, "hdr.flags"),
+  };
 
   memcpy (&arg.expect.cccid, "\x34\x12", 2);
   run (&pdu, allowed, COUNT (allowed), check_c2h, &arg);
@@ -745,7 +748,7 @@ c2h_data (void **state)
   arg.success_allowed = true;
   arg.expect.left = 1024;
   pdu = data_pdu (&arg, NVME_TCP_C2H_DATA, 0, 512, 512);
-  run (&pdu, &early, 1, check_c2h, &arg);       /* a short read */
+  run (&pdu, early, COUNT (early), check_c2h, &arg);
   data_common (NVME_TCP_C2H_DATA, TCP_PEER_CONTROLLER, check_c2h);
   data_limits (NVME_TCP_C2H_DATA, TCP_PEER_CONTROLLER, check_c2h);
 }
@@ -800,7 +803,11 @@ r2t (void **state)
 static void
 make (void **state)
 {
-  static const struct { uint8_t type, hlen; enum tcp_peer to_peer; bool ic, data; }
+  static const struct {
+    uint8_t type, hlen;
+    enum tcp_peer to_peer;
+    bool ic, data;
+  }
   table[] = {
     { NVME_TCP_ICREQ, 128, TCP_PEER_HOST, true, false },
     { NVME_TCP_ICRESP, 128, TCP_PEER_CONTROLLER, true, false },

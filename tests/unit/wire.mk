@@ -5,7 +5,8 @@ wire_tests = \
 	tests/unit/common \
 	tests/unit/nvmeof-names \
 	tests/unit/stream \
-	tests/unit/tcp-check
+	tests/unit/tcp-check \
+	tests/unit/tcp-fuzz
 check_PROGRAMS += $(wire_tests)
 TESTS += $(wire_tests)
 
@@ -24,5 +25,9 @@ tests_unit_stream_LDADD = libcommon.la $(CMOCKA_LIBS)
 tests_unit_tcp_check_SOURCES = tests/unit/tcp-check.c
 tests_unit_tcp_check_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_tcp_check_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_tcp_fuzz_SOURCES = tests/unit/tcp-fuzz.c
+tests_unit_tcp_fuzz_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_tcp_fuzz_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
 endif
