@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # What the functional tests share.  A test starts with
+#     #!/usr/bin/env bash
+#     # SPDX-License-Identifier: BSD-3-Clause
+#     # What is shown.
 #     source "${0%/*}/functions.sh"
 # and runs in the build directory under ./run (make check does that; by
 # hand: ./run ../tests/NAME.sh).  It may use:

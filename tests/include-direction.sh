@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Each folder includes only what it may depend on (HACKING.md has the table).
 source "${0%/*}/functions.sh"

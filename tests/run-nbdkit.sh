@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # "./run nbdkit" replaces the plugin's name, and no argument called so.
 source "${0%/*}/functions.sh"

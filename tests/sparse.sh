@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # sparse finds no confusion of wire and CPU byte order.
 source "${0%/*}/functions.sh"
