@@ -1,3 +1,35 @@
 # SPDX-License-Identifier: BSD-3-Clause
 pkgconfig_DATA += lib/libqbd.pc
-EXTRA_DIST += lib/transport.h
+EXTRA_DIST += lib/libqbd.map
+
+# All objects, for the library itself, the unit tests and the simulator, which
+# add libnvmeof.la, libcommon.la and $(UUID_LIBS).
+noinst_LTLIBRARIES += libqbd-internal.la
+libqbd_internal_la_SOURCES = \
+	lib/aio.c \
+	lib/association-steps.c \
+	lib/association-steps.h \
+	lib/association.c \
+	lib/config.c \
+	lib/discover.c \
+	lib/error.c \
+	lib/host-identity.c \
+	lib/internal.h \
+	lib/io.c \
+	lib/keeper.c \
+	lib/queue.c \
+	lib/registry.c \
+	lib/tcp-queue.c \
+	lib/tcp-queue.h \
+	lib/tcp-receive.c \
+	lib/tcp-send.c \
+	lib/transport.h \
+	lib/volume.c
+libqbd_internal_la_CFLAGS = $(AM_CFLAGS) $(UUID_CFLAGS)
+
+lib_LTLIBRARIES += libqbd.la
+libqbd_la_SOURCES =
+libqbd_la_LIBADD = libqbd-internal.la libnvmeof.la $(UUID_LIBS)
+libqbd_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined \
+	-Wl,--version-script=$(srcdir)/lib/libqbd.map
+libqbd_la_DEPENDENCIES = libqbd-internal.la libnvmeof.la lib/libqbd.map

@@ -18,10 +18,17 @@
  *  recv       recvmsg                            ibv_poll_cq into an array
  *  recv_end   parse PDUs, copy or place data,    each completion: SEND frees the
  *             R2T puts H2CData on the list       slot's half, RECV is the CQE;
- *                                                repost, invalidate
+ *                                                receive reposted, LOCAL_INV
+ *                                                onto the chain if the peer
+ *                                                did not invalidate
  *  wait_fd    the socket                         the completion channel; `arm`
  *             arm: nothing                       requests notification and
  *                                                drains channel events
+ *
+ * Setting a queue up needs round trips (TCP: ICReq and ICResp; verbs: address,
+ * route, connection).  They are the machine's own business: commands may be
+ * submitted from the first moment and go out when the transport is ready,
+ * and a refusal fails them.
  *
  * Both kinds know the same hazard: the peer may answer before the local
  * side has learnt that its send is over (TCP: sendmsg has not returned;
@@ -29,8 +36,10 @@
  * both halves are, and its buffers are in use until then.  Registered
  * memory (verbs) belongs to the queue: submit bounces or registers.
  *
- * A failed queue fails all its requests in one recv_end or fail call, with
- * the errno that killed it, and refuses new ones.
+ * For the same reason a queue that failed lets its requests go only when no
+ * thread is in send or recv any more: those two calls use the requests'
+ * memory.  fail () wakes both, and the last of send_end and recv_end
+ * completes everything, with the errno that killed the queue.
  */
 #ifndef QBD_LIB_TRANSPORT_H
 #define QBD_LIB_TRANSPORT_H
@@ -57,6 +66,27 @@ enum request_state {
   REQUEST_DONE,         /* on the completed list, waits for the shell */
 };
 
+/* What the TCP machine keeps in a request.  A unit is one PDU that is
+ * being sent: the capsule, or one H2CData. */
+struct tcp_request {
+  uint8_t header_bytes;
+  __le32 data_digest;
+  uint32_t unit_offset_bytes;   /* its data, in the request's */
+  uint32_t unit_data_bytes;
+  uint32_t unit_sent_bytes;     /* of the PDU, digests included */
+  uint32_t r2t_left_bytes;      /* solicited, in no unit yet */
+  uint32_t moved_bytes;         /* received, or sent in finished units and
+                                   solicited */
+  uint16_t ttag;                /* of the R2T that is served, as on the wire */
+  uint16_t next_ttag;           /* of the one that waits for our send */
+  uint32_t next_r2t_bytes;      /* 0: none waits */
+  bool queued;                  /* on the send list */
+  bool digest_ready;            /* data_digest holds the unit's */
+  bool damaged;                 /* received data failed its digest */
+  /* capsule or H2CData header, and its digest */
+  uint8_t header[sizeof (struct nvme_tcp_cmd) + NVME_TCP_DIGEST_BYTES];
+};
+
 /* One NVMe command.  Embedded in the caller's memory; in place until done. */
 struct transport_request {
   /* the caller's, constant from submit on; submit sets cid and dptr */
@@ -66,61 +96,58 @@ struct transport_request {
   /* at completion */
   struct nvme_cqe cqe;          /* valid when error is 0 */
   int error;                    /* 0, or the errno that killed the queue */
-  /* called by the shell, without the lock, after the state is DONE */
-  void (*done) (struct transport_request *request);
   /* the machine's */
   enum request_state state;
-  struct transport_request *next;       /* send list or completed list */
   uint16_t slot;
   bool sending;                 /* its bytes are in a send under way */
+  struct transport_request *next_send;  /* send list */
+  struct transport_request *next_done;  /* completed list */
   union {
-    struct {
-      uint8_t header[NVME_TCP_HLEN_MAX];  /* PDU header, header digest */
-      __le32 data_digest;
-      uint32_t moved_bytes;     /* read: received; write: solicited */
-      uint32_t r2t_left_bytes;
-      uint16_t ttag;            /* as on the wire */
-    } tcp;
+    struct tcp_request tcp;
   };
 };
 
 struct transport_ops {
   const char *name;
 
-  /* [locked] -EAGAIN: all slots are taken; -errno: the queue is dead. */
+  /* [locked] -EAGAIN: all slots are taken; other -errno: the queue is
+   * dead.  The request is then still the caller's. */
   int (*submit) (struct transport_queue *queue,
                  struct transport_request *request);
 
-  /* [locked] True when there is something to send. */
+  /* [locked] True when there is something to send; then send and send_end
+   * follow. */
   bool (*send_begin) (struct transport_queue *queue);
   /* [wire] Bytes or posts done, or -errno; -EAGAIN: the wire is full. */
   int64_t (*send) (struct transport_queue *queue);
-  /* [locked] With what send returned. */
-  void (*send_end) (struct transport_queue *queue, int64_t result);
+  /* [locked] With what send returned.  False: the wire is full, and
+   * want_pollout is set. */
+  bool (*send_end) (struct transport_queue *queue, int64_t result);
 
-  /* [locked] */
+  /* [locked] Then recv and recv_end follow. */
   void (*recv_begin) (struct transport_queue *queue);
-  /* [wire] */
+  /* [wire] Bytes or completions, 0 at the peer's end, -errno. */
   int64_t (*recv) (struct transport_queue *queue);
-  /* [locked] Returns the list of requests that became DONE. */
-  struct transport_request *(*recv_end) (struct transport_queue *queue,
-                                         int64_t result);
+  /* [locked] With what recv returned, or with -EAGAIN when recv was not
+   * called after all.  True when another recv may find more at once. */
+  bool (*recv_end) (struct transport_queue *queue, int64_t result);
 
-  /* [locked] End the queue: no more answers will be taken, what was
-   * submitted becomes DONE with this errno as soon as no send uses it. */
-  struct transport_request *(*fail) (struct transport_queue *queue,
-                                     int error);
+  /* [locked] The requests that became DONE since the last call, linked by
+   * next_done. */
+  struct transport_request *(*completed) (struct transport_queue *queue);
 
-  /* The descriptor to poll, and for what (POLLIN, POLLOUT when a send was
-   * cut short).  -1 in the simulator. */
+  /* [locked] End the queue with a positive errno and, for people, why.  No
+   * more answers are taken.  The first cause stays. */
+  void (*fail) (struct transport_queue *queue, int error, const char *reason);
+
+  /* The descriptor to poll.  -1 in the simulator. */
   int (*wait_fd) (struct transport_queue *queue);
   /* [wire, the receiver] Before polling: true when recv has something
    * already. */
   bool (*arm) (struct transport_queue *queue);
 
-  /* Any thread: makes a poll on wait_fd, send and recv return at once. */
-  void (*shutdown) (struct transport_queue *queue);
-  void (*destroy) (struct transport_queue *queue);      /* no request left */
+  /* No request is left, no thread is inside. */
+  void (*destroy) (struct transport_queue *queue);
 };
 
 /* First member of each transport's own queue. */
@@ -128,9 +155,13 @@ struct transport_queue {
   const struct transport_ops *ops;      /* constant after open */
   uint16_t qid;                         /* constant after open */
   uint16_t depth;                       /* slots, constant after open */
-  uint32_t in_capsule_bytes;            /* set after Identify */
-  bool sqflow_disabled;                 /* set by Connect's request */
+  uint32_t in_capsule_bytes;            /* locked: set after Identify */
+  bool sqflow_disabled;                 /* locked: set after Connect */
   bool want_pollout;                    /* locked: a send was cut short */
+  bool ready;                           /* locked: transport is set up */
+  unsigned nr_in_flight;                /* locked: slots taken */
+  int error;                            /* locked: 0 while it lives */
+  char reason[160];                     /* locked: for people, with error */
 };
 
 #endif

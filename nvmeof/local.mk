@@ -7,6 +7,8 @@ libnvmeof_la_SOURCES = \
 	nvmeof/digest.c \
 	nvmeof/digest.h \
 	nvmeof/endian.h \
+	nvmeof/identify-check.c \
+	nvmeof/identify-check.h \
 	nvmeof/nqn.c \
 	nvmeof/nqn.h \
 	nvmeof/status.c \

@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a host asks a controller, in the order in which Linux asks it: one
+ * step is a state, the command that is sent on entering it, and a function
+ * that judges the answer and names the next state.  No step waits.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <nvme/types.h>
+
+#include "lib/association-steps.h"
+#include "nvmeof/status.h"
+
+enum {
+  CSTS_POLL_MS = 10,
+  IDENTIFY_BYTES = 4096,
+  CC_ENABLE = 1 | 6 << 16 | 4 << 20,    /* EN, IOSQES 64, IOCQES 16 */
+  CC_MPS_SHIFT = 7,
+  CSTS_RDY = 1 << 0,
+  CSTS_CFS = 1 << 1,
+  NVME_VS_1_3 = 0x00010300,
+  CONNECT_AUTHREQ = 3 << 16,            /* dw0: ASCR, ATR */
+};
+
+struct step {
+  const char *name;
+  /* Submit the command; ends the association where it cannot. */
+  void (*submit) (struct association *association);
+  /* The answer: dw0 and dw1 are value.  Status 0, or optional is set. */
+  void (*answered) (struct association *association, uint16_t status,
+                    uint64_t value);
+  bool optional;        /* a status other than 0 goes to answered */
+};
+
+static const struct step steps[ASSOCIATION_NR_STATES];
+
+const char *
+association_step_name (struct association *association,
+                       enum association_state state)
+{
+  struct queue *queue = association->step_queue;
+
+  if (queue && !queue_transport (queue)->ready)
+    return "ICReq";
+  return steps[state].name ? steps[state].name : "";
+}
+
+/* --- commands ----------------------------------------------------------- */
+
+static void
+step_done (struct request *request)
+{
+  struct association *association =
+    (struct association *) ((char *) request -
+                            offsetof (struct association, step));
+
+  association->step_done = true;
+}
+
+static int
+submit (struct association *association, struct queue *queue,
+        const union nvme_command *sqe, enum transport_data data,
+        uint32_t bytes)
+{
+  struct request *request = &association->step;
+  int r;
+
+  assert (bytes <= ASSOCIATION_BUFFER_BYTES);
+  association->step_queue = queue;
+  request->transport.sqe = *sqe;
+  request->transport.data = data;
+  request->transport.iov = (struct iovec) {
+    .iov_base = association->buffer,
+    .iov_len = bytes,
+  };
+  request->done = step_done;
+  association->step_done = false;
+  queue_lock (queue);
+  queue_set_now_locked (queue, association->now_ms);
+  r = queue_submit_locked (queue, request, true);
+  queue_unlock (queue);
+  return r;
+}
+
+int
+association_admin (struct association *association,
+                   const union nvme_command *sqe, enum transport_data data,
+                   uint32_t bytes)
+{
+  return submit (association, association->admin, sqe, data, bytes);
+}
+
+/* A queue that is dead has said so already, by its lost callback. */
+static void
+submit_admin (struct association *association, const union nvme_command *sqe,
+              enum transport_data data, uint32_t bytes)
+{
+  association_admin (association, sqe, data, bytes);
+}
+
+static void
+identify (struct association *association, uint8_t cns, uint32_t nsid)
+{
+  union nvme_command sqe = { .common = {
+      .opcode = nvme_admin_identify,
+      .nsid = cpu_to_le32 (nsid),
+      .cdw10 = cpu_to_le32 (cns),
+    } };
+
+  submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER, IDENTIFY_BYTES);
+}
+
+static void
+property_get (struct association *association, uint32_t offset, bool wide)
+{
+  union nvme_command sqe = { .property = {
+      .opcode = nvme_admin_fabrics,
+      .fctype = NVMF_FCTYPE_PROPERTY_GET,
+      .attrib = wide ? 1 : 0,
+      .offset = cpu_to_le32 (offset),
+    } };
+
+  submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
+}
+
+/* --- Connect ------------------------------------------------------------ */
+
+static void
+connect_queue (struct association *association, struct queue *queue,
+               uint16_t qid, uint16_t sqsize_0based, uint32_t kato_ms)
+{
+  const struct association_params *params = &association->params;
+  struct nvmf_connect_data *data = association->buffer;
+  union nvme_command sqe = { .connect = {
+      .opcode = nvme_admin_fabrics,
+      .fctype = NVMF_FCTYPE_CONNECT,
+      .qid = cpu_to_le16 (qid),
+      .sqsize_0based = cpu_to_le16 (sqsize_0based),
+      .cattr = NVMF_CATTR_DISABLE_SQFLOW,
+      .kato_ms = cpu_to_le32 (kato_ms),
+    } };
+
+  memset (data, 0, sizeof *data);
+  memcpy (data->hostid, params->options.hostid, sizeof data->hostid);
+  data->cntlid = cpu_to_le16 (qid == 0 ? 0xffff : association->cntlid);
+  static_assert (sizeof data->subsysnqn > NVMEOF_NQN_MAX, "");
+  memcpy (data->subsysnqn, params->subnqn, sizeof params->subnqn);
+  memcpy (data->hostnqn, params->options.hostnqn,
+          sizeof params->options.hostnqn);
+  submit (association, queue, &sqe, TRANSPORT_TO_CONTROLLER, sizeof *data);
+}
+
+/* Keep-alive of a discovery controller is for those who stay. */
+static uint32_t
+kato_ms (const struct association *association)
+{
+  return association->params.discovery ? 0 :
+    association->params.options.keep_alive_tmo_ms;
+}
+
+static void
+submit_connect (struct association *association)
+{
+  connect_queue (association, association->admin, 0, ADMIN_SLOTS,
+                 kato_ms (association));
+}
+
+static void
+connect_invalid_parameter (struct association *association, uint32_t dw0)
+{
+  uint16_t offset = dw0 & 0xffff;
+
+  if (!(dw0 & NVMF_IATTR_DATA))
+    association_fail (association, EPROTO,
+                      "Connect: the server does not like byte %u of the "
+                      "command", offset);
+  else if (offset == offsetof (struct nvmf_connect_data, subsysnqn))
+    association_fail (association, ENOENT, "no such subsystem: %s",
+                      association->params.subnqn);
+  else if (offset == offsetof (struct nvmf_connect_data, hostnqn))
+    association_fail (association, EACCES, "host not allowed: %s",
+                      association->params.options.hostnqn);
+  else
+    association_fail (association, EPROTO,
+                      "Connect: the server does not like byte %u of the "
+                      "data", offset);
+}
+
+static bool
+connect_accepted (struct association *association, uint16_t status,
+                  uint64_t value)
+{
+  switch (status & 0x7ff) {
+  case 0:
+    if (!(value & CONNECT_AUTHREQ))
+      return true;
+    association_fail (association, EACCES,
+                      "the server asks for authentication, which is not "
+                      "supported");
+    return false;
+  case NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT |
+    NVME_SC_CONNECT_INVALID_PARAM:
+    connect_invalid_parameter (association, (uint32_t) value);
+    return false;
+  case NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT | NVME_SC_CONNECT_INVALID_HOST:
+    association_fail (association, EACCES, "host not allowed: %s",
+                      association->params.options.hostnqn);
+    return false;
+  case NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT | NVME_SC_CONNECT_CTRL_BUSY:
+    association_fail (association, EBUSY,
+                      "Connect: the controller is busy: try again");
+    return false;
+  default:
+    association_fail (association, status_to_errno (status), "Connect: %s",
+                      status_name (status));
+    return false;
+  }
+}
+
+static void
+set_sqflow_disabled (struct queue *queue, uint32_t in_capsule_bytes)
+{
+  queue_lock (queue);
+  queue_transport (queue)->sqflow_disabled = true;
+  queue_transport (queue)->in_capsule_bytes = in_capsule_bytes;
+  queue_unlock (queue);
+}
+
+static void
+answered_connect (struct association *association, uint16_t status,
+                  uint64_t value)
+{
+  if (!connect_accepted (association, status, value))
+    return;
+  association->cntlid = value & 0xffff;
+  set_sqflow_disabled (association->admin, NVMEOF_ADMIN_CAPSULE_DATA);
+  association_step (association, ASSOCIATION_CAP);
+}
+
+/* --- properties --------------------------------------------------------- */
+
+static void
+submit_cap (struct association *association)
+{
+  property_get (association, NVME_REG_CAP, true);
+}
+
+static void
+answered_cap (struct association *association, uint16_t status,
+              uint64_t value)
+{
+  association->cap = value;
+  if ((value & 0xffff) == 0)
+    association_fail (association, EPROTO, "CAP: MQES is 0");
+  else if (NVME_CAP_MPSMIN (value) > 8)
+    association_fail (association, ENOTSUP,
+                      "CAP: MPSMIN: pages above 1 MiB");
+  else
+    association_step (association, ASSOCIATION_VS);
+}
+
+static void
+submit_vs (struct association *association)
+{
+  property_get (association, NVME_REG_VS, false);
+}
+
+static void
+answered_vs (struct association *association, uint16_t status,
+             uint64_t value)
+{
+  association->vs = (uint32_t) value;
+  association_step (association, ASSOCIATION_ENABLE);
+}
+
+static uint8_t
+mpsmin (const struct association *association)
+{
+  return NVME_CAP_MPSMIN (association->cap);
+}
+
+static void
+submit_enable (struct association *association)
+{
+  uint64_t cc = CC_ENABLE | (uint64_t) mpsmin (association) << CC_MPS_SHIFT;
+  union nvme_command sqe = { .property = {
+      .opcode = nvme_admin_fabrics,
+      .fctype = NVMF_FCTYPE_PROPERTY_SET,
+      .offset = cpu_to_le32 (NVME_REG_CC),
+      .value = cpu_to_le64 (cc),
+    } };
+
+  submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
+}
+
+static void
+answered_enable (struct association *association, uint16_t status,
+                 uint64_t value)
+{
+  /* CAP.TO is in units of 500 ms; one more for the round trips. */
+  association->ready_deadline_ms = association->now_ms +
+    500 * ((uint64_t) NVME_CAP_TO (association->cap) + 1);
+  association_step (association, ASSOCIATION_READY);
+}
+
+static void
+submit_ready (struct association *association)
+{
+  property_get (association, NVME_REG_CSTS, false);
+}
+
+static void
+answered_ready (struct association *association, uint16_t status,
+                uint64_t value)
+{
+  if (value & CSTS_CFS)
+    association_fail (association, EIO, "the controller has failed (CSTS.CFS)");
+  else if (value & CSTS_RDY)
+    association_step (association, ASSOCIATION_IDENTIFY);
+  else if (association->now_ms >= association->ready_deadline_ms)
+    association_fail (association, ETIMEDOUT,
+                      "the controller did not become ready in the time it "
+                      "asked for");
+  else
+    association->retry_ms = association->now_ms + CSTS_POLL_MS;
+}
+
+/* --- Identify Controller, Number of Queues ------------------------------ */
+
+static void
+submit_identify (struct association *association)
+{
+  identify (association, NVME_IDENTIFY_CNS_CTRL, 0);
+}
+
+static void
+answered_identify (struct association *association, uint16_t status,
+                   uint64_t value)
+{
+  const struct controller_expect expect = {
+    .cntlid = association->cntlid,
+    .discovery = association->params.discovery,
+    .keep_alive = kato_ms (association) > 0,
+    .mpsmin = mpsmin (association),
+  };
+  const char *fault;
+
+  if (identify_check_controller (association->buffer, &expect,
+                                 &association->controller, &fault) < 0)
+    association_fail (association, EPROTO, "Identify Controller: %s", fault);
+  else if (association->params.discovery)
+    association_advance (association, ASSOCIATION_LIVE);
+  else
+    association_step (association, ASSOCIATION_IDENTIFY_NVM);
+}
+
+static void
+submit_identify_nvm (struct association *association)
+{
+  identify (association, NVME_IDENTIFY_CNS_CSI_CTRL, 0);
+}
+
+/* Controllers before 2.0 do not know it. */
+static void
+answered_identify_nvm (struct association *association, uint16_t status,
+                       uint64_t value)
+{
+  if (status == 0)
+    identify_apply_nvm (association->buffer, mpsmin (association),
+                        &association->controller);
+  association_step (association, ASSOCIATION_QUEUES);
+}
+
+static void
+submit_queues (struct association *association)
+{
+  uint32_t n_0based = association->params.options.nr_io_queues - 1;
+  union nvme_command sqe = { .common = {
+      .opcode = nvme_admin_set_features,
+      .cdw10 = cpu_to_le32 (NVME_FEAT_FID_NUM_QUEUES),
+      .cdw11 = cpu_to_le32 (n_0based << 16 | n_0based),
+    } };
+
+  submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
+}
+
+static void
+answered_queues (struct association *association, uint16_t status,
+                 uint64_t value)
+{
+  uint32_t nsqa = (value & 0xffff) + 1, ncqa = (value >> 16 & 0xffff) + 1;
+  uint32_t n = association->params.options.nr_io_queues;
+
+  if (nsqa < n)
+    n = nsqa;
+  if (ncqa < n)
+    n = ncqa;
+  association->nr_io_granted = n;
+  association_step (association, ASSOCIATION_CONNECT_IO);
+}
+
+/* --- I/O queues --------------------------------------------------------- */
+
+/* Entries less one, so that the queue is never full: the slots. */
+static uint16_t
+io_sqsize_0based (const struct association *association)
+{
+  uint32_t size = association->params.options.queue_size;
+  uint32_t mqes_0based = association->cap & 0xffff;
+
+  if (size > mqes_0based + 1)
+    size = mqes_0based + 1;
+  if (size > association->controller.maxcmd)
+    size = association->controller.maxcmd;
+  return size < 2 ? 1 : (uint16_t) (size - 1);
+}
+
+static void
+submit_connect_io (struct association *association)
+{
+  uint16_t sqsize = io_sqsize_0based (association);
+  uint16_t qid = (uint16_t) (association->nr_io + 1);
+  struct queue *queue;
+  struct error err;
+
+  queue = association_open_queue (association, qid, sqsize, &err);
+  if (!queue) {
+    association_fail (association, err.code, "I/O queue %u: %s", qid,
+                      err.message);
+    return;
+  }
+  association->io[association->nr_io++] = queue;
+  connect_queue (association, queue, qid, sqsize, 0);
+}
+
+static void
+answered_connect_io (struct association *association, uint16_t status,
+                     uint64_t value)
+{
+  if (!connect_accepted (association, status, value))
+    return;
+  set_sqflow_disabled (association->step_queue,
+                       association->controller.in_capsule_bytes);
+  if (association->nr_io < association->nr_io_granted)
+    association_step_again (association);
+  else
+    association_step (association, ASSOCIATION_NAMESPACES);
+}
+
+/* --- the namespace ------------------------------------------------------ */
+
+static void
+submit_namespaces (struct association *association)
+{
+  identify (association, NVME_IDENTIFY_CNS_NS_ACTIVE_LIST, 0);
+}
+
+static void
+answered_namespaces (struct association *association, uint16_t status,
+                     uint64_t value)
+{
+  const char *fault;
+
+  if (identify_pick_namespace (association->buffer, &association->nsid,
+                               &fault) < 0)
+    association_fail (association, ENODEV, "%s: %s",
+                      association->params.subnqn, fault);
+  else
+    association_step (association, ASSOCIATION_DESCRIPTORS);
+}
+
+static void
+submit_descriptors (struct association *association)
+{
+  identify (association, NVME_IDENTIFY_CNS_NS_DESC_LIST, association->nsid);
+}
+
+/* Mandatory from 1.3 on; what is older may not know it. */
+static void
+answered_descriptors (struct association *association, uint16_t status,
+                      uint64_t value)
+{
+  const char *fault = status_name (status);
+  bool bad = status != 0 && association->vs >= NVME_VS_1_3;
+
+  if (status == 0)
+    bad = identify_check_descriptors (association->buffer, IDENTIFY_BYTES,
+                                      &fault) < 0;
+  if (bad)
+    association_fail (association, EPROTO,
+                      "Identify, namespace descriptors: %s", fault);
+  else
+    association_step (association, ASSOCIATION_NAMESPACE);
+}
+
+static void
+submit_namespace (struct association *association)
+{
+  identify (association, NVME_IDENTIFY_CNS_NS, association->nsid);
+}
+
+static void
+answered_namespace (struct association *association, uint16_t status,
+                    uint64_t value)
+{
+  const char *fault;
+
+  if (identify_check_namespace (association->buffer, &association->ns,
+                                &fault) < 0)
+    association_fail (association, EPROTO, "Identify Namespace: %s", fault);
+  else if (association->ns.block_bytes >
+           association->controller.max_transfer_bytes)
+    association_fail (association, EPROTO,
+                      "a block is larger than a transfer (MDTS)");
+  else
+    association_advance (association, ASSOCIATION_LIVE);
+}
+
+/* --- from step to step -------------------------------------------------- */
+
+void
+association_step_again (struct association *association)
+{
+  enum association_state state = association_get_state (association, NULL);
+
+  if (state < ASSOCIATION_LIVE)
+    steps[state].submit (association);
+}
+
+void
+association_step (struct association *association,
+                  enum association_state state)
+{
+  association_advance (association, state);
+  association_step_again (association);
+}
+
+void
+association_step_answered (struct association *association)
+{
+  const struct step *step =
+    &steps[association_get_state (association, NULL)];
+  const struct transport_request *request = &association->step.transport;
+  uint16_t status;
+
+  /* A dead queue: its lost callback has ended, or will end, the set-up. */
+  if (request->error != 0)
+    return;
+  status = nvme_cqe_status (&request->cqe);
+  if (status == 0 || step->optional)
+    step->answered (association, status, le64_to_cpu (request->cqe.value));
+  else
+    association_fail (association, status_to_errno (status), "%s: %s",
+                      step->name, status_name (status));
+}
+
+static const struct step steps[ASSOCIATION_NR_STATES] = {
+  [ASSOCIATION_CONNECT] =
+  { "Connect", submit_connect, answered_connect, true },
+  [ASSOCIATION_CAP] =
+  { "Property Get of CAP", submit_cap, answered_cap, false },
+  [ASSOCIATION_VS] =
+  { "Property Get of VS", submit_vs, answered_vs, false },
+  [ASSOCIATION_ENABLE] =
+  { "Property Set of CC", submit_enable, answered_enable, false },
+  [ASSOCIATION_READY] =
+  { "Property Get of CSTS", submit_ready, answered_ready, false },
+  [ASSOCIATION_IDENTIFY] =
+  { "Identify Controller", submit_identify, answered_identify, false },
+  [ASSOCIATION_IDENTIFY_NVM] =
+  { "Identify, NVM command set", submit_identify_nvm, answered_identify_nvm,
+    true },
+  [ASSOCIATION_QUEUES] =
+  { "Set Features, Number of Queues", submit_queues, answered_queues, false },
+  [ASSOCIATION_CONNECT_IO] =
+  { "Connect of an I/O queue", submit_connect_io, answered_connect_io, true },
+  [ASSOCIATION_NAMESPACES] =
+  { "Identify, active namespaces", submit_namespaces, answered_namespaces,
+    false },
+  [ASSOCIATION_DESCRIPTORS] =
+  { "Identify, namespace descriptors", submit_descriptors,
+    answered_descriptors, true },
+  [ASSOCIATION_NAMESPACE] =
+  { "Identify Namespace", submit_namespace, answered_namespace, false },
+};

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An association: an admin queue and I/O queues with one controller.  Its
+ * life: made, driven to LIVE by one thread, shared by all, and lost or freed
+ * once.  What is asked of the controller on the way, and how its answers are
+ * judged, is in association-steps.c.
+ *
+ * A queue that dies takes the association with it: the controller is dead
+ * when one of its connections is.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "lib/association-steps.h"
+
+/* --- state -------------------------------------------------------------- */
+
+#define TO(state) (1u << ASSOCIATION_##state)
+
+static const uint32_t legal[ASSOCIATION_NR_STATES] = {
+  [ASSOCIATION_NEW] = TO (CONNECT) | TO (FAILED),
+  [ASSOCIATION_CONNECT] = TO (CAP) | TO (FAILED),
+  [ASSOCIATION_CAP] = TO (VS) | TO (FAILED),
+  [ASSOCIATION_VS] = TO (ENABLE) | TO (FAILED),
+  [ASSOCIATION_ENABLE] = TO (READY) | TO (FAILED),
+  [ASSOCIATION_READY] = TO (IDENTIFY) | TO (FAILED),
+  [ASSOCIATION_IDENTIFY] = TO (IDENTIFY_NVM) | TO (LIVE) | TO (FAILED),
+  [ASSOCIATION_IDENTIFY_NVM] = TO (QUEUES) | TO (FAILED),
+  [ASSOCIATION_QUEUES] = TO (CONNECT_IO) | TO (FAILED),
+  [ASSOCIATION_CONNECT_IO] = TO (NAMESPACES) | TO (FAILED),
+  [ASSOCIATION_NAMESPACES] = TO (DESCRIPTORS) | TO (FAILED),
+  [ASSOCIATION_DESCRIPTORS] = TO (NAMESPACE) | TO (FAILED),
+  [ASSOCIATION_NAMESPACE] = TO (LIVE) | TO (FAILED),
+  [ASSOCIATION_LIVE] = TO (LOST),
+};
+
+static void
+set_state_locked (struct association *association,
+                  enum association_state state)
+{
+  assert (legal[association->state] & 1u << state);
+  association->state = state;
+  if (state == ASSOCIATION_FAILED || state == ASSOCIATION_LOST)
+    association->dead = true;
+}
+
+void
+association_advance (struct association *association,
+                     enum association_state state)
+{
+  LOCK_SCOPE (&association->lock);
+  if (association->state < ASSOCIATION_LIVE)
+    set_state_locked (association, state);
+}
+
+enum association_state
+association_get_state (struct association *association, struct error *err)
+{
+  LOCK_SCOPE (&association->lock);
+  if (association->dead && err)
+    *err = association->error;
+  return association->state;
+}
+
+/* --- the end ------------------------------------------------------------ */
+
+static void
+fail_queues (struct association *association, int code, const char *reason)
+{
+  if (association->admin)
+    queue_fail (association->admin, code, reason);
+  for (uint32_t i = 0; i < association->nr_io; i++)
+    queue_fail (association->io[i], code, reason);
+}
+
+/* False when it had ended before: the first cause stays. */
+static bool
+end_locked (struct association *association, const struct error *err)
+{
+  if (association->dead)
+    return false;
+  association->error = *err;
+  set_state_locked (association, association->state == ASSOCIATION_LIVE ?
+                    ASSOCIATION_LOST : ASSOCIATION_FAILED);
+  return true;
+}
+
+static void
+association_end (struct association *association, const struct error *err)
+{
+  bool ended;
+
+  pthread_mutex_lock (&association->lock);
+  ended = end_locked (association, err);
+  pthread_mutex_unlock (&association->lock);
+  if (ended)
+    fail_queues (association, err->code, err->message);
+}
+
+void
+association_fail (struct association *association, int code,
+                  const char *fmt, ...)
+{
+  struct error err, reason;
+  va_list args;
+
+  va_start (args, fmt);
+  error_vset (&reason, code, fmt, args);
+  va_end (args);
+  error_set (&err, code, "connect: %s: %s", association->uri, reason.message);
+  association_end (association, &err);
+}
+
+void
+association_lose (struct association *association, int code,
+                  const char *reason)
+{
+  struct error err;
+  enum association_state state = association_get_state (association, NULL);
+
+  if (state == ASSOCIATION_LIVE)
+    error_set (&err, code, "%s: %s: connection lost: %s",
+               association->params.options.volume, association->uri, reason);
+  else if (code == EPROTO || state == ASSOCIATION_NEW)
+    error_set (&err, code, "connect: %s: %s", association->uri, reason);
+  else
+    error_set (&err, code, "connect: %s: %s while it was to answer %s",
+               association->uri, reason,
+               association_step_name (association, state));
+  association_end (association, &err);
+}
+
+void
+association_interrupt (struct association *association)
+{
+  association->interrupted = true;
+  association_lose (association, ESHUTDOWN, "interrupted");
+}
+
+/* Without a lock: a queue of ours has died. */
+static void
+queue_lost (void *opaque, struct queue *queue)
+{
+  struct association *association = opaque;
+  char reason[sizeof ((struct transport_queue *) 0)->reason];
+  int error = queue_error (queue, reason, sizeof reason);
+
+  association_lose (association, error, reason);
+}
+
+/* --- queues ------------------------------------------------------------- */
+
+static int
+remaining_ms (const struct association *association)
+{
+  uint64_t left_ms = association->deadline_ms > association->now_ms ?
+    association->deadline_ms - association->now_ms : 0;
+
+  return left_ms < INT_MAX ? (int) left_ms : INT_MAX;
+}
+
+struct queue *
+association_open_queue (struct association *association, uint16_t qid,
+                        uint16_t depth, struct error *err)
+{
+  const struct options *options = &association->params.options;
+  const struct queue_params params = {
+    .timeout_ms = options->io_tmo_ms,
+    .lost = queue_lost,
+    .opaque = association,
+  };
+  const struct tcp_queue_params tcp = {
+    .qid = qid,
+    .depth = depth,
+    .hdr_digest = options->hdr_digest,
+    .data_digest = options->data_digest,
+  };
+  struct transport_queue *transport = NULL;
+  struct queue *queue = NULL;
+  struct stream *stream;
+
+  if (association->params.dial)
+    stream = association->params.dial (association->params.opaque, qid,
+                                       remaining_ms (association), err);
+  else
+    stream = stream_connect (&options->server, remaining_ms (association),
+                             err);
+  if (!stream)
+    return NULL;
+  transport = tcp_queue_create (stream, &tcp);
+  if (transport)
+    queue = queue_create (transport, &params);
+  if (!queue)
+    error_set (err, ENOMEM, "connect: %s: out of memory", association->uri);
+  return queue;
+}
+
+/* --- driving ------------------------------------------------------------ */
+
+int
+association_start (struct association *association, uint64_t now_ms)
+{
+  struct error err;
+
+  association->now_ms = now_ms;
+  association->deadline_ms =
+    now_ms + association->params.options.connect_tmo_ms;
+  association->admin = association_open_queue (association, 0,
+                                               ADMIN_SLOTS, &err);
+  if (!association->admin) {
+    association_end (association, &err);
+    return -err.code;
+  }
+  association_step (association, ASSOCIATION_CONNECT);
+  return 0;
+}
+
+static bool
+take_step_done (struct association *association)
+{
+  return association_get_state (association, NULL) < ASSOCIATION_LIVE &&
+    atomic_exchange (&association->step_done, false);
+}
+
+static void
+pump_queues (struct association *association)
+{
+  queue_pump (association->admin, association->now_ms);
+  for (uint32_t i = 0; i < association->nr_io; i++)
+    queue_pump (association->io[i], association->now_ms);
+}
+
+enum association_state
+association_drive (struct association *association, uint64_t now_ms)
+{
+  association->now_ms = now_ms;
+  if (!association->admin)
+    return association_get_state (association, NULL);
+  if (association->retry_ms != 0 && now_ms >= association->retry_ms) {
+    association->retry_ms = 0;
+    association_step_again (association);
+  }
+  pump_queues (association);
+  while (take_step_done (association)) {
+    association_step_answered (association);
+    pump_queues (association);
+  }
+  if (association_get_state (association, NULL) < ASSOCIATION_LIVE &&
+      now_ms >= association->deadline_ms)
+    association_lose (association, ETIMEDOUT, "no answer in time");
+  return association_get_state (association, NULL);
+}
+
+uint64_t
+association_next_ms (struct association *association)
+{
+  uint64_t next_ms = UINT64_MAX;
+
+  if (association_get_state (association, NULL) < ASSOCIATION_LIVE) {
+    next_ms = association->deadline_ms;
+    if (association->retry_ms != 0 && association->retry_ms < next_ms)
+      next_ms = association->retry_ms;
+  }
+  for (uint32_t i = 0; i <= association->nr_io; i++) {
+    struct queue *queue = i == 0 ? association->admin :
+      association->io[i - 1];
+    uint64_t due_ms = queue ? queue_next_due_ms (queue) : UINT64_MAX;
+
+    if (due_ms < next_ms)
+      next_ms = due_ms;
+  }
+  return next_ms;
+}
+
+void
+association_poll (struct association *association)
+{
+  struct pollfd fds[1 + IO_QUEUES_MAX];
+  uint64_t next_ms = association_next_ms (association);
+  uint64_t now_ms = clock_now_ms ();
+  uint64_t wait_ms = next_ms > now_ms ? next_ms - now_ms : 0;
+  nfds_t n = 0;
+
+  fds[n].fd = queue_poll_fd (association->admin, &fds[n].events);
+  n++;
+  for (uint32_t i = 0; i < association->nr_io; i++, n++)
+    fds[n].fd = queue_poll_fd (association->io[i], &fds[n].events);
+  poll (fds, n, wait_ms < INT_MAX ? (int) wait_ms : INT_MAX);
+}
+
+int
+association_attach (struct association *association, struct error *err)
+{
+  enum association_state state;
+
+  association_start (association, clock_now_ms ());
+  for (;;) {
+    state = association_drive (association, clock_now_ms ());
+    if (state >= ASSOCIATION_LIVE)
+      break;
+    association_poll (association);
+  }
+  if (state == ASSOCIATION_LIVE)
+    return 0;
+  association_get_state (association, err);
+  return -err->code;
+}
+
+/* --- life --------------------------------------------------------------- */
+
+struct association *
+association_create (const struct association_params *params,
+                    struct error *err)
+{
+  struct association *association = calloc (1, sizeof *association);
+
+  if (!association)
+    goto err;
+  association->buffer = aligned_alloc (4096, ASSOCIATION_BUFFER_BYTES);
+  if (!association->buffer)
+    goto err;
+  association->params = *params;
+  address_format (&params->options.server, association->uri,
+                  sizeof association->uri);
+  pthread_mutex_init (&association->lock, NULL);
+  return association;
+
+ err:
+  free (association);
+  error_set (err, ENOMEM, "open: %s: out of memory", params->options.volume);
+  return NULL;
+}
+
+void
+association_free (struct association *association)
+{
+  if (!association)
+    return;
+  association_lose (association, ESHUTDOWN, "closed");
+  for (uint32_t i = 0; i < association->nr_io; i++)
+    queue_destroy (association->io[i]);
+  queue_destroy (association->admin);
+  pthread_mutex_destroy (&association->lock);
+  free (association->buffer);
+  free (association);
+}

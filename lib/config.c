@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Configuration: keys and their text, checked as they are set, and resolved
+ * into options when a volume is opened.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/nearest.h"
+#include "lib/internal.h"
+
+#define DEFAULT_SERVER "tcp://127.0.0.1"
+
+struct qbd_config {
+  struct options options;
+  char hostnqn[NVMEOF_NQN_MAX + 1];     /* "": not given */
+  char hostid[37];
+  bool server_set;
+};
+
+struct key {
+  const char *name;
+  int (*set) (struct qbd_config *config, const struct key *key,
+              const char *value, struct error *err);
+  /* numbers and booleans: where, in options, and the range in the unit of
+   * the text */
+  size_t offset;
+  uint32_t min, max, unit;
+};
+
+/* --- values ------------------------------------------------------------- */
+
+static int
+set_number (struct qbd_config *config, const struct key *key,
+            const char *value, struct error *err)
+{
+  uint64_t n = 0;
+  const char *p = value;
+
+  for (; *p >= '0' && *p <= '9' && n <= UINT32_MAX; p++)
+    n = n * 10 + (uint64_t) (*p - '0');
+  if (p == value || *p != '\0' || n < key->min || n > key->max)
+    return error_set (err, EINVAL, "%s: %s: not a number from %u to %u",
+                      key->name, value, key->min, key->max);
+  *(uint32_t *) ((char *) &config->options + key->offset) =
+    (uint32_t) n * key->unit;
+  return 0;
+}
+
+static int
+set_boolean (struct qbd_config *config, const struct key *key,
+             const char *value, struct error *err)
+{
+  static const char *const yes[] = { "1", "true", "t", "yes", "y", "on" };
+  static const char *const no[] = { "0", "false", "f", "no", "n", "off" };
+  bool *b = (bool *) ((char *) &config->options + key->offset);
+
+  for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
+    if (strcasecmp (value, yes[i]) == 0) {
+      *b = true;
+      return 0;
+    }
+    if (strcasecmp (value, no[i]) == 0) {
+      *b = false;
+      return 0;
+    }
+  }
+  return error_set (err, EINVAL, "%s: %s: neither true nor false", key->name,
+                    value);
+}
+
+static int
+set_volume (struct qbd_config *config, const struct key *key,
+            const char *value, struct error *err)
+{
+  char pool[NVMEOF_NQN_MAX + 1], vol[NVMEOF_NQN_MAX + 1];
+  int r = name_split (value, pool, vol, err);
+
+  if (r < 0)
+    return r;
+  snprintf (config->options.volume, sizeof config->options.volume, "%s",
+            value);
+  return 0;
+}
+
+static int
+set_server (struct qbd_config *config, const struct key *key,
+            const char *value, struct error *err)
+{
+  struct address address;
+  int r;
+
+  memset (&address, 0, sizeof address);
+  r = address_parse (key->name, value, &address, err);
+  if (r < 0)
+    return r;
+  config->options.server = address;
+  config->server_set = true;
+  return 0;
+}
+
+static int
+set_hostnqn (struct qbd_config *config, const struct key *key,
+             const char *value, struct error *err)
+{
+  struct host_identity identity;
+  int r = host_identity_get ("/etc", value, NULL, &identity, err);
+
+  if (r < 0)
+    return r;
+  memcpy (config->hostnqn, identity.hostnqn, sizeof config->hostnqn);
+  return 0;
+}
+
+static int
+set_hostid (struct qbd_config *config, const struct key *key,
+            const char *value, struct error *err)
+{
+  struct host_identity identity;
+  int r = host_identity_get ("/etc", NULL, value, &identity, err);
+
+  if (r < 0)
+    return r;
+  snprintf (config->hostid, sizeof config->hostid, "%s", value);
+  return 0;
+}
+
+/* --- keys --------------------------------------------------------------- */
+
+#define NUMBER(name, field, min, max, unit)                             \
+  { name, set_number, offsetof (struct options, field), min, max, unit }
+#define BOOLEAN(name, field)                                            \
+  { name, set_boolean, offsetof (struct options, field), 0, 0, 0 }
+
+static const struct key keys[] = {
+  { .name = "volume", .set = set_volume },
+  { .name = "server", .set = set_server },
+  { .name = "hostnqn", .set = set_hostnqn },
+  { .name = "hostid", .set = set_hostid },
+  NUMBER ("nr_io_queues", nr_io_queues, 1, IO_QUEUES_MAX, 1),
+  NUMBER ("queue_size", queue_size, 2, QUEUE_SIZE_MAX, 1),
+  NUMBER ("keep_alive_tmo", keep_alive_tmo_ms, 0, 86400, 1000),
+  NUMBER ("connect_tmo", connect_tmo_ms, 1, 86400, 1000),
+  NUMBER ("io_tmo", io_tmo_ms, 1, 86400, 1000),
+  BOOLEAN ("hdr_digest", hdr_digest),
+  BOOLEAN ("data_digest", data_digest),
+};
+
+static const char *const key_names[] = {
+  "volume", "server", "hostnqn", "hostid", "nr_io_queues", "queue_size",
+  "keep_alive_tmo", "connect_tmo", "io_tmo", "hdr_digest", "data_digest",
+  NULL
+};
+
+static_assert (sizeof key_names / sizeof key_names[0] ==
+               sizeof keys / sizeof keys[0] + 1, "");
+
+const char *const *
+qbd_config_keys (void)
+{
+  return key_names;
+}
+
+int
+qbd_config_set (struct qbd_config *config, const char *key,
+                const char *value)
+{
+  struct error err;
+  const char *near;
+
+  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+    if (strcmp (key, keys[i].name) == 0)
+      return keys[i].set (config, &keys[i], value, &err) < 0 ?
+        error_publish (&err) : 0;
+
+  near = nearest_name (key, key_names);
+  error_set (&err, EINVAL, "%s: unknown parameter%s%s%s", key,
+             near ? "; did you mean " : "", near ? near : "",
+             near ? "?" : "");
+  return error_publish (&err);
+}
+
+struct qbd_config *
+qbd_config_new (void)
+{
+  struct qbd_config *config = calloc (1, sizeof *config);
+  struct error err;
+
+  if (!config) {
+    error_set (&err, ENOMEM, "config: out of memory");
+    error_publish (&err);
+    return NULL;
+  }
+  config->options.nr_io_queues = 1;
+  config->options.queue_size = 128;
+  config->options.keep_alive_tmo_ms = 5000;
+  config->options.connect_tmo_ms = 10000;
+  config->options.io_tmo_ms = 30000;
+  return config;
+}
+
+void
+qbd_config_free (struct qbd_config *config)
+{
+  free (config);
+}
+
+/* --- to options --------------------------------------------------------- */
+
+static int
+default_server (struct address *address, struct error *err)
+{
+  const char *text = getenv ("QBD_SERVER");
+
+  memset (address, 0, sizeof *address);
+  if (text && text[0])
+    return address_parse ("QBD_SERVER", text, address, err);
+  return address_parse ("server", DEFAULT_SERVER, address, err);
+}
+
+int
+options_resolve (const struct qbd_config *config, struct options *options,
+                 struct error *err)
+{
+  struct host_identity identity;
+  int r;
+
+  /* With padding: options are compared as bytes. */
+  memcpy (options, &config->options, sizeof *options);
+  if (!options->volume[0])
+    return error_set (err, EINVAL, "open: volume: which one? "
+                      "(volume=POOL/VOL)");
+  if (!config->server_set) {
+    r = default_server (&options->server, err);
+    if (r < 0)
+      return r;
+  }
+  r = host_identity_get ("/etc", config->hostnqn, config->hostid, &identity,
+                         err);
+  if (r < 0)
+    return r;
+  memcpy (options->hostnqn, identity.hostnqn, sizeof options->hostnqn);
+  memcpy (options->hostid, identity.hostid, sizeof options->hostid);
+  return 0;
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The volume client's own declarations, grouped by file, top to bottom.
+ *
+ *   volume.c  io.c  aio.c          the functions of libqbd.h
+ *      |        \    /
+ *      |       transfer (io.c)     one call: split into commands
+ *      |          |
+ *   registry.c    |                shares associations between volumes
+ *   keeper.c      |                one thread: keep-alive, stale timeouts
+ *      |          |
+ *   association.c |                set-up as a state machine, loss
+ *   discover.c    |                POOL/VOL to NQN, over an association
+ *          \      |
+ *         queue.c                  the lock, the roles of sender and receiver
+ *            |
+ *       transport.h                tcp-queue.c, tcp-send.c, tcp-receive.c
+ *            |
+ *      common/stream.h             socket, or the simulator's network
+ *
+ * Everything from association.c down is driven: it takes the time as an
+ * argument, makes no thread and waits for nothing but what `dial` does.  The
+ * simulator uses: association_create, _start, _drive, _next_ms, _free;
+ * volume_create, aio_submit, volume_pump, volume_free.
+ *
+ * Lock order: registry, keeper, association, queue, volume (aio).  A
+ * request's done callback runs with its queue's lock held.
+ *
+ * Functions return 0 or -errno and fill an error where they have one; only
+ * the functions of libqbd.h set errno and the thread's message.
+ */
+#ifndef QBD_LIB_INTERNAL_H
+#define QBD_LIB_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/address.h"
+#include "common/error.h"
+#include "common/stream.h"
+#include "include/libqbd.h"
+#include "lib/transport.h"
+#include "nvmeof/identify-check.h"
+#include "nvmeof/nqn.h"
+
+/* --- error.c ------------------------------------------------------------ */
+
+/* Makes err the thread's message and its code errno; returns -1. */
+int error_publish (const struct error *err);
+
+/* --- config.c ----------------------------------------------------------- */
+
+#define IO_QUEUES_MAX 64
+#define QUEUE_SIZE_MAX 1024
+#define IDENTITY_UUID_BYTES 16
+
+/* Everything an association is made from.  Two of equal bytes share. */
+struct options {
+  char volume[NVMEOF_NQN_MAX + 1];      /* POOL/VOL */
+  struct address server;
+  char hostnqn[NVMEOF_NQN_MAX + 1];
+  uint8_t hostid[IDENTITY_UUID_BYTES];
+  uint32_t nr_io_queues;
+  uint32_t queue_size;                  /* entries */
+  uint32_t keep_alive_tmo_ms;           /* 0: off */
+  uint32_t connect_tmo_ms;
+  uint32_t io_tmo_ms;
+  bool hdr_digest;
+  bool data_digest;
+};
+
+/* Fills in what the configuration leaves to defaults. */
+int options_resolve (const struct qbd_config *config,
+                     struct options *options, struct error *err);
+
+/* --- host-identity.c ---------------------------------------------------- */
+
+struct host_identity {
+  char hostnqn[NVMEOF_NQN_MAX + 1];
+  uint8_t hostid[IDENTITY_UUID_BYTES];
+};
+
+/* NULL or "" means: not given.  directory is "/etc" but in tests. */
+int host_identity_get (const char *directory, const char *hostnqn,
+                       const char *hostid, struct host_identity *identity,
+                       struct error *err);
+
+/* --- tcp-queue.c -------------------------------------------------------- */
+
+struct tcp_queue_params {
+  uint16_t qid;
+  uint16_t depth;               /* slots */
+  bool hdr_digest;
+  bool data_digest;
+};
+
+/* Takes the stream, on failure too.  NULL: -ENOMEM. */
+struct transport_queue *tcp_queue_create (struct stream *stream,
+                                          const struct tcp_queue_params *p);
+
+/* --- queue.c ------------------------------------------------------------ */
+
+struct queue;
+
+/* A command with the shell's part. */
+struct request {
+  struct transport_request transport;   /* first member */
+  TAILQ_ENTRY (request) link;           /* in flight by due_ms, or backlog */
+  uint64_t due_ms;
+  /* [locked] transport.error is 0 with a CQE, or: ENOTCONN lost, ETIMEDOUT
+   * this one was not answered in time, ESHUTDOWN interrupted. */
+  void (*done) (struct request *request);
+};
+
+/* A synchronous caller, on its stack. */
+struct waiter {
+  TAILQ_ENTRY (waiter) link;    /* locked: sleepers */
+  struct waiter *next_wake;     /* of the waker */
+  bool asleep;                  /* locked: on the list of sleepers */
+  bool finished;                /* locked */
+  uint32_t wake_word;           /* of the waker: what to store */
+  _Atomic uint32_t word;        /* futex */
+};
+
+struct queue_params {
+  uint32_t timeout_ms;          /* io_tmo */
+  /* Without a lock, once, by the thread that saw the queue die. */
+  void (*lost) (void *opaque, struct queue *queue);
+  void *opaque;
+};
+
+/* Takes the transport, on failure too. */
+struct queue *queue_create (struct transport_queue *transport,
+                            const struct queue_params *params);
+void queue_destroy (struct queue *queue);       /* failed or idle */
+
+void queue_lock (struct queue *queue);
+void queue_unlock (struct queue *queue);
+
+/* [locked] -EAGAIN: no slot (backlog false); -errno: dead. */
+int queue_submit_locked (struct queue *queue, struct request *request,
+                         bool backlog);
+/* [locked], unlocks.  Returns when waiter_finish_locked was called. */
+void queue_wait_locked_unlock (struct queue *queue, struct waiter *waiter);
+void waiter_finish_locked (struct queue *queue, struct waiter *waiter);
+
+/* [locked] Time as the next submissions see it. */
+void queue_set_now_locked (struct queue *queue, uint64_t now_ms);
+
+/* Send and receive what can be without waiting; judge timeouts. */
+void queue_pump (struct queue *queue, uint64_t now_ms);
+/* Send only: submissions go out. */
+void queue_flush_sends (struct queue *queue);
+
+/* POLLIN, and POLLOUT where a send was cut short; -1: no descriptor. */
+int queue_poll_fd (struct queue *queue, short *events);
+uint64_t queue_next_due_ms (struct queue *queue);       /* UINT64_MAX: none */
+uint64_t queue_received (struct queue *queue);          /* a counter */
+bool queue_driven (struct queue *queue);        /* someone waits in receive */
+void queue_fail (struct queue *queue, int error, const char *reason);
+int queue_error (struct queue *queue, char *reason, size_t reason_bytes);
+struct transport_queue *queue_transport (struct queue *queue);
+
+/* --- association.c ------------------------------------------------------ */
+
+enum association_state {
+  ASSOCIATION_NEW,              /* waits for association_start */
+  ASSOCIATION_CONNECT,          /* admin Connect's answer */
+  ASSOCIATION_CAP,              /* Property Get of CAP */
+  ASSOCIATION_VS,               /* Property Get of VS */
+  ASSOCIATION_ENABLE,           /* Property Set of CC */
+  ASSOCIATION_READY,            /* Property Get of CSTS until RDY */
+  ASSOCIATION_IDENTIFY,         /* Identify Controller */
+  ASSOCIATION_IDENTIFY_NVM,     /* Identify Controller, NVM command set */
+  ASSOCIATION_QUEUES,           /* Set Features, Number of Queues */
+  ASSOCIATION_CONNECT_IO,       /* an I/O queue's Connect */
+  ASSOCIATION_NAMESPACES,       /* Identify, active namespace list */
+  ASSOCIATION_DESCRIPTORS,      /* Identify, namespace descriptors */
+  ASSOCIATION_NAMESPACE,        /* Identify Namespace */
+  ASSOCIATION_LIVE,             /* nothing: in use */
+  ASSOCIATION_FAILED,           /* set-up ended; waits to be freed */
+  ASSOCIATION_LOST,             /* was live; waits to be freed */
+  ASSOCIATION_NR_STATES
+};
+
+struct association_params {
+  struct options options;
+  char subnqn[NVMEOF_NQN_MAX + 1];
+  bool discovery;               /* admin queue only, to a discovery controller */
+  /* A new connection to the server, for the queue qid.  May block for
+   * timeout_ms (sockets) or not at all (simulator). */
+  struct stream *(*dial) (void *opaque, uint16_t qid, int timeout_ms,
+                          struct error *err);
+  void *opaque;                 /* dial's; NULL dial: a socket to the server */
+};
+
+struct association {
+  struct association_params params;     /* constant after create */
+  char uri[ADDRESS_TEXT_MAX];           /* constant after create */
+  pthread_mutex_t lock;                 /* state, error */
+  enum association_state state;         /* one setter: set_state */
+  struct error error;                   /* why FAILED or LOST */
+  _Atomic bool interrupted;
+  _Atomic bool dead;                    /* state is FAILED or LOST */
+
+  /* The driver's, until LIVE; constant then. */
+  struct queue *admin;
+  struct queue *io[IO_QUEUES_MAX];
+  uint32_t nr_io;
+  uint32_t nr_io_granted;
+  uint16_t cntlid;
+  uint64_t cap;
+  uint32_t vs;
+  struct controller_info controller;
+  struct namespace_info ns;
+  uint32_t nsid;
+
+  /* The driver's, while it sets up. */
+  uint64_t now_ms;
+  uint64_t deadline_ms;
+  uint64_t ready_deadline_ms;           /* CAP.TO */
+  uint64_t retry_ms;                    /* 0: no retry waits */
+  struct request step;                  /* the command under way */
+  struct queue *step_queue;
+  _Atomic bool step_done;
+  void *buffer;                         /* ASSOCIATION_BUFFER_BYTES */
+
+  /* The keeper's. */
+  struct request keep_alive;
+  _Atomic bool keep_alive_pending;
+  uint64_t keep_alive_sent_ms;
+  uint64_t keep_alive_next_ms;
+  uint64_t keep_alive_seen;             /* queue_received, summed */
+  bool keeper_watched;
+  TAILQ_ENTRY (association) keeper_link;
+
+  /* The registry's. */
+  TAILQ_ENTRY (association) registry_link;
+  unsigned refs;
+  bool registered;
+};
+
+#define ASSOCIATION_BUFFER_BYTES 16384
+
+struct association *association_create (const struct association_params *,
+                                        struct error *err);
+/* Dial the admin queue and submit its Connect. */
+int association_start (struct association *association, uint64_t now_ms);
+/* Pump all queues and take the steps that became possible. */
+enum association_state association_drive (struct association *association,
+                                          uint64_t now_ms);
+/* When to drive at the latest if no descriptor is ready. */
+uint64_t association_next_ms (struct association *association);
+/* Start and drive with poll until LIVE.  For real streams. */
+int association_attach (struct association *association, struct error *err);
+/* Any thread: end it.  What was in flight ends with ENOTCONN, or ESHUTDOWN
+ * when interrupted. */
+void association_lose (struct association *association, int code,
+                       const char *reason);
+void association_interrupt (struct association *association);
+enum association_state association_get_state (struct association *,
+                                              struct error *err);
+/* No request in flight but its own. */
+void association_free (struct association *association);
+/* Wait on the descriptors of all its queues; for attach and discover. */
+void association_poll (struct association *association);
+/* [driver] One admin command with done setting step_done. */
+int association_admin (struct association *association,
+                       const union nvme_command *sqe, enum transport_data data,
+                       uint32_t bytes);
+
+/* --- discover.c --------------------------------------------------------- */
+
+/* The NQN of POOL/VOL on the server.  Takes until deadline_ms at most. */
+int discover_volume (const struct options *options, uint64_t deadline_ms,
+                     char nqn[NVMEOF_NQN_MAX + 1], struct error *err);
+
+/* --- keeper.c ----------------------------------------------------------- */
+
+/* A live association; it stays until keeper_remove. */
+int keeper_add (struct association *association, struct error *err);
+void keeper_remove (struct association *association);
+/* Pure: what is due at now_ms; also the simulator's.  Returns when to call
+ * again. */
+uint64_t keeper_tick (struct association *association, uint64_t now_ms);
+
+/* --- registry.c --------------------------------------------------------- */
+
+int registry_get (const struct options *options, bool shared,
+                  struct association **association, struct error *err);
+void registry_put (struct association *association);
+
+/* --- io.c --------------------------------------------------------------- */
+
+enum io_op {
+  IO_READ,
+  IO_WRITE,
+  IO_FLUSH,
+  IO_DISCARD,
+  IO_WRITE_ZEROES,
+};
+
+struct transfer;
+
+/* One command of a transfer. */
+struct io_request {
+  struct request request;               /* first member */
+  struct transfer *transfer;
+  struct nvme_dsm_range range;          /* DISCARD's data */
+};
+
+/* One call of the user, split into commands.  Locked by its queue. */
+struct transfer {
+  struct qbd_volume *volume;
+  struct queue *queue;
+  enum io_op op;
+  unsigned flags;
+  uint8_t *buf;
+  uint64_t offset_bytes;        /* of the next command */
+  uint64_t left_bytes;          /* in no command yet */
+  bool flush_left;              /* FLUSH: its command is not submitted yet */
+  unsigned pending;             /* commands in flight */
+  int error;                    /* errno of the first that failed */
+  uint16_t status;              /* its NVMe status, 0: none */
+  void (*over) (struct transfer *transfer);     /* [locked] */
+};
+
+/* What a call asks for: 0, or a positive errno. */
+int transfer_check (struct qbd_volume *volume, enum io_op op, uint64_t count,
+                    uint64_t offset, unsigned flags);
+void transfer_init (struct transfer *transfer, struct qbd_volume *volume,
+                    enum io_op op, void *buf, uint64_t count,
+                    uint64_t offset, unsigned flags);
+/* Nothing to do: 0 bytes, or a flush without a write cache. */
+bool transfer_is_empty (const struct transfer *transfer);
+/* [locked] Submit the next command on this request. */
+int transfer_next_locked (struct transfer *transfer,
+                          struct io_request *request, bool backlog);
+
+/* --- volume.c ----------------------------------------------------------- */
+
+struct aio;
+TAILQ_HEAD (aio_list, aio);
+
+struct qbd_volume {
+  struct association *association;      /* constant after open */
+  unsigned flags;                       /* QBD_OPEN_*, constant after open */
+  _Atomic unsigned next_queue;          /* aio: round-robin */
+
+  pthread_mutex_t aio_lock;             /* all below */
+  struct aio_list aio_done;
+  unsigned aio_in_flight;               /* submitted, done() not called */
+  unsigned aio_pumping;                 /* threads that will look at aio_done */
+  bool aio_signalled;                   /* the eventfd is readable */
+  bool aio_fd_given;                    /* the user polls by himself */
+  int epoll_fd;                         /* -1, then constant */
+  int event_fd;
+  uint8_t aio_watched[IO_QUEUES_MAX];   /* POLLIN, POLLOUT: as in the epoll */
+};
+
+/* Takes a reference that the caller has. */
+struct qbd_volume *volume_create (struct association *association,
+                                  unsigned flags, struct error *err);
+/* Not the association.  No request in flight. */
+void volume_free (struct qbd_volume *volume);
+/* The thread's message for a failed call; returns -1. */
+int volume_fail (struct qbd_volume *volume, const char *what, int error,
+                 uint16_t status);
+
+/* --- aio.c -------------------------------------------------------------- */
+
+int aio_submit (struct qbd_volume *volume, struct qbd_aio *aio,
+                enum io_op op, void *buf, uint64_t count, uint64_t offset,
+                unsigned flags, uint64_t now_ms);
+/* Send, receive, call done(), without waiting.  Returns how many. */
+int volume_pump (struct qbd_volume *volume, uint64_t now_ms);
+/* Returns when none is in flight. */
+void aio_drain (struct qbd_volume *volume);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reads, writes and the rest: one call becomes a transfer, a transfer becomes
+ * commands no longer than the controller takes, a few of them in flight at a
+ * time.  The synchronous functions are a transfer and a wait.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "lib/internal.h"
+#include "nvmeof/status.h"
+
+/* Commands in flight of one synchronous call: enough to keep the wire busy
+ * while the last one's answer travels. */
+enum { WINDOW = 4 };
+
+enum { DSM_DEALLOCATE = 1 << 2 };       /* AD */
+
+/* --- limits ------------------------------------------------------------- */
+
+static uint64_t
+command_max_bytes (struct qbd_volume *volume, enum io_op op)
+{
+  const struct association *association = volume->association;
+  uint32_t block_bytes = association->ns.block_bytes;
+  uint64_t max = UINT64_C (65536) * block_bytes;
+
+  switch (op) {
+  case IO_WRITE_ZEROES:
+    if (association->controller.zeroes_max_bytes != UINT32_MAX &&
+        association->controller.zeroes_max_bytes < max)
+      max = association->controller.zeroes_max_bytes;
+    return max < block_bytes ? block_bytes : max - max % block_bytes;
+  case IO_DISCARD:
+    return (uint64_t) association->controller.dsm_max_blocks * block_bytes;
+  default:
+    return qbd_get_max_transfer (volume);
+  }
+}
+
+int
+transfer_check (struct qbd_volume *volume, enum io_op op, uint64_t count,
+                uint64_t offset, unsigned flags)
+{
+  uint64_t size_bytes = qbd_get_size (volume);
+  uint32_t block_bytes = qbd_get_block_size (volume);
+  unsigned known = 0;
+
+  if (op == IO_WRITE || op == IO_WRITE_ZEROES)
+    known |= QBD_FUA;
+  if (op == IO_WRITE_ZEROES)
+    known |= QBD_NO_UNMAP;
+  if (flags & ~known)
+    return EINVAL;
+  if (op == IO_FLUSH)
+    return 0;
+  if (op != IO_READ && qbd_is_read_only (volume))
+    return EROFS;
+  if ((op == IO_DISCARD && !qbd_can_discard (volume)) ||
+      (op == IO_WRITE_ZEROES && !qbd_can_write_zeroes (volume)))
+    return EOPNOTSUPP;
+  if (count % block_bytes != 0 || offset % block_bytes != 0)
+    return EINVAL;
+  if ((op == IO_READ || op == IO_WRITE) && count > UINT32_MAX)
+    return EINVAL;
+  if (offset > size_bytes || count > size_bytes - offset)
+    return op == IO_READ ? EINVAL : ENOSPC;
+  return 0;
+}
+
+/* --- commands ----------------------------------------------------------- */
+
+static uint16_t
+rw_control (const struct transfer *transfer)
+{
+  bool cache = transfer->volume->association->controller.volatile_cache;
+  uint16_t control = 0;
+
+  if (transfer->flags & QBD_FUA && cache)
+    control |= NVME_RW_CONTROL_FUA;
+  if (transfer->op == IO_WRITE_ZEROES && !(transfer->flags & QBD_NO_UNMAP))
+    control |= NVME_RW_CONTROL_DEAC;
+  return control;
+}
+
+static void
+make_rw (struct transfer *transfer, struct transport_request *request,
+         uint64_t bytes)
+{
+  static const uint8_t opcodes[] = {
+    [IO_READ] = nvme_cmd_read,
+    [IO_WRITE] = nvme_cmd_write,
+    [IO_WRITE_ZEROES] = nvme_cmd_write_zeroes,
+  };
+  uint32_t block_bytes = transfer->volume->association->ns.block_bytes;
+
+  request->sqe.rw = (struct nvme_rw_sqe) {
+    .opcode = opcodes[transfer->op],
+    .slba = cpu_to_le64 (transfer->offset_bytes / block_bytes),
+    .nlb_0based = cpu_to_le16 ((uint16_t) (bytes / block_bytes - 1)),
+    .control = cpu_to_le16 (rw_control (transfer)),
+  };
+  if (transfer->op == IO_WRITE_ZEROES)
+    return;
+  request->data = transfer->op == IO_READ ? TRANSPORT_FROM_CONTROLLER :
+    TRANSPORT_TO_CONTROLLER;
+  request->iov = (struct iovec) { .iov_base = transfer->buf,
+                                  .iov_len = bytes };
+  transfer->buf += bytes;
+}
+
+static void
+make_discard (struct transfer *transfer, struct io_request *io,
+              uint64_t bytes)
+{
+  struct transport_request *request = &io->request.transport;
+  uint32_t block_bytes = transfer->volume->association->ns.block_bytes;
+
+  io->range = (struct nvme_dsm_range) {
+    .nlb = cpu_to_le32 ((uint32_t) (bytes / block_bytes)),
+    .slba = cpu_to_le64 (transfer->offset_bytes / block_bytes),
+  };
+  request->sqe.common = (struct nvme_sqe) {
+    .opcode = nvme_cmd_dsm,
+    .cdw11 = cpu_to_le32 (DSM_DEALLOCATE),      /* cdw10: 1 range, 0-based */
+  };
+  request->data = TRANSPORT_TO_CONTROLLER;
+  request->iov = (struct iovec) { .iov_base = &io->range,
+                                  .iov_len = sizeof io->range };
+}
+
+static void
+make_command (struct transfer *transfer, struct io_request *io,
+              uint64_t bytes)
+{
+  struct transport_request *request = &io->request.transport;
+
+  request->data = TRANSPORT_NO_DATA;
+  request->iov = (struct iovec) { 0 };
+  switch (transfer->op) {
+  case IO_FLUSH:
+    request->sqe.common = (struct nvme_sqe) { .opcode = nvme_cmd_flush };
+    transfer->flush_left = false;
+    break;
+  case IO_DISCARD:
+    make_discard (transfer, io, bytes);
+    break;
+  default:
+    make_rw (transfer, request, bytes);
+    break;
+  }
+  request->sqe.common.nsid =
+    cpu_to_le32 (transfer->volume->association->nsid);
+  transfer->offset_bytes += bytes;
+  transfer->left_bytes -= bytes;
+}
+
+/* --- a transfer --------------------------------------------------------- */
+
+void
+transfer_init (struct transfer *transfer, struct qbd_volume *volume,
+               enum io_op op, void *buf, uint64_t count, uint64_t offset,
+               unsigned flags)
+{
+  *transfer = (struct transfer) {
+    .volume = volume,
+    .op = op,
+    .flags = flags,
+    .buf = buf,
+    .offset_bytes = offset,
+    .left_bytes = op == IO_FLUSH ? 0 : count,
+    /* Without a volatile cache what is done is stable. */
+    .flush_left = op == IO_FLUSH &&
+      volume->association->controller.volatile_cache,
+  };
+}
+
+bool
+transfer_is_empty (const struct transfer *transfer)
+{
+  return transfer->left_bytes == 0 && !transfer->flush_left;
+}
+
+static void
+transfer_fail (struct transfer *transfer, int error, uint16_t status)
+{
+  if (transfer->error == 0) {
+    transfer->error = error;
+    transfer->status = status;
+  }
+  transfer->left_bytes = 0;
+  transfer->flush_left = false;
+}
+
+/* [locked] A command of a transfer is over. */
+static void
+transfer_done (struct request *request)
+{
+  struct io_request *io = (struct io_request *) request;
+  struct transfer *transfer = io->transfer;
+  uint16_t status = 0;
+  int error = request->transport.error;
+
+  transfer->pending--;
+  if (error == 0) {
+    status = nvme_cqe_status (&request->transport.cqe);
+    error = status_to_errno (status);
+  } else if (transfer->volume->association->interrupted) {
+    error = ESHUTDOWN;
+  }
+  if (error != 0)
+    transfer_fail (transfer, error, status);
+  if (!transfer_is_empty (transfer))
+    transfer_next_locked (transfer, io, true);
+  if (transfer->pending == 0)
+    transfer->over (transfer);
+}
+
+int
+transfer_next_locked (struct transfer *transfer, struct io_request *io,
+                      bool backlog)
+{
+  struct transfer before = *transfer;
+  uint64_t bytes = command_max_bytes (transfer->volume, transfer->op);
+  int r;
+
+  if (bytes > transfer->left_bytes)
+    bytes = transfer->left_bytes;
+  io->transfer = transfer;
+  io->request.done = transfer_done;
+  make_command (transfer, io, bytes);
+  r = queue_submit_locked (transfer->queue, &io->request, backlog);
+  if (r == -EAGAIN)
+    *transfer = before;
+  else if (r < 0)
+    transfer_fail (transfer, transfer->volume->association->interrupted ?
+                   ESHUTDOWN : -r, 0);
+  else
+    transfer->pending++;
+  return r;
+}
+
+/* --- synchronous -------------------------------------------------------- */
+
+struct sync_transfer {
+  struct transfer transfer;     /* first member */
+  struct waiter waiter;
+};
+
+static void
+sync_over (struct transfer *transfer)
+{
+  struct sync_transfer *sync = (struct sync_transfer *) transfer;
+
+  waiter_finish_locked (transfer->queue, &sync->waiter);
+}
+
+/* Threads keep to one connection each. */
+static struct queue *
+pick_queue (struct qbd_volume *volume)
+{
+  static _Atomic unsigned next;
+  static _Thread_local unsigned mine;
+  const struct association *association = volume->association;
+
+  if (association->nr_io == 1)
+    return association->io[0];
+  if (mine == 0)
+    mine = ++next;
+  return association->io[mine % association->nr_io];
+}
+
+static int
+run (struct qbd_volume *volume, enum io_op op, void *buf, uint64_t count,
+     uint64_t offset, unsigned flags, const char *what)
+{
+  struct io_request requests[WINDOW];
+  struct sync_transfer sync;
+  struct transfer *transfer = &sync.transfer;
+  int error = transfer_check (volume, op, count, offset, flags);
+
+  if (error != 0)
+    return volume_fail (volume, what, error, 0);
+  transfer_init (transfer, volume, op, buf, count, offset, flags);
+  if (transfer_is_empty (transfer))
+    return 0;
+  transfer->queue = pick_queue (volume);
+  transfer->over = sync_over;
+  memset (&sync.waiter, 0, sizeof sync.waiter);
+
+  queue_lock (transfer->queue);
+  queue_set_now_locked (transfer->queue, clock_now_ms ());
+  for (unsigned i = 0; i < WINDOW && !transfer_is_empty (transfer); i++)
+    transfer_next_locked (transfer, &requests[i], true);
+  if (transfer->pending == 0)
+    queue_unlock (transfer->queue);
+  else
+    queue_wait_locked_unlock (transfer->queue, &sync.waiter);
+
+  if (transfer->error != 0)
+    return volume_fail (volume, what, transfer->error, transfer->status);
+  return 0;
+}
+
+int
+qbd_pread (struct qbd_volume *volume, void *buf, size_t count,
+           uint64_t offset, unsigned flags)
+{
+  return run (volume, IO_READ, buf, count, offset, flags, "read");
+}
+
+int
+qbd_pwrite (struct qbd_volume *volume, const void *buf, size_t count,
+            uint64_t offset, unsigned flags)
+{
+  return run (volume, IO_WRITE, (void *) (uintptr_t) buf, count, offset,
+              flags, "write");
+}
+
+int
+qbd_flush (struct qbd_volume *volume)
+{
+  return run (volume, IO_FLUSH, NULL, 0, 0, 0, "flush");
+}
+
+int
+qbd_discard (struct qbd_volume *volume, uint64_t count, uint64_t offset,
+             unsigned flags)
+{
+  return run (volume, IO_DISCARD, NULL, count, offset, flags, "discard");
+}
+
+int
+qbd_write_zeroes (struct qbd_volume *volume, uint64_t count,
+                  uint64_t offset, unsigned flags)
+{
+  return run (volume, IO_WRITE_ZEROES, NULL, count, offset, flags,
+              "write zeroes");
+}

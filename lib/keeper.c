@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One thread per process that keeps associations alive: Keep Alive commands
+ * (Base 2.0 section 3.9), their answers, and commands of volumes that nobody
+ * drives at the moment and whose time is over.  It is there from the first
+ * shared open to the last close.
+ *
+ * The liveness of I/O does not rest on it: whoever waits for a command judges
+ * its timeout.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "lib/internal.h"
+
+static struct {
+  pthread_mutex_t lock;         /* the list, and stop */
+  TAILQ_HEAD (, association) associations;
+  bool stop;
+  /* While the list is not empty. */
+  pthread_t thread;
+  int wake_fd;
+  int epoll_fd;
+} keeper = {
+  .lock = PTHREAD_MUTEX_INITIALIZER,
+  .associations = TAILQ_HEAD_INITIALIZER (keeper.associations),
+  .wake_fd = -1,
+  .epoll_fd = -1,
+};
+
+/* --- one association ---------------------------------------------------- */
+
+static uint64_t
+received (struct association *association)
+{
+  uint64_t sum = queue_received (association->admin);
+
+  for (uint32_t i = 0; i < association->nr_io; i++)
+    sum += queue_received (association->io[i]);
+  return sum;
+}
+
+static void
+keep_alive_done (struct request *request)
+{
+  struct association *association =
+    (struct association *) ((char *) request -
+                            offsetof (struct association, keep_alive));
+
+  association->keep_alive_pending = false;
+}
+
+static void
+keep_alive_send (struct association *association, uint64_t now_ms)
+{
+  struct request *request = &association->keep_alive;
+
+  memset (&request->transport.sqe, 0, sizeof request->transport.sqe);
+  request->transport.sqe.common.opcode = nvme_admin_keep_alive;
+  request->transport.data = TRANSPORT_NO_DATA;
+  request->done = keep_alive_done;
+  association->keep_alive_pending = true;
+  association->keep_alive_sent_ms = now_ms;
+  queue_lock (association->admin);
+  queue_set_now_locked (association->admin, now_ms);
+  if (queue_submit_locked (association->admin, request, false) < 0)
+    association->keep_alive_pending = false;
+  queue_unlock (association->admin);
+  queue_flush_sends (association->admin);
+}
+
+/* Any traffic counts as life of the server; as life of the host only where
+ * the controller says so (CTRATT.TBKAS). */
+static uint64_t
+keep_alive_tick (struct association *association, uint64_t now_ms)
+{
+  uint32_t kato_ms = association->params.options.keep_alive_tmo_ms;
+  uint64_t seen = received (association);
+  bool traffic = seen != association->keep_alive_seen;
+
+  if (kato_ms == 0)
+    return UINT64_MAX;
+  if (association->keep_alive_next_ms == 0)
+    association->keep_alive_next_ms = now_ms + kato_ms / 2;
+  if (now_ms < association->keep_alive_next_ms)
+    return association->keep_alive_next_ms;
+
+  association->keep_alive_seen = seen;
+  association->keep_alive_next_ms = now_ms + kato_ms / 2;
+  if (association->keep_alive_pending) {
+    if (traffic)
+      association->keep_alive_sent_ms = now_ms;
+    else if (now_ms - association->keep_alive_sent_ms >= kato_ms)
+      association_lose (association, ETIMEDOUT, "no answer to Keep Alive");
+  } else if (!traffic || !association->controller.traffic_keep_alive) {
+    keep_alive_send (association, now_ms);
+  }
+  return association->keep_alive_next_ms;
+}
+
+uint64_t
+keeper_tick (struct association *association, uint64_t now_ms)
+{
+  uint32_t io_tmo_ms = association->params.options.io_tmo_ms;
+  uint64_t next_ms, due_ms;
+
+  queue_pump (association->admin, now_ms);
+  if (association->dead)
+    return UINT64_MAX;
+  next_ms = keep_alive_tick (association, now_ms);
+  due_ms = queue_next_due_ms (association->admin);
+  if (due_ms < next_ms)
+    next_ms = due_ms;
+  for (uint32_t i = 0; i < association->nr_io; i++) {
+    struct queue *queue = association->io[i];
+
+    due_ms = queue_next_due_ms (queue);
+    if (due_ms <= now_ms && !queue_driven (queue)) {
+      queue_pump (queue, now_ms);
+      due_ms = queue_next_due_ms (queue);
+    }
+    /* Nothing that is submitted from now on can be due before. */
+    if (due_ms <= now_ms || due_ms > now_ms + io_tmo_ms)
+      due_ms = now_ms + io_tmo_ms;
+    if (due_ms < next_ms)
+      next_ms = due_ms;
+  }
+  return next_ms;
+}
+
+/* --- the thread --------------------------------------------------------- */
+
+static int
+watch (struct association *association, int op)
+{
+  struct epoll_event event = { .events = EPOLLIN };
+  short unused;
+  int fd = queue_poll_fd (association->admin, &unused);
+
+  association->keeper_watched = op == EPOLL_CTL_ADD;
+  return epoll_ctl (keeper.epoll_fd, op, fd, &event);
+}
+
+/* Tick all.  Returns when to come back. */
+static uint64_t
+keeper_round_locked (void)
+{
+  struct association *association;
+  uint64_t now_ms = clock_now_ms (), next_ms = UINT64_MAX;
+
+  TAILQ_FOREACH (association, &keeper.associations, keeper_link) {
+    uint64_t tick_ms = association->dead ? UINT64_MAX :
+      keeper_tick (association, now_ms);
+
+    if (tick_ms < next_ms)
+      next_ms = tick_ms;
+    /* A dead socket is readable for ever. */
+    if (association->dead && association->keeper_watched)
+      watch (association, EPOLL_CTL_DEL);
+  }
+  return next_ms;
+}
+
+static void *
+keeper_main (void *arg)
+{
+  struct epoll_event events[16];
+  uint64_t count;
+
+  pthread_mutex_lock (&keeper.lock);
+  while (!keeper.stop) {
+    uint64_t next_ms = keeper_round_locked (), now_ms = clock_now_ms ();
+    int timeout_ms = -1;
+    ssize_t r;
+
+    pthread_mutex_unlock (&keeper.lock);
+    if (next_ms != UINT64_MAX)
+      timeout_ms = next_ms <= now_ms ? 0 :
+        next_ms - now_ms < INT_MAX ? (int) (next_ms - now_ms) : INT_MAX;
+    epoll_wait (keeper.epoll_fd, events, 16, timeout_ms);
+    r = read (keeper.wake_fd, &count, sizeof count);
+    (void) r;
+    pthread_mutex_lock (&keeper.lock);
+  }
+  pthread_mutex_unlock (&keeper.lock);
+  return NULL;
+}
+
+static void
+keeper_wake (void)
+{
+  uint64_t one = 1;
+  ssize_t r = write (keeper.wake_fd, &one, sizeof one);
+
+  (void) r;
+}
+
+/* Signals are the program's business, never this thread's. */
+static int
+start_thread (void)
+{
+  sigset_t all, old;
+  int r;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &old);
+  r = pthread_create (&keeper.thread, NULL, keeper_main, NULL);
+  pthread_sigmask (SIG_SETMASK, &old, NULL);
+  return -r;
+}
+
+static void
+close_fds (void)
+{
+  if (keeper.wake_fd >= 0)
+    close (keeper.wake_fd);
+  if (keeper.epoll_fd >= 0)
+    close (keeper.epoll_fd);
+  keeper.wake_fd = keeper.epoll_fd = -1;
+}
+
+static int
+keeper_start_locked (void)
+{
+  struct epoll_event event = { .events = EPOLLIN };
+  int r;
+
+  keeper.stop = false;
+  keeper.wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  keeper.epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  if (keeper.wake_fd < 0 || keeper.epoll_fd < 0 ||
+      epoll_ctl (keeper.epoll_fd, EPOLL_CTL_ADD, keeper.wake_fd, &event) < 0)
+    r = -errno;
+  else
+    r = start_thread ();
+  if (r < 0)
+    close_fds ();
+  return r;
+}
+
+int
+keeper_add (struct association *association, struct error *err)
+{
+  int r = 0;
+
+  LOCK_SCOPE (&keeper.lock);
+  if (TAILQ_EMPTY (&keeper.associations))
+    r = keeper_start_locked ();
+  if (r < 0)
+    return error_set (err, -r, "open: keep-alive thread: %s", strerror (-r));
+  TAILQ_INSERT_TAIL (&keeper.associations, association, keeper_link);
+  watch (association, EPOLL_CTL_ADD);
+  keeper_wake ();
+  return 0;
+}
+
+/* The registry's lock makes this and keeper_add one at a time. */
+void
+keeper_remove (struct association *association)
+{
+  {
+    LOCK_SCOPE (&keeper.lock);
+    TAILQ_REMOVE (&keeper.associations, association, keeper_link);
+    if (association->keeper_watched)
+      watch (association, EPOLL_CTL_DEL);
+    if (!TAILQ_EMPTY (&keeper.associations))
+      return;
+    keeper.stop = true;
+    keeper_wake ();
+  }
+  pthread_join (keeper.thread, NULL);
+  close_fds ();
+}

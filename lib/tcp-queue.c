@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Life, slots and completion of an NVMe/TCP queue.  Its data belongs to
+ * whoever holds the shell's lock, and its parts named send_ and recv_ to the
+ * thread between the begin and the end of a send or a receive.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/tcp-queue.h"
+
+static_assert (QUEUE_SIZE_MAX <= 1 << TCP_SLOT_BITS, "");
+
+static const bool tcp_legal[TCP_NR_STATES][TCP_NR_STATES] = {
+  [TCP_NEW] = { [TCP_WAIT_ICRESP] = true, [TCP_DEAD] = true },
+  [TCP_WAIT_ICRESP] = { [TCP_READY] = true, [TCP_DEAD] = true },
+  [TCP_READY] = { [TCP_DEAD] = true },
+};
+
+void
+tcp_set_state (struct tcp_queue *queue, enum tcp_state state)
+{
+  assert (tcp_legal[queue->state][state]);
+  queue->state = state;
+  queue->base.ready = state == TCP_READY;
+}
+
+/* --- slots -------------------------------------------------------------- */
+
+static uint16_t
+slot_cid (const struct tcp_queue *queue, uint16_t slot)
+{
+  return (uint16_t) (queue->slots[slot].generation << TCP_SLOT_BITS | slot);
+}
+
+/* The request that a peer names, or NULL.  The generation tells an answer to
+ * an earlier command of the slot apart. */
+struct transport_request *
+tcp_find (struct tcp_queue *queue, uint16_t cid)
+{
+  uint16_t slot = cid & ((1 << TCP_SLOT_BITS) - 1);
+
+  if (slot >= queue->base.depth || !queue->slots[slot].request ||
+      cid != slot_cid (queue, slot))
+    return NULL;
+  return queue->slots[slot].request;
+}
+
+static bool
+is_direct_read (const struct transport_request *request)
+{
+  return request->data == TRANSPORT_FROM_CONTROLLER &&
+    request->iov.iov_len >= TCP_DIRECT_READ_BYTES;
+}
+
+static void
+slot_take (struct tcp_queue *queue, struct transport_request *request)
+{
+  struct tcp_slot *slot = &queue->slots[queue->free_slot];
+
+  request->slot = queue->free_slot;
+  queue->free_slot = slot->next_free;
+  slot->request = request;
+  slot->generation = (slot->generation + 1) & ((1 << (16 - TCP_SLOT_BITS)) - 1);
+  queue->base.nr_in_flight++;
+  if (is_direct_read (request))
+    queue->nr_direct_reads++;
+}
+
+static void
+slot_release (struct tcp_queue *queue, struct transport_request *request)
+{
+  struct tcp_slot *slot = &queue->slots[request->slot];
+
+  assert (slot->request == request);
+  slot->request = NULL;
+  slot->next_free = queue->free_slot;
+  queue->free_slot = request->slot;
+  queue->base.nr_in_flight--;
+  if (is_direct_read (request))
+    queue->nr_direct_reads--;
+}
+
+/* --- completion --------------------------------------------------------- */
+
+void
+tcp_complete (struct tcp_queue *queue, struct transport_request *request)
+{
+  assert (!request->sending && !request->tcp.queued);
+  slot_release (queue, request);
+  request->state = REQUEST_DONE;
+  request->next_done = NULL;
+  *queue->done_last = request;
+  queue->done_last = &request->next_done;
+}
+
+/* True when a successful answer cannot be believed: not all data moved. */
+static bool
+is_short (const struct transport_request *request)
+{
+  const struct tcp_request *tcp = &request->tcp;
+
+  switch (request->data) {
+  case TRANSPORT_FROM_CONTROLLER:
+    return tcp->moved_bytes != request->iov.iov_len;
+  case TRANSPORT_TO_CONTROLLER:
+    return tcp->moved_bytes != request->iov.iov_len ||
+      tcp->r2t_left_bytes > 0 || tcp->next_r2t_bytes > 0 ||
+      (tcp->queued && !request->sending);
+  default:
+    return false;
+  }
+}
+
+/* The CQE is here.  What is half sent has to be sent to its end. */
+void
+tcp_answer (struct tcp_queue *queue, struct transport_request *request,
+            const struct nvme_cqe *cqe)
+{
+  struct tcp_request *tcp = &request->tcp;
+
+  request->error = 0;
+  request->cqe = *cqe;
+  if (tcp->damaged || (nvme_cqe_status (cqe) == 0 && is_short (request)))
+    request->cqe.status = cpu_to_le16 (NVME_SC_DATA_XFER_ERROR << 1);
+  tcp->r2t_left_bytes = 0;
+  tcp->next_r2t_bytes = 0;
+  if (tcp->queued && !request->sending && tcp->unit_sent_bytes == 0)
+    tcp_dequeue (queue, request);
+  if (tcp->queued)
+    request->state = REQUEST_ANSWERED;
+  else
+    tcp_complete (queue, request);
+}
+
+static struct transport_request *
+tcp_completed (struct transport_queue *base)
+{
+  struct tcp_queue *queue = tcp_queue_of (base);
+  struct transport_request *first = queue->done_first;
+
+  queue->done_first = NULL;
+  queue->done_last = &queue->done_first;
+  return first;
+}
+
+/* --- failure ------------------------------------------------------------ */
+
+/* Let the requests of a dead queue go once no thread uses their memory. */
+void
+tcp_reap (struct tcp_queue *queue)
+{
+  if (queue->state != TCP_DEAD || queue->sending || queue->receiving)
+    return;
+  while (queue->send_first)
+    tcp_dequeue (queue, queue->send_first);
+  queue->reading = NULL;
+  for (uint16_t i = 0; i < queue->base.depth; i++) {
+    struct transport_request *request = queue->slots[i].request;
+
+    if (!request)
+      continue;
+    /* One that was answered keeps its answer: only its send was missing. */
+    if (request->state != REQUEST_ANSWERED)
+      request->error = queue->base.error;
+    tcp_complete (queue, request);
+  }
+}
+
+void
+tcp_fail (struct transport_queue *base, int error, const char *reason)
+{
+  struct tcp_queue *queue = tcp_queue_of (base);
+
+  if (queue->state == TCP_DEAD)
+    return;
+  base->error = error;
+  snprintf (base->reason, sizeof base->reason, "%s", reason);
+  base->want_pollout = false;
+  tcp_set_state (queue, TCP_DEAD);
+  if (queue->term_bytes == 0)
+    stream_shutdown (queue->stream);
+  tcp_reap (queue);
+}
+
+void
+tcp_fault (struct tcp_queue *queue, const struct tcp_fault *fault)
+{
+  char reason[sizeof queue->base.reason];
+  uint32_t n = queue->pdu_have_bytes;
+
+  if (queue->state == TCP_DEAD)
+    return;
+  if (queue->state != TCP_READY) {
+    tcp_fail (&queue->base, EPROTO, "not an NVMe/TCP server");
+    return;
+  }
+  if (n > NVME_TCP_TERM_DATA_MAX)
+    n = NVME_TCP_TERM_DATA_MAX;
+  tcp_make_term (&queue->term.header, NVME_TCP_H2C_TERM, fault, n);
+  memcpy (queue->term.data, queue->pdu.bytes, n);
+  queue->term_bytes = sizeof queue->term.header + n;
+  /* Not inside another PDU; send_end looks at what is being sent now. */
+  if (!queue->sending && queue->send_first &&
+      queue->send_first->tcp.unit_sent_bytes > 0)
+    queue->term_bytes = 0;
+  snprintf (reason, sizeof reason,
+            "the server broke the protocol: PDU type %02xh: %s: %s",
+            queue->pdu.hdr.type, fault->field, tcp_fes_name (fault->fes));
+  tcp_fail (&queue->base, EPROTO, reason);
+}
+
+/* --- the contract ------------------------------------------------------- */
+
+static int
+tcp_submit (struct transport_queue *base, struct transport_request *request)
+{
+  struct tcp_queue *queue = tcp_queue_of (base);
+
+  if (queue->state == TCP_DEAD)
+    return -base->error;
+  if (queue->free_slot == base->depth)
+    return -EAGAIN;
+  assert (request->iov.iov_len <= UINT32_MAX);
+  slot_take (queue, request);
+  request->sqe.common.cid = slot_cid (queue, request->slot);
+  request->state = REQUEST_SUBMITTED;
+  request->sending = false;
+  request->error = 0;
+  memset (&request->tcp, 0, offsetof (struct tcp_request, header));
+  tcp_make_capsule (queue, request);
+  tcp_enqueue (queue, request);
+  return 0;
+}
+
+static int
+tcp_wait_fd (struct transport_queue *base)
+{
+  return tcp_queue_of (base)->stream->fd;
+}
+
+static bool
+tcp_arm (struct transport_queue *base)
+{
+  return false;
+}
+
+static void
+tcp_destroy (struct transport_queue *base)
+{
+  struct tcp_queue *queue = tcp_queue_of (base);
+
+  if (!queue)
+    return;
+  assert (base->nr_in_flight == 0 && !queue->sending && !queue->receiving);
+  stream_close (queue->stream);
+  free (queue->recv_buffer);
+  free (queue->slots);
+  free (queue);
+}
+
+static const struct transport_ops tcp_ops = {
+  .name = "tcp",
+  .submit = tcp_submit,
+  .send_begin = tcp_send_begin,
+  .send = tcp_send,
+  .send_end = tcp_send_end,
+  .recv_begin = tcp_recv_begin,
+  .recv = tcp_recv,
+  .recv_end = tcp_recv_end,
+  .completed = tcp_completed,
+  .fail = tcp_fail,
+  .wait_fd = tcp_wait_fd,
+  .arm = tcp_arm,
+  .destroy = tcp_destroy,
+};
+
+struct transport_queue *
+tcp_queue_create (struct stream *stream, const struct tcp_queue_params *p)
+{
+  struct tcp_queue *queue = calloc (1, sizeof *queue);
+
+  assert (p->depth >= 1 && p->depth <= QUEUE_SIZE_MAX);
+  if (!queue)
+    goto err;
+  queue->slots = calloc (p->depth, sizeof *queue->slots);
+  queue->recv_buffer = malloc (TCP_RECEIVE_BUFFER_BYTES);
+  if (!queue->slots || !queue->recv_buffer)
+    goto err;
+  for (uint16_t i = 0; i < p->depth; i++)
+    queue->slots[i].next_free = i + 1;
+  queue->stream = stream;
+  queue->base.ops = &tcp_ops;
+  queue->base.qid = p->qid;
+  queue->base.depth = p->depth;
+  /* Fabrics commands may carry this much on any queue (TCP 1.0 3.3.2.2);
+   * Identify tells what I/O commands may. */
+  queue->base.in_capsule_bytes = NVMEOF_ADMIN_CAPSULE_DATA;
+  queue->agreed = (struct tcp_agreed) {
+    .peer = TCP_PEER_CONTROLLER,
+    .plen_max = UINT32_MAX,     /* tcp_check_c2h_data bounds it */
+  };
+  queue->digest_offered =
+    (p->hdr_digest ? NVME_TCP_DIGEST_HEADER : 0) |
+    (p->data_digest ? NVME_TCP_DIGEST_DATA : 0);
+  queue->done_last = &queue->done_first;
+  queue->send_last = &queue->send_first;
+  queue->pdu_need_bytes = sizeof (struct nvme_tcp_hdr);
+  tcp_make_icreq (queue);
+  return &queue->base;
+
+ err:
+  if (queue) {
+    free (queue->recv_buffer);
+    free (queue->slots);
+    free (queue);
+  }
+  stream_close (stream);
+  return NULL;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Volumes: open, close, and what they are.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "lib/internal.h"
+#include "nvmeof/status.h"
+
+/* A command has a 16-bit count of blocks; and where MDTS sets no limit, one
+ * command should still not hold up the others of its connection for long. */
+enum { TRANSFER_MAX_BYTES = 4 << 20, COMMAND_MAX_BLOCKS = 65536 };
+
+struct qbd_volume *
+volume_create (struct association *association, unsigned flags,
+               struct error *err)
+{
+  struct qbd_volume *volume = calloc (1, sizeof *volume);
+
+  if (!volume) {
+    error_set (err, ENOMEM, "open: %s: out of memory",
+               association->params.options.volume);
+    return NULL;
+  }
+  volume->association = association;
+  volume->flags = flags;
+  volume->epoll_fd = volume->event_fd = -1;
+  pthread_mutex_init (&volume->aio_lock, NULL);
+  TAILQ_INIT (&volume->aio_done);
+  return volume;
+}
+
+void
+volume_free (struct qbd_volume *volume)
+{
+  if (!volume)
+    return;
+  assert (volume->aio_in_flight == 0);
+  if (volume->epoll_fd >= 0)
+    close (volume->epoll_fd);
+  if (volume->event_fd >= 0)
+    close (volume->event_fd);
+  pthread_mutex_destroy (&volume->aio_lock);
+  free (volume);
+}
+
+struct qbd_volume *
+qbd_open (const struct qbd_config *config, unsigned flags)
+{
+  struct association *association;
+  struct qbd_volume *volume;
+  struct options options;
+  struct error err;
+
+  if (flags & ~(unsigned) (QBD_OPEN_READONLY | QBD_OPEN_PROBE)) {
+    error_set (&err, EINVAL, "open: flags: unknown");
+    goto err;
+  }
+  if (options_resolve (config, &options, &err) < 0 ||
+      registry_get (&options, !(flags & QBD_OPEN_PROBE), &association,
+                    &err) < 0)
+    goto err;
+  volume = volume_create (association, flags, &err);
+  if (volume)
+    return volume;
+  registry_put (association);
+
+ err:
+  error_publish (&err);
+  return NULL;
+}
+
+void
+qbd_close (struct qbd_volume *volume)
+{
+  struct association *association;
+
+  if (!volume)
+    return;
+  association = volume->association;
+  aio_drain (volume);
+  volume_free (volume);
+  registry_put (association);
+}
+
+/* --- what it is --------------------------------------------------------- */
+
+uint64_t
+qbd_get_size (struct qbd_volume *volume)
+{
+  return volume->association->ns.size_bytes;
+}
+
+uint32_t
+qbd_get_block_size (struct qbd_volume *volume)
+{
+  return volume->association->ns.block_bytes;
+}
+
+uint32_t
+qbd_get_preferred_size (struct qbd_volume *volume)
+{
+  return volume->association->ns.preferred_bytes;
+}
+
+uint32_t
+qbd_get_max_transfer (struct qbd_volume *volume)
+{
+  uint32_t bytes = volume->association->controller.max_transfer_bytes;
+  uint32_t block_bytes = qbd_get_block_size (volume);
+
+  if (bytes > TRANSFER_MAX_BYTES)
+    bytes = TRANSFER_MAX_BYTES;
+  if (bytes / block_bytes > COMMAND_MAX_BLOCKS)
+    bytes = COMMAND_MAX_BLOCKS * block_bytes;
+  return bytes - bytes % block_bytes;
+}
+
+const char *
+qbd_get_nqn (struct qbd_volume *volume)
+{
+  return volume->association->params.subnqn;
+}
+
+int
+qbd_is_read_only (struct qbd_volume *volume)
+{
+  return volume->flags & QBD_OPEN_READONLY ||
+    volume->association->ns.read_only;
+}
+
+int
+qbd_can_discard (struct qbd_volume *volume)
+{
+  return volume->association->controller.can_dsm &&
+    !qbd_is_read_only (volume);
+}
+
+int
+qbd_can_write_zeroes (struct qbd_volume *volume)
+{
+  return volume->association->controller.can_write_zeroes &&
+    !qbd_is_read_only (volume);
+}
+
+/* --- how it is ---------------------------------------------------------- */
+
+void
+qbd_interrupt (struct qbd_volume *volume)
+{
+  association_interrupt (volume->association);
+}
+
+int
+qbd_check (struct qbd_volume *volume)
+{
+  struct error err;
+
+  if (association_get_state (volume->association, &err) == ASSOCIATION_LIVE)
+    return 0;
+  err.code = ENOTCONN;
+  return error_publish (&err);
+}
+
+int
+volume_fail (struct qbd_volume *volume, const char *what, int error,
+             uint16_t status)
+{
+  const char *name = volume->association->params.options.volume;
+  struct error err, lost;
+
+  if (error == ENOTCONN &&
+      association_get_state (volume->association, &lost) > ASSOCIATION_LIVE)
+    error_set (&err, error, "%s: %s", what, lost.message);
+  else
+    error_set (&err, error, "%s: %s: %s", what, name,
+               status ? status_name (status) : strerror (error));
+  return error_publish (&err);
+}

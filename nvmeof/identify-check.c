@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Validation of Identify data and of the discovery log.
+ */
+#include <string.h>
+
+#include "nvmeof/identify-check.h"
+#include "nvmeof/nqn.h"
+
+static int
+fail (const char **fault, const char *text)
+{
+  *fault = text;
+  return -1;
+}
+
+/* 2^exponent pages of the controller's minimum size, or no limit. */
+static uint32_t
+pages_bytes (uint8_t exponent, uint8_t mpsmin)
+{
+  unsigned shift = 12u + mpsmin + exponent;
+
+  return exponent == 0 || shift >= 32 ? UINT32_MAX : UINT32_C (1) << shift;
+}
+
+/* --- Identify Controller ------------------------------------------------ */
+
+static int
+check_fabrics (const struct nvme_id_ctrl *id,
+               const struct controller_expect *expect, const char **fault)
+{
+  uint32_t ioccsz = le32_to_cpu (id->ioccsz);
+
+  if (le16_to_cpu (id->cntlid) != expect->cntlid)
+    return fail (fault, "CNTLID is not the one that Connect returned");
+  /* Units of 16 bytes: an SQE is 4, a CQE is 1. */
+  if (ioccsz < 4)
+    return fail (fault, "IOCCSZ is less than an SQE");
+  if (ioccsz > UINT32_MAX / 16)
+    return fail (fault, "IOCCSZ is too large");
+  if (le32_to_cpu (id->iorcsz) < 1)
+    return fail (fault, "IORCSZ is less than a CQE");
+  if (le16_to_cpu (id->icdoff) != 0)
+    return fail (fault, "ICDOFF is not 0");
+  if ((le32_to_cpu (id->sgls) & 3) == 0 || (le32_to_cpu (id->sgls) & 3) == 3)
+    return fail (fault, "SGLS: no support for SGLs");
+  if (le16_to_cpu (id->maxcmd) == 0)
+    return fail (fault, "MAXCMD is 0");
+  if (expect->keep_alive && le16_to_cpu (id->kas) == 0)
+    return fail (fault, "KAS is 0: no support for keep-alive");
+  return 0;
+}
+
+int
+identify_check_controller (const struct nvme_id_ctrl *id,
+                           const struct controller_expect *expect,
+                           struct controller_info *info, const char **fault)
+{
+  uint16_t oncs = le16_to_cpu (id->oncs);
+
+  /* A discovery controller has no I/O queues, and leaves what is about them
+   * alone. */
+  if (expect->discovery) {
+    if (le16_to_cpu (id->cntlid) != expect->cntlid)
+      return fail (fault, "CNTLID is not the one that Connect returned");
+  } else if (check_fabrics (id, expect, fault) < 0)
+    return -1;
+
+  *info = (struct controller_info) {
+    .max_transfer_bytes = pages_bytes (id->mdts, expect->mpsmin),
+    .maxcmd = le16_to_cpu (id->maxcmd),
+    .volatile_cache = id->vwc & NVME_CTRL_VWC_PRESENT,
+    .can_dsm = oncs & NVME_CTRL_ONCS_DSM,
+    .can_write_zeroes = oncs & NVME_CTRL_ONCS_WRITE_ZEROES,
+    .traffic_keep_alive = le32_to_cpu (id->ctratt) & NVME_CTRL_CTRATT_TBKAS,
+    .dsm_max_blocks = UINT32_MAX,
+  };
+  if (!expect->discovery)
+    info->in_capsule_bytes = le32_to_cpu (id->ioccsz) * 16 - 64;
+  /* Without the page of the command set: as Linux has it. */
+  info->zeroes_max_bytes = info->max_transfer_bytes;
+  return 0;
+}
+
+/* libnvme types these fields as plain integers; they are little-endian. */
+void
+identify_apply_nvm (const struct nvme_id_ctrl_nvm *id, uint8_t mpsmin,
+                    struct controller_info *info)
+{
+  __le32 wire;
+  uint32_t dmrsl;
+
+  memcpy (&wire, &id->dmrsl, sizeof wire);
+  dmrsl = le32_to_cpu (wire);
+  info->zeroes_max_bytes = pages_bytes (id->wzsl, mpsmin);
+  info->dsm_max_blocks = dmrsl == 0 ? UINT32_MAX : dmrsl;
+}
+
+/* --- Identify Namespace ------------------------------------------------- */
+
+static uint32_t
+preferred_bytes (const struct nvme_id_ns *id, uint32_t block_bytes)
+{
+  uint64_t blocks = 0;
+
+  /* OPTPERF: NPWG and NOWS mean something. */
+  if (id->nsfeat & 1 << 4) {
+    blocks = (uint64_t) le16_to_cpu (id->nows) + 1;
+    if (blocks == 1)
+      blocks = (uint64_t) le16_to_cpu (id->npwg) + 1;
+  }
+  blocks *= block_bytes;
+  return blocks < 4096 ? (block_bytes > 4096 ? block_bytes : 4096) :
+    (uint32_t) blocks;          /* at most 64 Ki blocks of 32 KiB */
+}
+
+int
+identify_check_namespace (const struct nvme_id_ns *id,
+                          struct namespace_info *info, const char **fault)
+{
+  unsigned format = (id->flbas & 0x0f) | (id->flbas & 0x60) >> 1;
+  const struct nvme_lbaf *lbaf = &id->lbaf[format];
+  uint64_t nsze = le64_to_cpu (id->nsze);
+
+  if (nsze == 0)
+    return fail (fault, "NSZE is 0: the namespace is not there");
+  if (lbaf->ds < 9 || lbaf->ds > 15)
+    return fail (fault, "LBADS: blocks are not 512 bytes to 32 KiB");
+  if (le16_to_cpu (lbaf->ms) != 0)
+    return fail (fault, "MS: metadata in blocks is not supported");
+  if (id->dps & 7)
+    return fail (fault, "DPS: protection information is not supported");
+  if (nsze > (uint64_t) INT64_MAX >> lbaf->ds)
+    return fail (fault, "NSZE is too large");
+  *info = (struct namespace_info) {
+    .size_bytes = nsze << lbaf->ds,
+    .block_bytes = UINT32_C (1) << lbaf->ds,
+    .preferred_bytes = preferred_bytes (id, UINT32_C (1) << lbaf->ds),
+    .read_only = id->nsattr & 1,
+  };
+  return 0;
+}
+
+int
+identify_pick_namespace (const __le32 list[1024], uint32_t *nsid,
+                         const char **fault)
+{
+  uint32_t first = le32_to_cpu (list[0]);
+
+  if (first == 0)
+    return fail (fault, "the subsystem has no active namespace");
+  /* Ascending: if 1 is there, it is the first. */
+  if (first != 1 && le32_to_cpu (list[1]) != 0)
+    return fail (fault, "the subsystem has several namespaces, but no NSID 1");
+  if (first >= UINT32_C (0xfffffffe))
+    return fail (fault, "the namespace list holds an NSID out of range");
+  *nsid = first;
+  return 0;
+}
+
+int
+identify_check_descriptors (const uint8_t *page, size_t page_bytes,
+                            const char **fault)
+{
+  static const uint8_t lengths[] = {
+    [NVME_NIDT_EUI64] = 8, [NVME_NIDT_NGUID] = 16, [NVME_NIDT_UUID] = 16,
+    [NVME_NIDT_CSI] = 1,
+  };
+  size_t at = 0;
+
+  while (page_bytes - at >= 4) {
+    uint8_t nidt = page[at], nidl = page[at + 1];
+
+    if (nidl == 0)
+      return 0;
+    if (nidl > page_bytes - at - 4)
+      return fail (fault, "a namespace descriptor ends beyond its page");
+    if (nidt < sizeof lengths && lengths[nidt] != 0 && nidl != lengths[nidt])
+      return fail (fault, "a namespace descriptor has a wrong length");
+    if (nidt == NVME_NIDT_CSI && page[at + 4] != 0)
+      return fail (fault, "the namespace is not of the NVM command set");
+    at += 4 + (size_t) nidl;
+  }
+  return 0;
+}
+
+/* --- discovery ---------------------------------------------------------- */
+
+int
+discovery_check_header (const struct nvmf_discovery_log *log,
+                        struct discovery_header *header, const char **fault)
+{
+  if (le16_to_cpu (log->recfmt) != 0)
+    return fail (fault, "RECFMT is not 0");
+  *header = (struct discovery_header) {
+    .genctr = le64_to_cpu (log->genctr),
+    .numrec = le64_to_cpu (log->numrec),
+  };
+  if (header->numrec > DISCOVERY_RECORDS_MAX)
+    return fail (fault, "NUMREC is too large");
+  return 0;
+}
+
+bool
+discovery_entry_usable (const struct nvmf_disc_log_entry *entry,
+                        uint8_t trtype)
+{
+  return entry->trtype == trtype && entry->subtype == NVME_NQN_NVME &&
+    nqn_field_valid (entry->subnqn, sizeof entry->subnqn);
+}

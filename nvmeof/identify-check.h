@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Validation of what a controller says about itself: Identify (Base 2.0
+ * section 5.17) and the discovery log (section 5.16.1.22).  A peer fills these pages:
+ * every field that the client goes by is checked here, once, and comes
+ * out as a plain number.  Pure functions.
+ *
+ * A function returns 0, or -1 with *fault naming the field and what is
+ * wrong with it, e.g. "MAXCMD is 0".
+ */
+#ifndef QBD_NVMEOF_IDENTIFY_CHECK_H
+#define QBD_NVMEOF_IDENTIFY_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <nvme/types.h>
+
+#include "nvmeof/command.h"
+
+struct controller_expect {
+  uint16_t cntlid;              /* what Connect returned */
+  bool discovery;
+  bool keep_alive;              /* KATO is not 0 */
+  uint8_t mpsmin;               /* CAP.MPSMIN: 4096 << mpsmin bytes */
+};
+
+struct controller_info {
+  uint32_t max_transfer_bytes;  /* MDTS; UINT32_MAX: no limit */
+  uint32_t in_capsule_bytes;    /* of an I/O command */
+  uint16_t maxcmd;
+  bool volatile_cache;          /* VWC */
+  bool can_dsm;                 /* ONCS */
+  bool can_write_zeroes;
+  bool traffic_keep_alive;      /* CTRATT: any command counts */
+  /* From the NVM command set's own page; defaults without it. */
+  uint32_t zeroes_max_bytes;    /* UINT32_MAX: no limit */
+  uint32_t dsm_max_blocks;      /* of one range; UINT32_MAX: no limit */
+};
+
+int identify_check_controller (const struct nvme_id_ctrl *id,
+                               const struct controller_expect *expect,
+                               struct controller_info *info,
+                               const char **fault);
+
+/* CNS 06h, CSI 0: sets the limits in info. */
+void identify_apply_nvm (const struct nvme_id_ctrl_nvm *id, uint8_t mpsmin,
+                         struct controller_info *info);
+
+struct namespace_info {
+  uint64_t size_bytes;
+  uint32_t block_bytes;
+  uint32_t preferred_bytes;     /* at least block_bytes */
+  bool read_only;
+};
+
+int identify_check_namespace (const struct nvme_id_ns *id,
+                              struct namespace_info *info,
+                              const char **fault);
+
+/* The active list (CNS 02h): NSID 1 if it is there, else the only one. */
+int identify_pick_namespace (const __le32 list[1024], uint32_t *nsid,
+                             const char **fault);
+
+/* Descriptors (CNS 03h): each inside the page, lengths as their types have
+ * them. */
+int identify_check_descriptors (const uint8_t *page, size_t page_bytes,
+                                const char **fault);
+
+struct discovery_header {
+  uint64_t genctr;
+  uint64_t numrec;
+};
+
+enum { DISCOVERY_RECORDS_MAX = 1 << 20 };
+
+int discovery_check_header (const struct nvmf_discovery_log *log,
+                            struct discovery_header *header,
+                            const char **fault);
+
+/* An entry that describes an NVM subsystem on this transport; its NQN is a
+ * checked string then.  Other entries are none of ours: false. */
+bool discovery_entry_usable (const struct nvmf_disc_log_entry *entry,
+                             uint8_t trtype);
+
+#endif
