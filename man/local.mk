@@ -6,10 +6,12 @@ POD2MAN_RULE = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(POD2MAN) --utf8 --errors=die \
 	--section=$(subst .,,$(suffix $@)) --name=$(basename $(@F)) \
 	--center="qbd" --release="qbd $(PACKAGE_VERSION)" $< $@
 
-SUFFIXES = .pod .1 .3 .8
+SUFFIXES = .pod .1 .3 .7 .8
 .pod.1:
 	$(POD2MAN_RULE)
 .pod.3:
+	$(POD2MAN_RULE)
+.pod.7:
 	$(POD2MAN_RULE)
 .pod.8:
 	$(POD2MAN_RULE)
@@ -18,3 +20,6 @@ if HAVE_POD2MAN
 man_MANS += $(man_pages)
 endif
 CLEANFILES += $(man_pages)
+
+EXTRA_DIST += man/qbd.pod man/qbd-api.pod man/qbd-server.pod
+man_pages += man/qbd.1 man/qbd-api.7 man/qbd-server.8
