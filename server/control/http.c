@@ -221,7 +221,7 @@ unescape (void *opaque, struct MHD_Connection *connection, char *text)
   return to - text;
 }
 
-static void
+static void __attribute__ ((format (printf, 2, 0)))
 log_from_library (void *opaque, const char *fmt, va_list args)
 {
   struct error line;

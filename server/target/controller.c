@@ -97,7 +97,9 @@ controller_same_host (const struct controller *controller,
 bool
 controller_locked_undrained (const struct controller *controller)
 {
-  switch (controller->state) {
+  enum controller_state state = controller->state;
+
+  switch (state) {
   case CONTROLLER_DEAD:
     return true;
   case CONTROLLER_DISABLING:
@@ -281,9 +283,10 @@ uint32_t
 controller_csts (struct controller *controller)
 {
   LOCK_SCOPE (&controller->admin->target->lock);
+  enum controller_state state = controller->state;
   uint32_t csts = controller->fatal ? 1u << NVME_CSTS_CFS_SHIFT : 0;
 
-  switch (controller->state) {
+  switch (state) {
   case CONTROLLER_IDLE:
   case CONTROLLER_DEAD:
     break;
