@@ -117,7 +117,7 @@ converse (struct address *address)
   struct error err;
   struct stream *client, *server;
   struct iovec in;
-  char byte;
+  char byte = 0;
   int fd, conn;
 
   fd = stream_listen (address, &err);
