@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <liburing.h>
 #include <sys/syscall.h>
 
 #include "server/reactor/reactor-internal.h"
@@ -50,23 +51,29 @@ uring_create (struct reactor *reactor)
   int fds[REACTOR_HOLD_MAX];
   int r;
 
-  r = ring_init (&files->ring);
+  files->ring = calloc (1, sizeof *files->ring);
+  if (!files->ring)
+    return -ENOMEM;
+  r = ring_init (files->ring);
   if (r < 0)
-    return r;
+    goto err_free;
   memset (fds, -1, sizeof fds);
-  r = io_uring_register_files (&files->ring, fds, REACTOR_HOLD_MAX);
+  r = io_uring_register_files (files->ring, fds, REACTOR_HOLD_MAX);
   if (r < 0)
     goto err;
   /* Completions wake the loop as posted tasks do.  The ring's own descriptor
    * would not do in an epoll set: added while the ring was still disabled, it
    * slept over completions (Linux 6.18). */
-  r = io_uring_register_eventfd (&files->ring, reactor->mailbox.wake_fd);
+  r = io_uring_register_eventfd (files->ring, reactor->mailbox.wake_fd);
   if (r < 0)
     goto err;
   return 0;
 
  err:
-  io_uring_queue_exit (&files->ring);
+  io_uring_queue_exit (files->ring);
+ err_free:
+  free (files->ring);
+  files->ring = NULL;
   return r;
 }
 
@@ -80,7 +87,7 @@ static int
 uring_start (struct reactor *reactor)
 {
   /* liburing 2.3 declares io_uring_enable_rings but does not export it. */
-  if (syscall (__NR_io_uring_register, reactor->files.ring.ring_fd,
+  if (syscall (__NR_io_uring_register, reactor->files.ring->ring_fd,
                IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
     return -errno;
   return 0;
@@ -94,7 +101,7 @@ uring_take (struct reactor *reactor, struct reactor_file_io *io)
 
   if (files->nr_inflight >= RING_ENTRIES)
     return false;
-  sqe = io_uring_get_sqe (&files->ring);
+  sqe = io_uring_get_sqe (files->ring);
   if (!sqe)
     return false;
 
@@ -123,7 +130,7 @@ uring_take (struct reactor *reactor, struct reactor_file_io *io)
 static bool
 uring_push (struct reactor *reactor)
 {
-  struct io_uring *ring = &reactor->files.ring;
+  struct io_uring *ring = reactor->files.ring;
 
   /* The kernel stops behind a request that it refuses (which completes with
    * that error), so it may take more than one call.  EAGAIN, EBUSY: short of
@@ -138,7 +145,7 @@ uring_push (struct reactor *reactor)
 static bool
 uring_has_done (struct reactor *reactor)
 {
-  struct io_uring *ring = &reactor->files.ring;
+  struct io_uring *ring = reactor->files.ring;
 
   return io_uring_cq_ready (ring) > 0 ||
          (IO_URING_READ_ONCE (*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0;
@@ -147,7 +154,7 @@ uring_has_done (struct reactor *reactor)
 static void
 uring_reap (struct reactor *reactor)
 {
-  struct io_uring *ring = &reactor->files.ring;
+  struct io_uring *ring = reactor->files.ring;
   struct io_uring_cqe *cqes[RING_REAP_MAX];
   struct {
     struct reactor_file_io *io;
@@ -176,7 +183,7 @@ uring_hold (struct reactor *reactor, int fd)
 
   if (files->nr_held >= REACTOR_HOLD_MAX)
     return -ENOSPC;
-  r = io_uring_register_files_update (&files->ring, files->nr_held, &fd, 1);
+  r = io_uring_register_files_update (files->ring, files->nr_held, &fd, 1);
   if (r < 0)
     return r;
   files->nr_held++;

@@ -27,7 +27,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <liburing.h>
 #include <sys/epoll.h>
 
 #include "server/reactor/reactor.h"
@@ -35,7 +34,7 @@
 /* --- mailbox.c -------------------------------------------------------- */
 
 struct mailbox {
-  _Atomic (struct reactor_task *) head; /* newest first */
+  struct reactor_task *_Atomic head; /* newest first */
   atomic_bool sleeping;         /* the reactor wants to be woken */
   int wake_fd;                  /* eventfd, constant after init; the ring
                                    signals it too */
@@ -90,6 +89,7 @@ extern const struct file_backend file_backend_uring;
 extern const struct file_backend file_backend_threads;
 
 struct file_slot;
+struct io_uring;
 
 struct file_queue {
   const struct file_backend *backend;   /* constant after create */
@@ -98,7 +98,7 @@ struct file_queue {
   unsigned nr_inflight;                 /* taken, not done */
   bool stalled;                         /* push left some behind */
   /* file-uring.c */
-  struct io_uring ring;
+  struct io_uring *ring;
   unsigned nr_held;
   /* file-threads.c */
   struct file_slot *slots;
