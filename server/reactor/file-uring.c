@@ -80,7 +80,7 @@ uring_create (struct reactor *reactor)
 static void
 uring_destroy (struct reactor *reactor)
 {
-  io_uring_queue_exit (&reactor->files.ring);
+  io_uring_queue_exit (reactor->files.ring);
 }
 
 static int

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The engines that this build has.
+ */
+#include <stddef.h>
+
+#include "server/engine/engine.h"
+
+const struct engine_ops *const engines[] = {
+  &engine_ram,
+  NULL,
+};
