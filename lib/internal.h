@@ -38,10 +38,11 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include <libqbd.h>
+
 #include "common/address.h"
 #include "common/error.h"
 #include "common/stream.h"
-#include "include/libqbd.h"
 #include "lib/transport.h"
 #include "nvmeof/identify-check.h"
 #include "nvmeof/nqn.h"

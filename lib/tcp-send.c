@@ -76,7 +76,7 @@ tcp_make_capsule (struct tcp_queue *queue, struct transport_request *request)
 
   if (request->data == TRANSPORT_NO_DATA)
     bytes = 0;
-  sqe->flags = (sqe->flags & (uint8_t) ~NVME_SQE_PSDT_MASK) |
+  sqe->flags = (sqe->flags & (0xff ^ NVME_SQE_PSDT_MASK)) |
     NVME_SQE_PSDT_SGL;
   sqe->dptr = (struct nvme_sgl) {
     .length = cpu_to_le32 (bytes),
