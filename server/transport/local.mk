@@ -1,2 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-EXTRA_DIST += server/transport/transport.h
+noinst_LTLIBRARIES += libtransport.la
+libtransport_la_SOURCES = \
+	server/transport/internal.h \
+	server/transport/listener.c \
+	server/transport/tcp-connection.c \
+	server/transport/tcp-internal.h \
+	server/transport/tcp-pool.c \
+	server/transport/tcp-receive.c \
+	server/transport/tcp-send.c \
+	server/transport/transport.h
+libtransport_la_LIBADD = libtarget.la libnvmeof.la libcommon.la

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Listening sockets: reactor 0 accepts and hands connections to the reactors
+ * in turn.  It knows sockets and no PDUs.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "server/transport/internal.h"
+#include "server/transport/transport.h"
+
+enum {
+  ACCEPTS_PER_TURN = 16,
+  RETRY_MS = 100,               /* after the descriptors ran out */
+};
+
+struct listener {
+  struct target *target;                /* constant */
+  struct reactor *const *reactors;      /* constant */
+  unsigned nr_reactors;                 /* constant */
+  struct address address;               /* constant */
+  bool started;                         /* the owner's */
+  /* reactor 0's */
+  struct reactor_watch watch;
+  struct reactor_timer retry;
+  unsigned next_reactor;
+};
+
+/* --- addresses --------------------------------------------------------------------- */
+
+static void
+fill_tcp (struct address *address, const struct sockaddr_storage *ss,
+          socklen_t len)
+{
+  const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) ss;
+  struct sockaddr_in in = { .sin_family = AF_INET };
+  const struct sockaddr *sa = (const struct sockaddr *) ss;
+
+  /* One socket may serve both families; the host used one. */
+  if (ss->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED (&in6->sin6_addr)) {
+    in.sin_port = in6->sin6_port;
+    memcpy (&in.sin_addr, in6->sin6_addr.s6_addr + 12, sizeof in.sin_addr);
+    sa = (const struct sockaddr *) &in;
+    len = sizeof in;
+  }
+  address->family = ADDRESS_TCP;
+  if (getnameinfo (sa, len, address->host, sizeof address->host,
+                   address->port, sizeof address->port,
+                   NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    strcpy (address->host, "?");
+    strcpy (address->port, "0");
+  }
+}
+
+static void
+fill_unix_peer (char *text, size_t text_bytes, const char *path, int fd)
+{
+  struct ucred cred = { 0 };
+  socklen_t len = sizeof cred;
+
+  if (getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0)
+    snprintf (text, text_bytes, "unix://%s#pid=%ld,uid=%ld", path,
+              (long) cred.pid, (long) cred.uid);
+  else
+    snprintf (text, text_bytes, "unix://%s", path);
+}
+
+static void
+fill_portal (struct target_portal *portal, const struct listener *listener,
+             int fd, const struct sockaddr_storage *peer, socklen_t peer_len)
+{
+  struct sockaddr_storage local = { 0 };
+  socklen_t local_len = sizeof local;
+  struct address address = { 0 };
+
+  portal->local = listener->address;
+  if (listener->address.family == ADDRESS_UNIX) {
+    fill_unix_peer (portal->peer, sizeof portal->peer,
+                    listener->address.path, fd);
+    return;
+  }
+  if (getsockname (fd, (struct sockaddr *) &local, &local_len) == 0)
+    fill_tcp (&portal->local, &local, local_len);
+  fill_tcp (&address, peer, peer_len);
+  address_format (&address, portal->peer, sizeof portal->peer);
+}
+
+/* --- accept ------------------------------------------------------------------------ */
+
+/* An accepted socket on its way to its reactor. */
+struct handover {
+  struct reactor_task task;
+  struct target *target;
+  struct reactor *reactor;
+  struct stream *stream;
+  struct target_portal portal;
+};
+
+static void
+take_over (struct reactor_task *task)
+{
+  struct handover *handover = (struct handover *) task;
+
+  tcp_connection_open (handover->target, handover->reactor,
+                       handover->stream, &handover->portal);
+  transport_count (-1);
+  free (handover);
+}
+
+static void
+hand_over (struct listener *listener, int fd,
+           const struct sockaddr_storage *peer, socklen_t peer_len)
+{
+  struct handover *handover = malloc (sizeof *handover);
+  struct stream *stream = handover ? stream_from_socket (fd) : NULL;
+
+  if (stream == NULL) {
+    log_error ("out of memory: connection refused");
+    free (handover);
+    close (fd);
+    return;
+  }
+  *handover = (struct handover) {
+    .task.run = take_over,
+    .target = listener->target,
+    .reactor =
+      listener->reactors[listener->next_reactor++ % listener->nr_reactors],
+    .stream = stream,
+  };
+  fill_portal (&handover->portal, listener, fd, peer, peer_len);
+  transport_count (1);          /* until its own is counted */
+  reactor_post (handover->reactor, &handover->task);
+}
+
+static void
+retry_expired (struct reactor_timer *timer)
+{
+  struct listener *listener =
+    (void *) ((char *) timer - offsetof (struct listener, retry));
+
+  reactor_watch_add (listener->reactors[0], &listener->watch, EPOLLIN);
+}
+
+/* Level-triggered, so that a connection that cannot be taken for want of
+ * descriptors would be reported for ever: look away for a while. */
+static void
+pause_accepting (struct listener *listener, int error)
+{
+  struct reactor *reactor = listener->reactors[0];
+  char text[ADDRESS_TEXT_MAX];
+
+  log_warning ("accept: %s: %s; raise the limit on open files",
+               address_format (&listener->address, text, sizeof text),
+               strerror (error));
+  reactor_watch_remove (reactor, &listener->watch);
+  reactor_timer_arm (reactor, &listener->retry,
+                     reactor_now_ms (reactor) + RETRY_MS);
+}
+
+static void
+accept_ready (struct reactor_watch *watch, uint32_t epoll_events)
+{
+  struct listener *listener =
+    (void *) ((char *) watch - offsetof (struct listener, watch));
+
+  for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+    struct sockaddr_storage peer = { 0 };
+    socklen_t peer_len = sizeof peer;
+    int fd = accept4 (watch->fd, (struct sockaddr *) &peer, &peer_len,
+                      SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0)
+      hand_over (listener, fd, &peer, peer_len);
+    else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS
+             || errno == ENOMEM) {
+      pause_accepting (listener, errno);
+      return;
+    }
+    else if (errno == EAGAIN)
+      return;
+    /* Else the peer gave up before it was accepted. */
+  }
+}
+
+/* --- life -------------------------------------------------------------------------- */
+
+int
+listener_open (struct target *target, struct address *address,
+               struct reactor *const *reactors, unsigned nr_reactors,
+               struct listener **result, struct error *err)
+{
+  struct listener *listener = calloc (1, sizeof *listener);
+  int fd;
+
+  if (listener == NULL)
+    return error_set (err, ENOMEM, "listen: out of memory");
+  fd = stream_listen (address, err);
+  if (fd < 0) {
+    free (listener);
+    return fd;
+  }
+  listener->target = target;
+  listener->reactors = reactors;
+  listener->nr_reactors = nr_reactors;
+  listener->address = *address;
+  listener->watch.fd = fd;
+  listener->watch.ready = accept_ready;
+  listener->retry.expired = retry_expired;
+  *result = listener;
+  return 0;
+}
+
+static void
+start_accepting (void *arg)
+{
+  struct listener *listener = arg;
+  int r = reactor_watch_add (listener->reactors[0], &listener->watch,
+                             EPOLLIN);
+
+  if (r < 0)
+    pause_accepting (listener, -r);
+}
+
+void
+listener_start (struct listener *listener)
+{
+  listener->started = true;
+  reactor_call (listener->reactors[0], start_accepting, listener);
+}
+
+static void
+stop_accepting (void *arg)
+{
+  struct listener *listener = arg;
+  struct reactor *reactor = listener->reactors[0];
+
+  reactor_timer_disarm (reactor, &listener->retry);
+  reactor_watch_remove (reactor, &listener->watch);
+}
+
+void
+listener_close (struct listener *listener)
+{
+  if (listener == NULL)
+    return;
+  if (listener->started)
+    reactor_call (listener->reactors[0], stop_accepting, listener);
+  close (listener->watch.fd);
+  if (listener->address.family == ADDRESS_UNIX)
+    unlink (listener->address.path);
+  free (listener);
+}
