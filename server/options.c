@@ -22,8 +22,8 @@ const char options_help[] =
   "Serve volumes over NVMe over Fabrics.\n"
   "\n"
   "  -c, --config FILE     read settings from FILE (INI, below)\n"
-  "  --listen URI          serve hosts on tcp://HOST:PORT or unix:///PATH; may\n"
-  "                        be given several times; port 0 picks a free one\n"
+  "  --listen URI          serve hosts on tcp://HOST:PORT or unix:///PATH;\n"
+  "                        may be given several times; port 0 picks one\n"
   "                        [tcp://127.0.0.1:4420]\n"
   "  --pool NAME=file:DIR  a pool of volumes in the directory DIR, which is\n"
   "                        empty or a pool already\n"
@@ -80,7 +80,8 @@ options_set_reactors (struct options *options, const char *text,
   n = strtoul (text, &end, 10);
   if (errno || end == text || *end || text[0] == '-'
       || n < 1 || n > OPTIONS_REACTORS_MAX)
-    return error_set (err, EINVAL, "reactors: %s: must be a number from 1 to %d",
+    return error_set (err, EINVAL,
+                      "reactors: %s: must be a number from 1 to %d",
                       text, OPTIONS_REACTORS_MAX);
   options->nr_reactors = n;
   return 0;
@@ -143,8 +144,8 @@ options_add_pool (struct options *options, const char *name,
                       name, OPTIONS_POOL_MAX);
   if (!colon || colon == text || colon - text >= (ptrdiff_t) sizeof scheme)
     return error_set (err, EINVAL,
-                      "pool: %s: %s: must be ENGINE:ARGUMENT, like file:/srv/%s",
-                      name, text, name);
+                      "pool: %s: %s: must be ENGINE:ARGUMENT, "
+                      "like file:/srv/%s", name, text, name);
   memcpy (scheme, text, colon - text);
   scheme[colon - text] = '\0';
   engine = find_engine (name, scheme, err);

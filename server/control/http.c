@@ -21,7 +21,7 @@
 #include "common/stream.h"
 #include "server/control/control.h"
 
-#define CONNECTIONS_MAX 32u
+#define CONNECTIONS_MAX 256u
 #define IDLE_TIMEOUT_S 10u
 #define DISCARD_MAX (1u << 20)  /* bytes of a body that is too large anyway */
 

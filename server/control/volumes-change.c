@@ -155,11 +155,8 @@ volumes_resize (struct volumes *volumes, const char *name,
     r = volume->engine->ops->volume_resize (volume->engine, size_bytes, err);
   if (r < 0)
     return r;
-  if ((uint64_t) size_bytes != old_bytes) {
+  if ((uint64_t) size_bytes != old_bytes)
     subsystem_resized (volume->subsystem);
-    log_info ("resize: %s: from %" PRIu64 " to %" PRIi64 " bytes",
-              name, old_bytes, size_bytes);
-  }
   volume_tell (pool, volume, each, opaque);
   return 0;
 }
