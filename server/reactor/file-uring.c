@@ -81,6 +81,7 @@ static void
 uring_destroy (struct reactor *reactor)
 {
   io_uring_queue_exit (reactor->files.ring);
+  free (reactor->files.ring);
 }
 
 static int
