@@ -13,3 +13,11 @@ liboptions_la_SOURCES = \
 	server/options.h
 liboptions_la_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
 liboptions_la_LIBADD = $(INIH_LIBS)
+
+sbin_PROGRAMS += qbd-server
+qbd_server_SOURCES = \
+	server/main.c \
+	server/server.c \
+	server/server.h
+qbd_server_LDADD = liboptions.la libcontrol.la libtransport.la libtarget.la \
+	libengine.la libreactor.la libnvmeof.la libcommon.la

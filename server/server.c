@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The server as a whole, from start to end.  One thread at a time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "server/control/control.h"
+#include "server/control/volumes.h"
+#include "server/reactor/reactor.h"
+#include "server/server.h"
+#include "server/target/target.h"
+#include "server/transport/transport.h"
+
+struct server {
+  struct options *options;
+  unsigned nr_reactors;                 /* made so far */
+  struct reactor *reactors[OPTIONS_REACTORS_MAX];
+  struct target *target;
+  struct volumes *volumes;
+  unsigned nr_listeners;                /* bound so far */
+  struct listener *listeners[OPTIONS_LISTEN_MAX];
+  struct api_server api;
+  struct control *control;
+};
+
+static int
+create_reactors (struct server *server, struct error *err)
+{
+  int r;
+
+  while (server->nr_reactors < server->options->nr_reactors) {
+    r = reactor_create (server->nr_reactors,
+                        &server->reactors[server->nr_reactors], err);
+    if (r < 0)
+      return r;
+    server->nr_reactors++;
+  }
+  return 0;
+}
+
+static int
+open_pools (struct server *server, struct error *err)
+{
+  const struct options *options = server->options;
+  int r;
+
+  r = volumes_new (server->target, server->reactors, server->nr_reactors,
+                   &server->volumes, err);
+  if (r < 0)
+    return r;
+  for (unsigned i = 0; i < options->nr_pools; ++i) {
+    r = volumes_open_pool (server->volumes, options->pools[i].engine,
+                           options->pools[i].name, options->pools[i].argument,
+                           err);
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+static int
+open_listeners (struct server *server, struct error *err)
+{
+  struct options *options = server->options;
+  int r;
+
+  for (unsigned i = 0; i < options->nr_listen; ++i) {
+    r = listener_open (server->target, &options->listen[i],
+                       server->reactors, server->nr_reactors,
+                       &server->listeners[i], err);
+    if (r < 0)
+      return r;
+    server->nr_listeners++;
+  }
+  return 0;
+}
+
+static int
+run (struct server *server, struct error *err)
+{
+  char text[ADDRESS_TEXT_MAX];
+  int r;
+
+  for (unsigned i = 0; i < server->nr_reactors; ++i) {
+    r = reactor_start (server->reactors[i], err);
+    if (r < 0)
+      return r;
+  }
+  for (unsigned i = 0; i < server->nr_listeners; ++i) {
+    listener_start (server->listeners[i]);
+    log_info ("listen: %s",
+              address_format (&server->options->listen[i],
+                              text, sizeof text));
+  }
+  return 0;
+}
+
+static int
+open_control (struct server *server, struct error *err)
+{
+  server->api = (struct api_server) {
+    .volumes = server->volumes,
+    .listeners = server->options->listen,
+    .nr_listeners = server->nr_listeners,
+    .nr_reactors = server->nr_reactors,
+    .file_backend = reactor_file_backend (server->reactors[0]),
+    .connections = transport_connections,
+  };
+  return control_start (&server->api, server->options->control,
+                        &server->control, err);
+}
+
+int
+server_start (struct options *options, struct server **server,
+              struct error *err)
+{
+  struct server *s;
+  int r;
+
+  s = calloc (1, sizeof *s);
+  if (!s)
+    return error_set (err, ENOMEM, "start: server: out of memory");
+  s->options = options;
+  r = create_reactors (s, err);
+  if (r == 0)
+    r = target_create (&s->target, err);
+  if (r == 0)
+    r = open_pools (s, err);
+  if (r == 0)
+    r = open_listeners (s, err);
+  if (r == 0)
+    r = run (s, err);
+  if (r == 0)
+    r = open_control (s, err);
+  if (r < 0) {
+    server_stop (s);
+    return r;
+  }
+  *server = s;
+  return 0;
+}
+
+void
+server_stop (struct server *server)
+{
+  struct error err;
+
+  control_stop (server->control);
+  for (unsigned i = 0; i < server->nr_listeners; ++i)
+    listener_close (server->listeners[i]);
+  if (server->nr_listeners > 0) {
+    target_drain (server->target);
+    transport_drain ();
+  }
+  if (volumes_free (server->volumes, &err) < 0) {
+    /* Without a connection nobody can be attached. */
+    log_error ("%s", err.message);
+    abort ();
+  }
+  /* The rings hold the pools' locks until they end. */
+  for (unsigned i = 0; i < server->nr_reactors; ++i)
+    reactor_destroy (server->reactors[i]);
+  if (server->target)
+    target_destroy (server->target);
+  free (server);
+}
