@@ -6,7 +6,8 @@ wire_tests = \
 	tests/unit/nvmeof-names \
 	tests/unit/stream \
 	tests/unit/tcp-check \
-	tests/unit/tcp-fuzz
+	tests/unit/tcp-fuzz \
+	tests/unit/tcp-header
 check_PROGRAMS += $(wire_tests)
 TESTS += $(wire_tests)
 
@@ -22,12 +23,16 @@ tests_unit_stream_SOURCES = tests/unit/stream.c
 tests_unit_stream_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_stream_LDADD = libcommon.la $(CMOCKA_LIBS)
 
-tests_unit_tcp_check_SOURCES = tests/unit/tcp-check.c
+tests_unit_tcp_check_SOURCES = tests/unit/tcp-check.c tests/unit/pdu.h
 tests_unit_tcp_check_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_tcp_check_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
 tests_unit_tcp_fuzz_SOURCES = tests/unit/tcp-fuzz.c
 tests_unit_tcp_fuzz_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_tcp_fuzz_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_tcp_header_SOURCES = tests/unit/tcp-header.c tests/unit/pdu.h
+tests_unit_tcp_header_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_tcp_header_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
 endif
