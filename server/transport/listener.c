@@ -255,8 +255,9 @@ listener_close (struct listener *listener)
     return;
   if (listener->started)
     reactor_call (listener->reactors[0], stop_accepting, listener);
-  close (listener->watch.fd);
+  /* First the name: once the socket is closed, it may be another server's. */
   if (listener->address.family == ADDRESS_UNIX)
     unlink (listener->address.path);
+  close (listener->watch.fd);
   free (listener);
 }
