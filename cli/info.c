@@ -30,7 +30,7 @@ print_host (const json_t *host)
 
   if (localtime_r (&since, &tm))
     strftime (text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
-  printf (FIELD "%s from %s, %s I/O queues, since %s\n", "host",
+  printf (FIELD "%s from %s, I/O queues: %s, since %s\n", "host",
           output_string (host, "nqn"), output_string (host, "address"),
           output_integer (host, "io_queues"), text);
 }
