@@ -81,8 +81,9 @@ set_volume (struct qbd_config *config, const struct key *key,
 
   if (r < 0)
     return r;
-  snprintf (config->options.volume, sizeof config->options.volume, "%s",
-            value);
+  /* Options are compared as bytes: nothing of an earlier value stays. */
+  memset (config->options.volume, 0, sizeof config->options.volume);
+  memcpy (config->options.volume, value, strlen (value));
   return 0;
 }
 

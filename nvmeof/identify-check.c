@@ -98,20 +98,22 @@ identify_apply_nvm (const struct nvme_id_ctrl_nvm *id, uint8_t mpsmin,
 
 /* --- Identify Namespace ------------------------------------------------- */
 
+enum { PREFERRED_MAX_BYTES = 1 << 20 };
+
+/* NOWS, else NPWG, where OPTPERF says that they mean something; as consumers
+ * want it: a power of two. */
 static uint32_t
 preferred_bytes (const struct nvme_id_ns *id, uint32_t block_bytes)
 {
-  uint64_t blocks = 0;
+  uint32_t nows = le16_to_cpu (id->nows), npwg = le16_to_cpu (id->npwg);
+  uint64_t bytes = 0;
 
-  /* OPTPERF: NPWG and NOWS mean something. */
-  if (id->nsfeat & 1 << 4) {
-    blocks = (uint64_t) le16_to_cpu (id->nows) + 1;
-    if (blocks == 1)
-      blocks = (uint64_t) le16_to_cpu (id->npwg) + 1;
-  }
-  blocks *= block_bytes;
-  return blocks < 4096 ? (block_bytes > 4096 ? block_bytes : 4096) :
-    (uint32_t) blocks;          /* at most 64 Ki blocks of 32 KiB */
+  if (id->nsfeat & 1 << 4)
+    bytes = ((uint64_t) (nows > 0 ? nows : npwg) + 1) * block_bytes;
+  if (bytes < 4096 || bytes > PREFERRED_MAX_BYTES ||
+      (bytes & (bytes - 1)) != 0)
+    bytes = block_bytes > 4096 ? block_bytes : 4096;
+  return (uint32_t) bytes;
 }
 
 int

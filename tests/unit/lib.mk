@@ -1,1 +1,26 @@
 # SPDX-License-Identifier: BSD-3-Clause
+if HAVE_CMOCKA
+
+lib_tests = \
+	tests/unit/identify-check \
+	tests/unit/lib-config \
+	tests/unit/lib-tcp
+check_PROGRAMS += $(lib_tests)
+TESTS += $(lib_tests)
+
+lib_tests_libs = libqbd-internal.la libnvmeof.la libcommon.la \
+	$(UUID_LIBS) $(CMOCKA_LIBS)
+
+tests_unit_identify_check_SOURCES = tests/unit/identify-check.c
+tests_unit_identify_check_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_identify_check_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_lib_config_SOURCES = tests/unit/lib-config.c
+tests_unit_lib_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(UUID_CFLAGS)
+tests_unit_lib_config_LDADD = $(lib_tests_libs)
+
+tests_unit_lib_tcp_SOURCES = tests/unit/lib-tcp.c tests/unit/lib-wire.h
+tests_unit_lib_tcp_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_lib_tcp_LDADD = $(lib_tests_libs)
+
+endif

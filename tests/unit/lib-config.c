@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Configuration keys, their values and messages; the host's identity.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <uuid/uuid.h>
+
+#include "lib/internal.h"
+
+static struct qbd_config *config;
+
+static int
+setup (void **state)
+{
+  config = qbd_config_new ();
+  return config ? 0 : -1;
+}
+
+static int
+teardown (void **state)
+{
+  qbd_config_free (config);
+  return 0;
+}
+
+static void
+refused (const char *key, const char *value, const char *message)
+{
+  errno = 0;
+  assert_int_equal (qbd_config_set (config, key, value), -1);
+  assert_int_equal (errno, EINVAL);
+  if (!strstr (qbd_errmsg (), message))
+    fail_msg ("%s=%s: %s", key, value, qbd_errmsg ());
+}
+
+static void
+resolved (struct options *options)
+{
+  struct error err;
+
+  assert_int_equal (qbd_config_set (config, "volume", "p/v"), 0);
+  if (options_resolve (config, options, &err) < 0)
+    fail_msg ("%s", err.message);
+}
+
+static void
+test_defaults (void **state)
+{
+  struct options options;
+
+  unsetenv ("QBD_SERVER");
+  resolved (&options);
+  assert_string_equal (options.volume, "p/v");
+  assert_string_equal (options.server.host, "127.0.0.1");
+  assert_string_equal (options.server.port, "4420");
+  assert_int_equal (options.nr_io_queues, 1);
+  assert_int_equal (options.queue_size, 128);
+  assert_int_equal (options.keep_alive_tmo_ms, 5000);
+  assert_int_equal (options.connect_tmo_ms, 10000);
+  assert_int_equal (options.io_tmo_ms, 30000);
+  assert_false (options.hdr_digest);
+  assert_false (options.data_digest);
+}
+
+static void
+test_server_from_the_environment (void **state)
+{
+  struct options options;
+
+  setenv ("QBD_SERVER", "unix:///run/x", 1);
+  resolved (&options);
+  assert_int_equal (options.server.family, ADDRESS_UNIX);
+  assert_string_equal (options.server.path, "/run/x");
+  assert_int_equal (qbd_config_set (config, "server", "[::1]:99"), 0);
+  resolved (&options);
+  assert_string_equal (options.server.host, "::1");
+  assert_string_equal (options.server.port, "99");
+  unsetenv ("QBD_SERVER");
+}
+
+static void
+test_every_key_is_known (void **state)
+{
+  static const char *const values[] = {
+    "pool/vol", "tcp://host:1", "nqn.2014-08.org.example:a",
+    "00112233-4455-6677-8899-aabbccddeeff", "64", "1024", "0", "86400", "1",
+    "on", "FALSE",
+  };
+  const char *const *keys = qbd_config_keys ();
+  size_t i;
+
+  for (i = 0; keys[i]; i++)
+    assert_int_equal (qbd_config_set (config, keys[i], values[i]), 0);
+  assert_int_equal (i, sizeof values / sizeof values[0]);
+}
+
+static void
+test_refusals (void **state)
+{
+  refused ("volum", "p/v", "did you mean volume?");
+  refused ("hdr-digest", "1", "did you mean hdr_digest?");
+  refused ("zzzzzzzzzz", "1", "zzzzzzzzzz: unknown parameter");
+  refused ("", "1", "unknown parameter");
+  refused ("volume", "", "");
+  refused ("volume", "noslash", "noslash");
+  refused ("volume", "a/b/c", "");
+  refused ("volume", "../v", "");
+  refused ("server", "http://x", "http");
+  refused ("nr_io_queues", "0", "not a number from 1 to 64");
+  refused ("nr_io_queues", "65", "nr_io_queues: 65: ");
+  refused ("queue_size", "1", "from 2 to 1024");
+  refused ("queue_size", "1025", "1025");
+  refused ("queue_size", "-1", "-1");
+  refused ("queue_size", "12x", "12x");
+  refused ("queue_size", "", "");
+  refused ("io_tmo", "0", "from 1 to 86400");
+  refused ("io_tmo", "99999999999999999999999", "from 1");
+  refused ("connect_tmo", "0", "");
+  refused ("data_digest", "maybe", "neither true nor false");
+  refused ("hostnqn", "iqn.2003-01.org.linux:x", "not an NVMe qualified");
+  refused ("hostid", "1234", "not a UUID");
+}
+
+static void
+test_hostnqn_too_long (void **state)
+{
+  char nqn[400] = "nqn.2014-08.org.example:";
+
+  memset (nqn + strlen (nqn), 'x', 300);
+  refused ("hostnqn", nqn, "longer than 223 bytes");
+}
+
+static void
+test_volume_is_needed (void **state)
+{
+  assert_null (qbd_open (config, 0));
+  assert_int_equal (errno, EINVAL);
+  assert_non_null (strstr (qbd_errmsg (), "volume=POOL/VOL"));
+}
+
+/* Options are compared as bytes: the same keys give the same bytes. */
+static void
+test_equal_configurations_are_equal_bytes (void **state)
+{
+  struct options a, b;
+  struct qbd_config *other = qbd_config_new ();
+  struct error err;
+
+  assert_int_equal (qbd_config_set (config, "server", "unix:///long/path"), 0);
+  assert_int_equal (qbd_config_set (config, "server", "tcp://h"), 0);
+  resolved (&a);
+  assert_int_equal (qbd_config_set (other, "volume", "p/longer-name"), 0);
+  assert_int_equal (qbd_config_set (other, "volume", "p/v"), 0);
+  assert_int_equal (qbd_config_set (other, "server", "tcp://h:4420"), 0);
+  assert_int_equal (options_resolve (other, &b, &err), 0);
+  assert_memory_equal (&a, &b, sizeof a);
+  qbd_config_free (other);
+}
+
+/* --- identity ----------------------------------------------------------- */
+
+static char directory[] = "/tmp/qbd-lib-config-XXXXXX";
+
+static void
+file (const char *name, const char *text)
+{
+  char path[200];
+  FILE *f;
+
+  snprintf (path, sizeof path, "%s/%s", directory, name);
+  if (!text) {
+    unlink (path);
+    return;
+  }
+  f = fopen (path, "w");
+  assert_non_null (f);
+  fputs (text, f);
+  fclose (f);
+}
+
+#define NQN "nqn.2014-08.org.nvmexpress:uuid:"
+#define UUID1 "11111111-2222-4333-8444-555555555555"
+#define UUID2 "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
+
+static void
+identity_is (const char *hostnqn, const char *hostid, const char *want_nqn,
+             const char *want_id)
+{
+  struct host_identity identity;
+  struct error err;
+  char text[37];
+
+  if (host_identity_get (directory, hostnqn, hostid, &identity, &err) < 0)
+    fail_msg ("%s", err.message);
+  uuid_unparse_lower (identity.hostid, text);
+  if (want_nqn)
+    assert_string_equal (identity.hostnqn, want_nqn);
+  if (want_id)
+    assert_string_equal (text, want_id);
+}
+
+static void
+test_identity (void **state)
+{
+  struct host_identity a, b;
+  struct error err;
+  char path[200];
+
+  assert_non_null (mkdtemp (directory));
+  snprintf (path, sizeof path, "%s/nvme", directory);
+  assert_int_equal (mkdir (path, 0700), 0);
+
+  /* nothing at all: something, and the same for the whole process */
+  assert_int_equal (host_identity_get (directory, NULL, NULL, &a, &err), 0);
+  assert_int_equal (host_identity_get (directory, "", "", &b, &err), 0);
+  assert_memory_equal (&a, &b, sizeof a);
+  assert_true (nqn_field_valid (a.hostnqn, sizeof a.hostnqn));
+
+  /* the machine id: stable, and not the id itself */
+  file ("machine-id", "0123456789abcdef0123456789abcdef\n");
+  identity_is (NULL, NULL, NQN "e9fd9d2b-77af-5e23-9960-e4fcc06230cd",
+               "e9fd9d2b-77af-5e23-9960-e4fcc06230cd");
+  assert_int_equal (host_identity_get (directory, NULL, NULL, &b, &err), 0);
+  assert_null (strstr (b.hostnqn, "01234567"));
+
+  file ("nvme/hostnqn", "  \n");
+  assert_int_equal (host_identity_get (directory, NULL, NULL, &a, &err), 0);
+  assert_memory_equal (&a, &b, sizeof a);
+
+  /* /etc/nvme */
+  file ("nvme/hostnqn", NQN UUID1 "\n");
+  identity_is (NULL, NULL, NQN UUID1, UUID1);
+  file ("nvme/hostid", UUID2);
+  identity_is (NULL, NULL, NQN UUID1, UUID2);
+
+  /* given ones; the file's HOSTID belongs to another name */
+  identity_is (NQN UUID2, NULL, NQN UUID2, UUID2);
+  identity_is ("nqn.2020-01.com.example:me", UUID1,
+               "nqn.2020-01.com.example:me", UUID1);
+  identity_is (NULL, UUID1, NQN UUID1, UUID1);
+  assert_int_equal (host_identity_get (directory,
+                                       "nqn.2020-01.com.example:me", NULL,
+                                       &a, &err), 0);
+  assert_int_equal (host_identity_get (directory,
+                                       "nqn.2020-01.com.example:you", NULL,
+                                       &b, &err), 0);
+  assert_memory_not_equal (a.hostid, b.hostid, sizeof a.hostid);
+
+  /* files that hold something else are errors, not ignored */
+  file ("nvme/hostnqn", "rubbish");
+  assert_int_equal (host_identity_get (directory, NULL, NULL, &a, &err),
+                    -EINVAL);
+  assert_non_null (strstr (err.message, "/etc/nvme/hostnqn"));
+  file ("nvme/hostnqn", NQN UUID1 "\n");
+  file ("nvme/hostid", "rubbish");
+  assert_int_equal (host_identity_get (directory, NULL, NULL, &a, &err),
+                    -EINVAL);
+
+  file ("nvme/hostnqn", NULL);
+  file ("nvme/hostid", NULL);
+  file ("machine-id", NULL);
+  rmdir (path);
+  rmdir (directory);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown (test_defaults, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_server_from_the_environment, setup,
+                                     teardown),
+    cmocka_unit_test_setup_teardown (test_every_key_is_known, setup,
+                                     teardown),
+    cmocka_unit_test_setup_teardown (test_refusals, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_hostnqn_too_long, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_volume_is_needed, setup, teardown),
+    cmocka_unit_test_setup_teardown
+      (test_equal_configurations_are_equal_bytes, setup, teardown),
+    cmocka_unit_test (test_identity),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
