@@ -70,8 +70,6 @@ target_command_prepare (struct target_command *command, uint32_t sgl_bytes,
   command->executing = false;
   command->cqe.value = cpu_to_le64 (0);
   queue->nr_inflight++;
-  if (!atomic_load_explicit (&queue->traffic, memory_order_relaxed))
-    atomic_store_explicit (&queue->traffic, true, memory_order_relaxed);
   advance_sqhd (queue);
   status = parse (command, sgl_bytes, in_capsule);
   if (status) {

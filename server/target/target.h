@@ -139,7 +139,7 @@ struct target_queue {
   /* the target's, any thread */
   struct reactor_task task;     /* posted while mail is not 0 */
   _Atomic unsigned mail;
-  _Atomic bool traffic;         /* a command came since the last look */
+  _Atomic bool traffic;         /* bytes came since the last look */
   bool waits;                   /* locked: on the target's list of Connects
                                    that wait */
   TAILQ_ENTRY (target_queue) in_target;         /* locked */
@@ -152,6 +152,15 @@ void target_queue_init (struct target_queue *queue, struct target *target,
                         struct reactor *reactor,
                         const struct target_transport_ops *ops,
                         const struct target_portal *portal);
+
+/* Bytes came from the host: it lives.  Not only commands count, because the
+ * data of one command may take longer than the keep-alive timeout. */
+static inline void
+target_queue_heard (struct target_queue *queue)
+{
+  if (!atomic_load_explicit (&queue->traffic, memory_order_relaxed))
+    atomic_store_explicit (&queue->traffic, true, memory_order_relaxed);
+}
 
 /* The most commands that a host may have in flight here: SQSIZE and some
  * slack.  The transport ends a connection whose host exceeds it, before it

@@ -444,6 +444,7 @@ receive_once (struct tcp_connection *connection, size_t *received)
                 : "a connection of its host broke");
     return false;
   }
+  target_queue_heard (&connection->queue);
   *received = (size_t) n;
   if (direct > (size_t) n)
     direct = (size_t) n;
