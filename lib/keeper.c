@@ -77,8 +77,9 @@ keep_alive_send (struct association *association, uint64_t now_ms)
   queue_flush_sends (association->admin);
 }
 
-/* Any traffic counts as life of the server; as life of the host only where
- * the controller says so (CTRATT.TBKAS). */
+/* Any traffic counts as life of the server.  As life of the host it does not,
+ * even where the controller offers that (CTRATT.TBKAS): it means commands
+ * begun, and a slow read of much data is none for a long time. */
 static uint64_t
 keep_alive_tick (struct association *association, uint64_t now_ms)
 {
@@ -100,7 +101,7 @@ keep_alive_tick (struct association *association, uint64_t now_ms)
       association->keep_alive_sent_ms = now_ms;
     else if (now_ms - association->keep_alive_sent_ms >= kato_ms)
       association_lose (association, ETIMEDOUT, "no answer to Keep Alive");
-  } else if (!traffic || !association->controller.traffic_keep_alive) {
+  } else {
     keep_alive_send (association, now_ms);
   }
   return association->keep_alive_next_ms;

@@ -72,7 +72,6 @@ identify_check_controller (const struct nvme_id_ctrl *id,
     .volatile_cache = id->vwc & NVME_CTRL_VWC_PRESENT,
     .can_dsm = oncs & NVME_CTRL_ONCS_DSM,
     .can_write_zeroes = oncs & NVME_CTRL_ONCS_WRITE_ZEROES,
-    .traffic_keep_alive = le32_to_cpu (id->ctratt) & NVME_CTRL_CTRATT_TBKAS,
     .dsm_max_blocks = UINT32_MAX,
   };
   if (!expect->discovery)

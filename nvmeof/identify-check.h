@@ -33,7 +33,6 @@ struct controller_info {
   bool volatile_cache;          /* VWC */
   bool can_dsm;                 /* ONCS */
   bool can_write_zeroes;
-  bool traffic_keep_alive;      /* CTRATT: any command counts */
   /* From the NVM command set's own page; defaults without it. */
   uint32_t zeroes_max_bytes;    /* UINT32_MAX: no limit */
   uint32_t dsm_max_blocks;      /* of one range; UINT32_MAX: no limit */
