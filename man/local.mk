@@ -21,5 +21,7 @@ man_MANS += $(man_pages)
 endif
 CLEANFILES += $(man_pages)
 
-EXTRA_DIST += man/qbd.pod man/qbd-api.pod man/qbd-server.pod
-man_pages += man/qbd.1 man/qbd-api.7 man/qbd-server.8
+EXTRA_DIST += man/nbdkit-qbd-plugin.pod man/qbd.pod man/qbd-api.pod \
+	man/qbd-server.pod
+man_pages += man/nbdkit-qbd-plugin.1 man/qbd.1 man/qbd-api.7 \
+	man/qbd-server.8

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * NBD requests of any offset and length over a volume that knows blocks.
+ * Whole blocks go straight to libqbd; parts of blocks are read, modified and
+ * written under the range lock.  Errors are libqbd's: -1, errno, qbd_errmsg.
+ * flags are libqbd's.
+ */
+#ifndef QBD_PLUGIN_BLOCKS_H
+#define QBD_PLUGIN_BLOCKS_H
+
+#include <stdint.h>
+
+#include <libqbd.h>
+
+/* The largest block that these functions can modify. */
+#define BLOCKS_MAX_BYTES 4096
+
+int blocks_read (struct qbd_volume *volume, void *buf, uint32_t count,
+                 uint64_t offset);
+int blocks_write (struct qbd_volume *volume, const void *buf, uint32_t count,
+                  uint64_t offset, unsigned flags);
+int blocks_zero (struct qbd_volume *volume, uint32_t count, uint64_t offset,
+                 unsigned flags);
+/* Parts of blocks stay as they are: a trim is a hint. */
+int blocks_trim (struct qbd_volume *volume, uint32_t count, uint64_t offset,
+                 unsigned flags);
+
+#endif

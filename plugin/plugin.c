@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * nbdkit-qbd-plugin: parameters and NBD semantics over libqbd.
+ *
+ * Life cycle: get_ready asks for the volume once and leaves nothing behind,
+ * so that a wrong name fails at start; after_fork attaches for good.  nbdkit
+ * opens and closes a handle several times for one client, so the process
+ * keeps one volume open (`keeper`), and the handles share its association.
+ *
+ * It must not know NVMe.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NBDKIT_API_VERSION 2
+#include <nbdkit-plugin.h>
+
+#include <libqbd.h>
+
+#include "common/cleanup.h"
+#include "common/nearest.h"
+#include "plugin/blocks.h"
+#include "plugin/range-lock.h"
+
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+
+/* After SIGTERM, requests in flight have this long to end by themselves. */
+#define QUIT_GRACE_MS 2000
+
+static struct qbd_config *config;       /* constant after config_complete */
+static bool have_volume;                /* constant after config_complete */
+static bool lazy;                       /* constant after config_complete */
+
+static pthread_mutex_t keeper_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct qbd_volume *keeper;       /* under keeper_lock */
+
+/* The thread that makes requests return when nbdkit ends. */
+static pthread_t quit_thread;
+static bool quit_thread_runs;           /* main thread only */
+static pthread_mutex_t quit_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t quit_changed = PTHREAD_COND_INITIALIZER;
+static bool all_closed;                 /* under quit_lock */
+
+static int
+report (void)
+{
+  int err = errno;
+
+  nbdkit_error ("%s", qbd_errmsg ());
+  errno = err;
+  return -1;
+}
+
+/* --- parameters --------------------------------------------------------- */
+
+static void
+qbd_plugin_load (void)
+{
+  int err = range_lock_init ();
+
+  if (err) {
+    nbdkit_error ("load: range lock: %s", strerror (err));
+    exit (EXIT_FAILURE);
+  }
+  config = qbd_config_new ();
+  if (config == NULL) {
+    nbdkit_error ("load: qbd: %s", qbd_errmsg ());
+    exit (EXIT_FAILURE);
+  }
+}
+
+static void
+qbd_plugin_unload (void)
+{
+  qbd_config_free (config);
+}
+
+static int
+set_connect (const char *value)
+{
+  if (strcmp (value, "lazy") == 0)
+    lazy = true;
+  else if (strcmp (value, "now") == 0)
+    lazy = false;
+  else {
+    nbdkit_error ("connect: %s: must be \"now\" or \"lazy\"", value);
+    return -1;
+  }
+  return 0;
+}
+
+/* libqbd knows its own keys only, so an unknown one is judged here, with the
+ * plugin's among the candidates. */
+static int
+unknown_parameter (const char *key)
+{
+  const char *const *keys = qbd_config_keys ();
+  const char *own[] = { "connect", NULL };
+  const char *near = nearest_name (key, own);
+
+  if (near == NULL)
+    near = nearest_name (key, keys);
+  if (near)
+    nbdkit_error ("parameter: %s: unknown (did you mean \"%s\"?)", key, near);
+  else
+    nbdkit_error ("parameter: %s: unknown (nbdkit qbd --help lists them)",
+                  key);
+  errno = EINVAL;
+  return -1;
+}
+
+static int
+qbd_plugin_config (const char *key, const char *value)
+{
+  const char *const *keys;
+
+  if (strcmp (key, "connect") == 0)
+    return set_connect (value);
+
+  for (keys = qbd_config_keys (); *keys; keys++)
+    if (strcmp (key, *keys) == 0)
+      break;
+  if (*keys == NULL)
+    return unknown_parameter (key);
+
+  if (qbd_config_set (config, key, value) == -1)
+    return report ();
+  if (strcmp (key, "volume") == 0)
+    have_volume = true;
+  return 0;
+}
+
+static int
+qbd_plugin_config_complete (void)
+{
+  if (!have_volume) {
+    nbdkit_error ("volume: missing: which volume to attach "
+                  "(nbdkit qbd volume=POOL/VOL)");
+    return -1;
+  }
+  return 0;
+}
+
+#define qbd_plugin_config_help                                                \
+  "volume=POOL/VOL        (required) the volume to attach.\n"                 \
+  "server=ADDRESS         tcp://HOST[:PORT], unix:///PATH or HOST[:PORT]\n"   \
+  "                       (default $QBD_SERVER, else tcp://127.0.0.1:4420).\n" \
+  "connect=now|lazy       Attach at start, or with the first client.\n"       \
+  "hostnqn=NQN            Identity of this host (/etc/nvme/hostnqn).\n"       \
+  "hostid=UUID            Its identifier (/etc/nvme/hostid).\n"               \
+  "nr_io_queues=N         Connections for I/O (default 1).\n"                 \
+  "queue_size=N           Commands in flight per connection (default 128).\n" \
+  "keep_alive_tmo=SECONDS Declare a silent server lost (default 5).\n"        \
+  "connect_tmo=SECONDS    Give attaching up (default 10).\n"                  \
+  "io_tmo=SECONDS         Give a command up (default 30).\n"                  \
+  "hdr_digest=BOOL        CRC32C over each header (default false).\n"         \
+  "data_digest=BOOL       CRC32C over all data (default false)."
+
+static void
+qbd_plugin_dump_plugin (void)
+{
+  printf ("qbd_version=%s\n", qbd_version ());
+  printf ("qbd_transports=tcp unix\n");
+}
+
+/* --- life cycle ----------------------------------------------------------- */
+
+static int
+qbd_plugin_get_ready (void)
+{
+  struct qbd_volume *volume;
+
+  if (lazy)
+    return 0;
+  volume = qbd_open (config, QBD_OPEN_PROBE);
+  if (volume == NULL)
+    return report ();
+  qbd_close (volume);
+  return 0;
+}
+
+/* Makes sure that a live association is there for handles to share. */
+static int
+keep_attached (void)
+{
+  LOCK_SCOPE (&keeper_lock);
+
+  if (keeper && qbd_check (keeper) == -1) {
+    qbd_close (keeper);
+    keeper = NULL;
+  }
+  if (keeper == NULL)
+    keeper = qbd_open (config, 0);
+  return keeper ? 0 : report ();
+}
+
+static void
+interrupt_requests (void)
+{
+  LOCK_SCOPE (&keeper_lock);
+
+  if (keeper)
+    qbd_interrupt (keeper);
+}
+
+/* nbdkit waits for its connections when it ends, and a connection may wait
+ * for a server that never answers. */
+static void *
+wait_for_quit (void *arg)
+{
+  struct timespec until;
+  int r = 0;
+
+  while (nbdkit_nanosleep (3600, 0) == 0)
+    ;
+  clock_gettime (CLOCK_REALTIME, &until);
+  until.tv_sec += QUIT_GRACE_MS / 1000;
+
+  pthread_mutex_lock (&quit_lock);
+  while (!all_closed && r != ETIMEDOUT)
+    r = pthread_cond_timedwait (&quit_changed, &quit_lock, &until);
+  pthread_mutex_unlock (&quit_lock);
+  if (r == ETIMEDOUT)
+    interrupt_requests ();
+  return NULL;
+}
+
+static int
+qbd_plugin_after_fork (void)
+{
+  int err;
+
+  if (!lazy && keep_attached () == -1)
+    return -1;
+  err = pthread_create (&quit_thread, NULL, wait_for_quit, NULL);
+  if (err) {
+    nbdkit_error ("start: thread: %s", strerror (err));
+    return -1;
+  }
+  quit_thread_runs = true;
+  return 0;
+}
+
+/* All connections are closed. */
+static void
+qbd_plugin_cleanup (void)
+{
+  if (quit_thread_runs) {
+    pthread_mutex_lock (&quit_lock);
+    all_closed = true;
+    pthread_cond_signal (&quit_changed);
+    pthread_mutex_unlock (&quit_lock);
+    pthread_join (quit_thread, NULL);
+  }
+  qbd_close (keeper);
+  keeper = NULL;
+}
+
+static void *
+qbd_plugin_open (int readonly)
+{
+  struct qbd_volume *volume;
+
+  if (keep_attached () == -1)
+    return NULL;
+  volume = qbd_open (config, readonly ? QBD_OPEN_READONLY : 0);
+  if (volume == NULL) {
+    report ();
+    return NULL;
+  }
+  if (qbd_get_block_size (volume) > BLOCKS_MAX_BYTES) {
+    nbdkit_error ("open: %s: blocks of %u bytes are not supported",
+                  qbd_get_nqn (volume), qbd_get_block_size (volume));
+    qbd_close (volume);
+    errno = ENOTSUP;
+    return NULL;
+  }
+  return volume;
+}
+
+static void
+qbd_plugin_close (void *handle)
+{
+  qbd_close (handle);
+}
+
+/* --- what the volume is ------------------------------------------------- */
+
+static int64_t
+qbd_plugin_get_size (void *handle)
+{
+  return (int64_t) qbd_get_size (handle);
+}
+
+static int
+qbd_plugin_block_size (void *handle, uint32_t *minimum, uint32_t *preferred,
+                       uint32_t *maximum)
+{
+  *minimum = qbd_get_block_size (handle);
+  *preferred = qbd_get_preferred_size (handle);
+  *maximum = UINT32_MAX;        /* libqbd splits */
+  return 0;
+}
+
+static int
+qbd_plugin_can_write (void *handle)
+{
+  return !qbd_is_read_only (handle);
+}
+
+static int
+qbd_plugin_can_flush (void *handle)
+{
+  return 1;
+}
+
+static int
+qbd_plugin_can_fua (void *handle)
+{
+  return NBDKIT_FUA_NATIVE;
+}
+
+static int
+qbd_plugin_can_trim (void *handle)
+{
+  return qbd_can_discard (handle);
+}
+
+/* Without it nbdkit writes zeroes itself. */
+static int
+qbd_plugin_can_zero (void *handle)
+{
+  return qbd_can_write_zeroes (handle);
+}
+
+/* The namespace has one cache, or none: a flush on any connection covers
+ * what every other has completed. */
+static int
+qbd_plugin_can_multi_conn (void *handle)
+{
+  return 1;
+}
+
+/* --- I/O ------------------------------------------------------------------ */
+
+static unsigned
+fua (uint32_t flags)
+{
+  return flags & NBDKIT_FLAG_FUA ? QBD_FUA : 0;
+}
+
+static int
+qbd_plugin_pread (void *handle, void *buf, uint32_t count, uint64_t offset,
+                  uint32_t flags)
+{
+  return blocks_read (handle, buf, count, offset) == -1 ? report () : 0;
+}
+
+static int
+qbd_plugin_pwrite (void *handle, const void *buf, uint32_t count,
+                   uint64_t offset, uint32_t flags)
+{
+  return blocks_write (handle, buf, count, offset, fua (flags)) == -1
+         ? report () : 0;
+}
+
+static int
+qbd_plugin_flush (void *handle, uint32_t flags)
+{
+  return qbd_flush (handle) == -1 ? report () : 0;
+}
+
+static int
+qbd_plugin_trim (void *handle, uint32_t count, uint64_t offset,
+                 uint32_t flags)
+{
+  return blocks_trim (handle, count, offset, fua (flags)) == -1
+         ? report () : 0;
+}
+
+static int
+qbd_plugin_zero (void *handle, uint32_t count, uint64_t offset,
+                 uint32_t flags)
+{
+  unsigned f = fua (flags);
+
+  if (!(flags & NBDKIT_FLAG_MAY_TRIM))
+    f |= QBD_NO_UNMAP;
+  return blocks_zero (handle, count, offset, f) == -1 ? report () : 0;
+}
+
+static struct nbdkit_plugin plugin = {
+  .name = "qbd",
+  .longname = "qbd volume plugin",
+  .description = "Serve a volume that is attached over NVMe over Fabrics.",
+  .version = PACKAGE_VERSION,
+  .load = qbd_plugin_load,
+  .unload = qbd_plugin_unload,
+  .config = qbd_plugin_config,
+  .config_complete = qbd_plugin_config_complete,
+  .config_help = qbd_plugin_config_help,
+  .magic_config_key = "volume",
+  .dump_plugin = qbd_plugin_dump_plugin,
+  .get_ready = qbd_plugin_get_ready,
+  .after_fork = qbd_plugin_after_fork,
+  .cleanup = qbd_plugin_cleanup,
+  .open = qbd_plugin_open,
+  .close = qbd_plugin_close,
+  .get_size = qbd_plugin_get_size,
+  .block_size = qbd_plugin_block_size,
+  .can_write = qbd_plugin_can_write,
+  .can_flush = qbd_plugin_can_flush,
+  .can_fua = qbd_plugin_can_fua,
+  .can_trim = qbd_plugin_can_trim,
+  .can_zero = qbd_plugin_can_zero,
+  .can_multi_conn = qbd_plugin_can_multi_conn,
+  .pread = qbd_plugin_pread,
+  .pwrite = qbd_plugin_pwrite,
+  .flush = qbd_plugin_flush,
+  .trim = qbd_plugin_trim,
+  .zero = qbd_plugin_zero,
+  .errno_is_preserved = 1,
+};
+
+NBDKIT_REGISTER_PLUGIN (plugin)

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Keeps a read-modify-write of a part of a block apart from every write that
+ * overlaps it.  Whole-block changes share a range; a read-modify-write has
+ * it alone.  The ranges are stripes of the volume, so nothing is allocated,
+ * and the locks of a request are taken in one order.
+ */
+#ifndef QBD_PLUGIN_RANGE_LOCK_H
+#define QBD_PLUGIN_RANGE_LOCK_H
+
+#include <stdint.h>
+
+/* What a lock call holds: a bit per stripe. */
+typedef uint64_t range_lock_held;
+
+int range_lock_init (void);             /* once; 0 or an errno */
+range_lock_held range_lock_shared (uint64_t offset, uint64_t count);
+range_lock_held range_lock_alone (uint64_t offset, uint64_t count);
+void range_unlock (range_lock_held held);
+
+#endif
