@@ -8,9 +8,9 @@ include tests/unit/engine.mk
 include tests/unit/target.mk
 include tests/unit/lib.mk
 include tests/unit/control.mk
-include tests/sim/local.mk
 
 SH_TESTS =
+include tests/sim/local.mk
 include tests/source.mk
 include tests/cli.mk
 include tests/server.mk

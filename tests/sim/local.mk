@@ -1,1 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
+check_PROGRAMS += tests/sim/sim
+tests_sim_sim_SOURCES = \
+	tests/sim/model.c \
+	tests/sim/model.h \
+	tests/sim/sim-client.c \
+	tests/sim/sim-client.h \
+	tests/sim/sim-reactor.c \
+	tests/sim/sim-server.c \
+	tests/sim/sim-server.h \
+	tests/sim/sim-stream.c \
+	tests/sim/sim-stream.h \
+	tests/sim/sim.c \
+	tests/sim/world.c \
+	tests/sim/world.h
+tests_sim_sim_LDADD = libqbd-internal.la libtransport.la libtarget.la \
+	libengine.la libnvmeof.la libcommon.la
+SH_TESTS += tests/sim.sh

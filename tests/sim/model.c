@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The model of a volume: for each block, the writes that it has seen.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/model.h"
+
+struct write {
+  uint64_t number;
+  uint64_t begun, ended;        /* UINT64_MAX: not ended, or unknown */
+};
+
+struct block {
+  struct write *writes;
+  unsigned nr, allocated;
+};
+
+struct model {
+  uint32_t block_size, nr_blocks;
+  uint64_t now;                 /* orders beginnings and ends */
+  uint64_t last_number;
+  struct block *blocks;
+};
+
+static void
+add_write (struct block *block, uint64_t number, uint64_t begun,
+           uint64_t ended)
+{
+  if (block->nr == block->allocated) {
+    block->allocated = block->allocated ? 2 * block->allocated : 8;
+    block->writes = realloc (block->writes,
+                             block->allocated * sizeof *block->writes);
+    if (block->writes == NULL)
+      abort ();
+  }
+  block->writes[block->nr++] = (struct write) { number, begun, ended };
+}
+
+struct model *
+model_new (uint32_t block_size, uint32_t nr_blocks)
+{
+  struct model *model = calloc (1, sizeof *model);
+  uint32_t i;
+
+  if (model == NULL)
+    abort ();
+  model->block_size = block_size;
+  model->nr_blocks = nr_blocks;
+  model->blocks = calloc (nr_blocks, sizeof *model->blocks);
+  if (model->blocks == NULL)
+    abort ();
+  model->now = 1;
+  for (i = 0; i < nr_blocks; i++)
+    add_write (&model->blocks[i], 0, 0, 0);
+  return model;
+}
+
+void
+model_free (struct model *model)
+{
+  uint32_t i;
+
+  for (i = 0; i < model->nr_blocks; i++)
+    free (model->blocks[i].writes);
+  free (model->blocks);
+  free (model);
+}
+
+uint64_t
+model_write_begins (struct model *model, uint32_t block, uint32_t count,
+                    bool zeroes, uint64_t *at)
+{
+  uint64_t number = zeroes ? 0 : ++model->last_number;
+  uint32_t i;
+
+  *at = ++model->now;
+  for (i = block; i < block + count; i++)
+    add_write (&model->blocks[i], number, *at, UINT64_MAX);
+  return number;
+}
+
+void
+model_write_ends (struct model *model, uint32_t block, uint32_t count,
+                  uint64_t at)
+{
+  uint64_t now = ++model->now;
+  uint32_t i;
+  unsigned j;
+
+  for (i = block; i < block + count; i++)
+    for (j = 0; j < model->blocks[i].nr; j++)
+      if (model->blocks[i].writes[j].begun == at)
+        model->blocks[i].writes[j].ended = now;
+}
+
+static uint64_t
+word_of (uint64_t number, uint32_t block, uint32_t word)
+{
+  return number == 0
+         ? 0
+         : (number << 40) ^ ((uint64_t) block << 16) ^ word
+           ^ 0x5bd1e99500000000;
+}
+
+void
+model_fill (const struct model *model, uint64_t number, uint32_t block,
+            uint32_t count, uint8_t *data)
+{
+  uint32_t i, j;
+
+  for (i = 0; i < count; i++)
+    for (j = 0; j < model->block_size / 8; j++) {
+      uint64_t word = word_of (number, block + i, j);
+
+      memcpy (data, &word, 8);
+      data += 8;
+    }
+}
+
+uint64_t
+model_read_begins (struct model *model)
+{
+  return ++model->now;
+}
+
+static bool
+matches (const struct model *model, uint64_t number, uint32_t block,
+         const uint8_t *data)
+{
+  uint32_t j;
+
+  for (j = 0; j < model->block_size / 8; j++) {
+    uint64_t word = word_of (number, block, j);
+
+    if (memcmp (data + 8 * j, &word, 8) != 0)
+      return false;
+  }
+  return true;
+}
+
+static bool
+overwritten (const struct block *block, const struct write *write,
+             uint64_t read_begun)
+{
+  unsigned j;
+
+  for (j = 0; j < block->nr; j++)
+    if (write->ended < block->writes[j].begun
+        && block->writes[j].ended < read_begun)
+      return true;
+  return false;
+}
+
+static bool
+explain (const struct model *model, uint32_t at, const uint8_t *data)
+{
+  const struct block *block = &model->blocks[at];
+  unsigned j;
+
+  for (j = 0; j < block->nr; j++)
+    if (matches (model, block->writes[j].number, at, data)) {
+      fprintf (stderr, "block %u: stale: holds write %llu (begun %llu, ended "
+               "%llu) of %u writes\n", at,
+               (unsigned long long) block->writes[j].number,
+               (unsigned long long) block->writes[j].begun,
+               (unsigned long long) block->writes[j].ended, block->nr);
+      return false;
+    }
+  fprintf (stderr, "block %u: holds what no write put there\n", at);
+  return false;
+}
+
+bool
+model_read_ends (struct model *model, uint32_t at, uint32_t count,
+                 uint64_t begun_at, const uint8_t *data)
+{
+  uint32_t i;
+
+  model->now++;
+  for (i = 0; i < count; i++) {
+    const struct block *block = &model->blocks[at + i];
+    bool legal = false;
+    unsigned j;
+
+    for (j = 0; j < block->nr && !legal; j++)
+      legal = matches (model, block->writes[j].number, at + i, data)
+              && !overwritten (block, &block->writes[j], begun_at);
+    if (!legal)
+      return explain (model, at + i, data);
+    data += model->block_size;
+  }
+  return true;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a volume may contain: the judge of every read.
+ *
+ * Each write has a number, and fills each of its blocks with a pattern made
+ * of that number and the block's address; number 0 is zeroes (never written,
+ * discarded, zeroed).  A read may see, block by block, any write that began
+ * before the read ended, unless another write that began after that one had
+ * ended was itself over before the read began.  A write whose outcome is
+ * unknown stays possible for ever.
+ */
+#ifndef QBD_SIM_MODEL_H
+#define QBD_SIM_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct model;
+
+struct model *model_new (uint32_t block_size, uint32_t nr_blocks);
+void model_free (struct model *model);
+
+/* A write, or (zeroes) a discard or write zeroes, begins: returns its number,
+ * 0 for zeroes.  at orders it among everything that happens. */
+uint64_t model_write_begins (struct model *model, uint32_t block,
+                             uint32_t count, bool zeroes, uint64_t *at);
+/* It was acknowledged.  Not called when its outcome is unknown. */
+void model_write_ends (struct model *model, uint32_t block, uint32_t count,
+                       uint64_t at);
+/* The pattern of that write, for count blocks. */
+void model_fill (const struct model *model, uint64_t number, uint32_t block,
+                 uint32_t count, uint8_t *data);
+
+uint64_t model_read_begins (struct model *model);
+/* False with a sentence on standard error when the data cannot be right. */
+bool model_read_ends (struct model *model, uint32_t block, uint32_t count,
+                      uint64_t begun_at, const uint8_t *data);
+
+#endif

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The real client in the simulated world.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/internal.h"
+#include "tests/sim/sim-client.h"
+#include "tests/sim/world.h"
+
+#define DEPTH_MAX 64
+#define HOST_NQN "nqn.2014-08.org.nvmexpress:uuid:" \
+                 "11111111-2222-4333-8444-555555555555"
+
+struct op {
+  struct qbd_aio aio;
+  struct sim_client *client;
+  enum io_op kind;
+  uint32_t block, count;
+  uint64_t at;                  /* model's beginning of it */
+  uint8_t *data;
+  unsigned flags;               /* QBD_* */
+  enum {
+    OP_NONE,
+    OP_WAITS,                   /* for room in the queue */
+    OP_IN_FLIGHT,
+  } state;
+};
+
+struct sim_client {
+  struct sim_server *server;
+  struct model *model;
+  struct sim_client_params params;
+  struct association *association;
+  struct qbd_volume *volume;
+  struct world_source clock;
+  uint64_t tick_ms;
+  struct op ops[DEPTH_MAX];
+  unsigned depth, in_flight, waiting, left, ended;
+  uint32_t read_all_next;       /* block; nr_blocks: not reading all */
+  bool loss_expected;
+  bool wrong;
+};
+
+static void drive (void *opaque);
+
+static void
+complain (struct sim_client *client, const char *what, int code)
+{
+  struct error why = { 0 };
+
+  if (client->wrong)
+    return;                     /* once is enough */
+  client->wrong = true;
+  fprintf (stderr, "sim: %llu ms: client: %s: %s\n",
+           (unsigned long long) world_now_ms (), what, strerror (code));
+  if (client->association == NULL)
+    return;
+  association_get_state (client->association, &why);
+  if (why.code)
+    fprintf (stderr, "sim: client: association: %s\n", why.message);
+}
+
+/* --- the load ------------------------------------------------------------------- */
+
+static void
+op_over (struct qbd_aio *aio, int error)
+{
+  struct op *op = aio->opaque;
+  struct sim_client *client = op->client;
+
+  world_note (((uint64_t) op->kind << 48) ^ ((uint64_t) op->block << 16)
+              ^ (uint64_t) error);
+  if (error && !client->loss_expected)
+    complain (client, "request failed", error);
+  if (error == 0)
+    switch (op->kind) {
+    case IO_READ:
+      if (!model_read_ends (client->model, op->block, op->count, op->at,
+                            op->data))
+        client->wrong = true;
+      break;
+    case IO_WRITE: case IO_DISCARD: case IO_WRITE_ZEROES:
+      model_write_ends (client->model, op->block, op->count, op->at);
+      break;
+    case IO_FLUSH:
+      break;
+    }
+  free (op->data);
+  op->data = NULL;
+  op->state = OP_NONE;
+  client->in_flight--;
+  client->ended++;
+}
+
+static enum io_op
+choose_kind (void)
+{
+  uint64_t dice = world_chance (0, 99);
+
+  if (dice < 42)
+    return IO_READ;
+  if (dice < 84)
+    return IO_WRITE;
+  if (dice < 92)
+    return IO_FLUSH;
+  return dice < 96 ? IO_DISCARD : IO_WRITE_ZEROES;
+}
+
+static uint32_t
+choose_count (uint32_t nr_blocks)
+{
+  uint64_t most = 8;
+
+  if (world_once_in (8))
+    most = nr_blocks < 512 ? nr_blocks : 512;
+  if (world_once_in (64))
+    most = nr_blocks;
+  return (uint32_t) world_chance (1, most);
+}
+
+static void
+prepare_op (struct sim_client *client, struct op *op)
+{
+  size_t bytes;
+
+  if (client->read_all_next < client->params.nr_blocks) {
+    op->kind = IO_READ;
+    op->block = client->read_all_next;
+    op->count = client->params.nr_blocks - op->block;
+    if (op->count > 64)
+      op->count = 64;
+    client->read_all_next += op->count;
+  }
+  else {
+    op->kind = choose_kind ();
+    op->count = op->kind == IO_FLUSH ? 0
+                : choose_count (client->params.nr_blocks);
+    op->block = (uint32_t) world_chance (0, client->params.nr_blocks
+                                            - op->count);
+  }
+  bytes = (size_t) op->count * client->params.block_size;
+  if (op->kind == IO_READ || op->kind == IO_WRITE) {
+    op->data = malloc (bytes);
+    if (op->data == NULL)
+      abort ();
+  }
+}
+
+static void
+begin_op (struct sim_client *client, struct op *op)
+{
+  uint64_t number;
+
+  switch (op->kind) {
+  case IO_READ:
+    op->at = model_read_begins (client->model);
+    break;
+  case IO_WRITE:
+    number = model_write_begins (client->model, op->block, op->count, false,
+                                 &op->at);
+    model_fill (client->model, number, op->block, op->count, op->data);
+    break;
+  case IO_DISCARD: case IO_WRITE_ZEROES:
+    model_write_begins (client->model, op->block, op->count, true, &op->at);
+    break;
+  case IO_FLUSH:
+    break;
+  }
+}
+
+/* False: the queue is full, the operation stays for later. */
+static bool
+submit_op (struct sim_client *client, struct op *op)
+{
+  const uint32_t block_size = client->params.block_size;
+  int r = aio_submit (client->volume, &op->aio, op->kind, op->data,
+                      (uint64_t) op->count * block_size,
+                      (uint64_t) op->block * block_size, op->flags,
+                      world_now_ms ());
+
+  if (r == -EAGAIN) {
+    if (client->in_flight == 0)
+      complain (client, "queue full without a request in flight", EAGAIN);
+    return false;
+  }
+  op->state = OP_IN_FLIGHT;
+  client->in_flight++;
+  if (r < 0)
+    op_over (&op->aio, -r);
+  return true;
+}
+
+static void
+make_op (struct sim_client *client, struct op *op)
+{
+  memset (&op->aio, 0, sizeof op->aio);
+  op->aio.done = op_over;
+  op->aio.opaque = op;
+  op->client = client;
+  op->flags = 0;
+  prepare_op (client, op);
+  begin_op (client, op);
+  if (op->kind == IO_WRITE && world_once_in (5))
+    op->flags = QBD_FUA;
+  if (op->kind == IO_WRITE_ZEROES && world_once_in (2))
+    op->flags = QBD_NO_UNMAP;
+  op->state = OP_WAITS;
+  client->left--;
+  client->waiting++;
+}
+
+static void
+submit_what_fits (struct sim_client *client)
+{
+  unsigned i;
+
+  for (i = 0; i < client->depth; i++) {
+    struct op *op = &client->ops[i];
+
+    if (op->state == OP_NONE && client->left > 0)
+      make_op (client, op);
+    if (op->state == OP_WAITS) {
+      if (!submit_op (client, op))
+        return;
+      client->waiting--;
+    }
+  }
+}
+
+/* --- driving ---------------------------------------------------------------------- */
+
+static void
+drive (void *opaque)
+{
+  struct sim_client *client = opaque;
+  const uint64_t now_ms = world_now_ms ();
+  struct error err = { 0 };
+
+  if (client->volume == NULL) {
+    association_drive (client->association, now_ms);
+    switch (association_get_state (client->association, &err)) {
+    case ASSOCIATION_LIVE:
+      client->volume = volume_create (client->association, 0, &err);
+      if (client->volume == NULL)
+        complain (client, err.message, err.code);
+      break;
+    case ASSOCIATION_FAILED: case ASSOCIATION_LOST:
+      complain (client, err.message, err.code);
+      break;
+    default:
+      break;
+    }
+    client->tick_ms = association_next_ms (client->association);
+    return;
+  }
+  submit_what_fits (client);
+  while (volume_pump (client->volume, now_ms) > 0)
+    submit_what_fits (client);
+  client->tick_ms = keeper_tick (client->association, now_ms);
+}
+
+static uint64_t
+next_due_us (void *opaque)
+{
+  struct sim_client *client = opaque;
+
+  if (client->tick_ms >= UINT64_MAX / 1000)
+    return UINT64_MAX;
+  /* Not in this instant again: time must pass. */
+  if (client->tick_ms <= world_now_ms ())
+    return world_now_us () + 1000;
+  return client->tick_ms * 1000;
+}
+
+struct sim_client *
+sim_client_new (struct sim_server *server, struct model *model,
+                const struct sim_client_params *params)
+{
+  struct association_params a = { .dial = sim_server_dial, .opaque = server };
+  struct sim_client *client = calloc (1, sizeof *client);
+  struct error err = { 0 };
+  int r;
+
+  if (client == NULL)
+    abort ();
+  client->server = server;
+  client->model = model;
+  client->params = *params;
+  client->read_all_next = params->nr_blocks;
+  a.options = (struct options) {
+    .nr_io_queues = params->nr_io_queues,
+    .queue_size = params->queue_size,
+    .keep_alive_tmo_ms = 5000,
+    .connect_tmo_ms = 10000,
+    .io_tmo_ms = 30000,
+    .hdr_digest = params->hdr_digest,
+    .data_digest = params->data_digest,
+    .hostnqn = HOST_NQN,
+    .hostid = { 0x11, 0x22, 0x33 },
+  };
+  snprintf (a.subnqn, sizeof a.subnqn, "%s", sim_server_nqn (server));
+  sim_server_on_ready (server, drive, client);
+  client->clock = (struct world_source) {
+    .next_due_us = next_due_us, .run = drive, .opaque = client,
+  };
+  world_add_source (&client->clock);
+  client->association = association_create (&a, &err);
+  if (client->association == NULL) {
+    complain (client, err.message, err.code);
+    abort ();
+  }
+  r = association_start (client->association, world_now_ms ());
+  if (r < 0)
+    complain (client, "association_start", -r);
+  world_after (0, drive, client);
+  return client;
+}
+
+/* --- what the scenario asks ---------------------------------------------------------- */
+
+bool
+sim_client_is_attached (struct sim_client *client)
+{
+  return client->volume != NULL;
+}
+
+void
+sim_client_load (struct sim_client *client, unsigned depth, unsigned nr)
+{
+  assert (depth <= DEPTH_MAX);
+  client->depth = depth;
+  client->left = nr;
+  world_after (0, drive, client);
+}
+
+void
+sim_client_expect_loss (struct sim_client *client)
+{
+  client->loss_expected = true;
+}
+
+void
+sim_client_read_all (struct sim_client *client)
+{
+  client->read_all_next = 0;
+  sim_client_load (client, 8, (client->params.nr_blocks + 63) / 64);
+}
+
+bool
+sim_client_is_idle (struct sim_client *client)
+{
+  return client->in_flight == 0 && client->waiting == 0 && client->left == 0;
+}
+
+unsigned
+sim_client_nr_ended (struct sim_client *client)
+{
+  return client->ended;
+}
+
+bool
+sim_client_is_right (struct sim_client *client)
+{
+  return !client->wrong;
+}
+
+void
+sim_client_free (struct sim_client *client)
+{
+  assert (client->in_flight == 0);
+  if (client->volume)
+    volume_free (client->volume);
+  association_free (client->association);
+  world_remove_source (&client->clock);
+  sim_server_on_ready (client->server, NULL, NULL);
+  free (client);
+}

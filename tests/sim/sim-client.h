@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The real client in the simulated world: an association and a volume over
+ * simulated links, driven by events, and a load that a model judges.
+ */
+#ifndef QBD_SIM_CLIENT_H
+#define QBD_SIM_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/sim/model.h"
+#include "tests/sim/sim-server.h"
+
+struct sim_client;
+
+struct sim_client_params {
+  uint32_t nr_io_queues;
+  uint32_t queue_size;
+  bool hdr_digest, data_digest;
+  uint32_t block_size, nr_blocks;
+};
+
+/* Begins to attach.  Drive the world until sim_client_is_attached. */
+struct sim_client *sim_client_new (struct sim_server *server,
+                                   struct model *model,
+                                   const struct sim_client_params *params);
+bool sim_client_is_attached (struct sim_client *client);
+
+/* Random requests, depth in flight, nr in all. */
+void sim_client_load (struct sim_client *client, unsigned depth,
+                      unsigned nr);
+/* From now on a request may fail, but it must end. */
+void sim_client_expect_loss (struct sim_client *client);
+/* Reads the whole volume. */
+void sim_client_read_all (struct sim_client *client);
+/* Nothing is in flight and nothing is left to submit. */
+bool sim_client_is_idle (struct sim_client *client);
+unsigned sim_client_nr_ended (struct sim_client *client);
+/* False once something happened that must not. */
+bool sim_client_is_right (struct sim_client *client);
+
+/* Idle. */
+void sim_client_free (struct sim_client *client);
+
+#endif
