@@ -7,6 +7,7 @@
 #include "server/engine/engine.h"
 
 const struct engine_ops *const engines[] = {
+  &engine_file,
   &engine_ram,
   NULL,
 };

@@ -3,6 +3,19 @@ noinst_LTLIBRARIES += libengine.la
 libengine_la_SOURCES = \
 	server/engine/engine.h \
 	server/engine/engines.c \
-	server/engine/ram.c
+	server/engine/file-bounce.c \
+	server/engine/file-catalogue.c \
+	server/engine/file-catalogue.h \
+	server/engine/file-internal.h \
+	server/engine/file-io.c \
+	server/engine/file-lock.c \
+	server/engine/file-lock.h \
+	server/engine/file-open.c \
+	server/engine/file-pool.c \
+	server/engine/file-sync.c \
+	server/engine/file.c \
+	server/engine/ram.c \
+	server/engine/ranges.c \
+	server/engine/ranges.h
 libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(UUID_CFLAGS)
 libengine_la_LIBADD = libreactor.la libcommon.la $(SQLITE_LIBS) $(UUID_LIBS)

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The catalogue, in SQLite.
+ *
+ * A rollback journal and not WAL: the pool is one file more while it is being
+ * changed and no more otherwise, and a killed server's journal is rolled back
+ * by the next one.  synchronous=EXTRA also syncs the directory behind a commit.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <sqlite3.h>
+#include <uuid/uuid.h>
+
+#include "server/engine/file-catalogue.h"
+
+/* The format: PRAGMA user_version.  Raise it with every change that an older
+ * program would misread, and convert in catalogue_open. */
+#define CATALOGUE_FORMAT 1
+#define CATALOGUE_APPLICATION_ID 0x71626430     /* "qbd0" */
+#define CATALOGUE_BUSY_MS 5000
+
+struct catalogue {
+  sqlite3 *db;
+  char *path;
+};
+
+static const char schema[] =
+  "BEGIN;"
+  "CREATE TABLE pool ("
+  "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+  "  domain TEXT NOT NULL,"
+  "  created INTEGER NOT NULL);"
+  "CREATE TABLE volume ("
+  "  name TEXT PRIMARY KEY NOT NULL,"
+  "  uuid TEXT NOT NULL UNIQUE,"
+  "  block_size INTEGER NOT NULL CHECK (block_size IN (512, 4096)),"
+  "  read_only INTEGER NOT NULL DEFAULT 0,"
+  "  state INTEGER NOT NULL,"
+  "  created INTEGER NOT NULL);";
+
+static int
+code_of (sqlite3 *db)
+{
+  switch (db ? sqlite3_errcode (db) : SQLITE_NOMEM) {
+  case SQLITE_FULL: return ENOSPC;
+  case SQLITE_READONLY: return EROFS;
+  case SQLITE_NOMEM: return ENOMEM;
+  case SQLITE_BUSY: case SQLITE_LOCKED: return EBUSY;
+  case SQLITE_CONSTRAINT: return EEXIST;
+  case SQLITE_PERM: case SQLITE_AUTH: return EACCES;
+  }
+  return EIO;
+}
+
+static int
+fail (struct catalogue *c, struct error *err)
+{
+  return error_set (err, code_of (c->db), "catalogue: %s: %s", c->path,
+                    c->db ? sqlite3_errmsg (c->db) : strerror (ENOMEM));
+}
+
+static int
+open_db (const char *path, int flags, struct catalogue **ret,
+         struct error *err)
+{
+  struct catalogue *c = calloc (1, sizeof *c);
+  int r;
+
+  if (!c || !(c->path = strdup (path))) {
+    free (c);
+    return error_set (err, ENOMEM, "catalogue: %s: %s", path,
+                      strerror (ENOMEM));
+  }
+  if (sqlite3_open_v2 (path, &c->db, SQLITE_OPEN_READWRITE |
+                       SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW | flags,
+                       NULL) != SQLITE_OK ||
+      sqlite3_busy_timeout (c->db, CATALOGUE_BUSY_MS) != SQLITE_OK ||
+      sqlite3_exec (c->db, "PRAGMA journal_mode=DELETE;"
+                    "PRAGMA synchronous=EXTRA;", NULL, NULL, NULL)
+        != SQLITE_OK) {
+    r = fail (c, err);
+    catalogue_close (c);
+    return r;
+  }
+  *ret = c;
+  return 0;
+}
+
+void
+catalogue_close (struct catalogue *c)
+{
+  if (!c)
+    return;
+  sqlite3_close (c->db);
+  free (c->path);
+  free (c);
+}
+
+/* --- statements ------------------------------------------------------- */
+
+static int
+prepare (struct catalogue *c, const char *sql, const char *name,
+         sqlite3_stmt **statement, struct error *err)
+{
+  *statement = NULL;
+  if (sqlite3_prepare_v2 (c->db, sql, -1, statement, NULL) != SQLITE_OK ||
+      (name && sqlite3_bind_text (*statement, 1, name, -1, SQLITE_TRANSIENT)
+         != SQLITE_OK)) {
+    fail (c, err);
+    sqlite3_finalize (*statement);
+    *statement = NULL;
+    return -err->code;
+  }
+  return 0;
+}
+
+/* One that gives no rows. */
+static int
+finish (struct catalogue *c, sqlite3_stmt *statement, struct error *err)
+{
+  int r = 0;
+
+  if (sqlite3_step (statement) != SQLITE_DONE)
+    r = fail (c, err);
+  sqlite3_finalize (statement);
+  return r;
+}
+
+static int
+get_integer (struct catalogue *c, const char *sql, int64_t *value,
+             struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = prepare (c, sql, NULL, &statement, err);
+  if (r < 0)
+    return r;
+  if (sqlite3_step (statement) == SQLITE_ROW)
+    *value = sqlite3_column_int64 (statement, 0);
+  else
+    r = fail (c, err);
+  sqlite3_finalize (statement);
+  return r;
+}
+
+static int
+get_uuid (sqlite3_stmt *statement, int column, char text[ENGINE_UUID_TEXT])
+{
+  const char *value = (const char *) sqlite3_column_text (statement, column);
+  uuid_t uuid;
+
+  if (!value || strlen (value) != ENGINE_UUID_TEXT - 1 ||
+      uuid_parse (value, uuid) < 0)
+    return -EIO;
+  memcpy (text, value, ENGINE_UUID_TEXT);
+  return 0;
+}
+
+/* --- the pool --------------------------------------------------------- */
+
+static int
+write_schema (struct catalogue *c, struct error *err)
+{
+  char domain[ENGINE_UUID_TEXT], *sql;
+  uuid_t uuid;
+  int r = 0;
+
+  uuid_generate_random (uuid);
+  uuid_unparse_lower (uuid, domain);
+  sql = sqlite3_mprintf ("%s"
+                         "INSERT INTO pool VALUES (1, %Q, %lld);"
+                         "PRAGMA application_id=%d;"
+                         "PRAGMA user_version=%d;"
+                         "COMMIT;", schema, domain,
+                         (long long) time (NULL), CATALOGUE_APPLICATION_ID,
+                         CATALOGUE_FORMAT);
+  if (!sql || sqlite3_exec (c->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+    r = fail (c, err);
+  sqlite3_free (sql);
+  return r;
+}
+
+int
+catalogue_create (const char *path, struct error *err)
+{
+  struct catalogue *c;
+  int r;
+
+  r = open_db (path, SQLITE_OPEN_CREATE, &c, err);
+  if (r < 0)
+    return r;
+  r = write_schema (c, err);
+  catalogue_close (c);
+  return r;
+}
+
+static int
+check_format (struct catalogue *c, struct error *err)
+{
+  int64_t id, format;
+  int r;
+
+  r = get_integer (c, "PRAGMA application_id", &id, err);
+  if (r == 0)
+    r = get_integer (c, "PRAGMA user_version", &format, err);
+  if (r < 0)
+    return r;
+  if (id != CATALOGUE_APPLICATION_ID || format < 1)
+    return error_set (err, EINVAL, "catalogue: %s: not a pool's catalogue",
+                      c->path);
+  if (format > CATALOGUE_FORMAT)
+    return error_set (err, EINVAL, "catalogue: %s: its format %lld is newer "
+                      "than this program's %d: use a newer qbd-server",
+                      c->path, (long long) format, CATALOGUE_FORMAT);
+  return 0;
+}
+
+static int
+get_domain (struct catalogue *c, char domain[ENGINE_UUID_TEXT],
+            struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = prepare (c, "SELECT domain FROM pool", NULL, &statement, err);
+  if (r < 0)
+    return r;
+  if (sqlite3_step (statement) != SQLITE_ROW ||
+      get_uuid (statement, 0, domain) < 0)
+    r = error_set (err, EIO, "catalogue: %s: the pool's domain is damaged",
+                   c->path);
+  sqlite3_finalize (statement);
+  return r;
+}
+
+int
+catalogue_open (const char *path, struct catalogue **catalogue,
+                char domain[ENGINE_UUID_TEXT], struct error *err)
+{
+  struct catalogue *c;
+  int r;
+
+  r = open_db (path, 0, &c, err);
+  if (r < 0)
+    return r;
+  r = check_format (c, err);
+  if (r == 0)
+    r = get_domain (c, domain, err);
+  if (r < 0) {
+    catalogue_close (c);
+    return r;
+  }
+  *catalogue = c;
+  return 0;
+}
+
+/* --- volumes ---------------------------------------------------------- */
+
+int
+catalogue_insert (struct catalogue *c, const char *name,
+                  const struct volume_row *row, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = prepare (c, "INSERT INTO volume"
+               " (name, uuid, block_size, read_only, state, created)"
+               " VALUES (?, ?, ?, ?, ?, ?)", name, &statement, err);
+  if (r < 0)
+    return r;
+  sqlite3_bind_text (statement, 2, row->uuid, -1, SQLITE_TRANSIENT);
+  sqlite3_bind_int64 (statement, 3, row->block_size);
+  sqlite3_bind_int (statement, 4, row->read_only);
+  sqlite3_bind_int (statement, 5, VOLUME_UNFINISHED);
+  sqlite3_bind_int64 (statement, 6, time (NULL));
+  return finish (c, statement, err);
+}
+
+int
+catalogue_set_state (struct catalogue *c, const char *name,
+                     enum volume_state state, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = prepare (c, "UPDATE volume SET state = ?2 WHERE name = ?1", name,
+               &statement, err);
+  if (r < 0)
+    return r;
+  sqlite3_bind_int (statement, 2, state);
+  return finish (c, statement, err);
+}
+
+int
+catalogue_delete (struct catalogue *c, const char *name, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = prepare (c, "DELETE FROM volume WHERE name = ?", name, &statement, err);
+  return r < 0 ? r : finish (c, statement, err);
+}
+
+int
+catalogue_find (struct catalogue *c, const char *name, struct volume_row *row,
+                struct error *err)
+{
+  sqlite3_stmt *statement;
+  int64_t block_size;
+  int r;
+
+  r = prepare (c, "SELECT uuid, block_size, read_only, state FROM volume"
+               " WHERE name = ?", name, &statement, err);
+  if (r < 0)
+    return r;
+  switch (sqlite3_step (statement)) {
+  case SQLITE_ROW:
+    if (sqlite3_column_int (statement, 3) != VOLUME_READY) {
+      r = -ENOENT;
+      break;
+    }
+    block_size = sqlite3_column_int64 (statement, 1);
+    row->read_only = sqlite3_column_int (statement, 2) != 0;
+    row->block_size = (uint32_t) block_size;
+    if (get_uuid (statement, 0, row->uuid) < 0 ||
+        (block_size != 512 && block_size != 4096))
+      r = error_set (err, EIO, "catalogue: %s: the row of volume %s is damaged",
+                     c->path, name);
+    break;
+  case SQLITE_DONE:
+    r = -ENOENT;
+    break;
+  default:
+    r = fail (c, err);
+  }
+  sqlite3_finalize (statement);
+  return r;
+}
+
+int
+catalogue_each (struct catalogue *c, enum volume_state state,
+                int (*each) (void *opaque, const char *name),
+                void *opaque, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r, step;
+
+  r = prepare (c, "SELECT name FROM volume WHERE state = ? ORDER BY name",
+               NULL, &statement, err);
+  if (r < 0)
+    return r;
+  sqlite3_bind_int (statement, 1, state);
+  while (r == 0 && (step = sqlite3_step (statement)) == SQLITE_ROW) {
+    const char *name = (const char *) sqlite3_column_text (statement, 0);
+
+    r = name ? each (opaque, name) : fail (c, err);
+  }
+  if (r == 0 && step != SQLITE_DONE)
+    r = fail (c, err);
+  sqlite3_finalize (statement);
+  return r;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A file pool's catalogue: an SQLite database that holds the pool's identity and
+ * what the volumes' files do not say of themselves.  Everything here blocks.
+ *
+ * A volume's file is made after a row that says so and removed before its row
+ * is, so whatever a crash leaves behind is in the catalogue as unfinished.
+ * What is not in the catalogue is not ours and is never removed.
+ */
+#ifndef QBD_ENGINE_FILE_CATALOGUE_H
+#define QBD_ENGINE_FILE_CATALOGUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "server/engine/engine.h"
+
+struct catalogue;
+
+/* Stored: never change a value. */
+enum volume_state {
+  VOLUME_UNFINISHED = 0,        /* being made or removed */
+  VOLUME_READY = 1,
+};
+
+struct volume_row {
+  char uuid[ENGINE_UUID_TEXT];
+  uint32_t block_size;
+  bool read_only;
+};
+
+/* Makes a catalogue of a new pool; path must not exist. */
+int catalogue_create (const char *path, struct error *err);
+
+int catalogue_open (const char *path, struct catalogue **catalogue,
+                    char domain[ENGINE_UUID_TEXT], struct error *err);
+void catalogue_close (struct catalogue *catalogue);
+
+/* Each is durable when it returns. */
+int catalogue_insert (struct catalogue *catalogue, const char *name,
+                      const struct volume_row *row, struct error *err);
+int catalogue_set_state (struct catalogue *catalogue, const char *name,
+                         enum volume_state state, struct error *err);
+int catalogue_delete (struct catalogue *catalogue, const char *name,
+                      struct error *err);
+
+/* A volume that is ready.  -ENOENT leaves err alone. */
+int catalogue_find (struct catalogue *catalogue, const char *name,
+                    struct volume_row *row, struct error *err);
+/* In name order, until each returns non-zero. */
+int catalogue_each (struct catalogue *catalogue, enum volume_state state,
+                    int (*each) (void *opaque, const char *name),
+                    void *opaque, struct error *err);
+
+#endif

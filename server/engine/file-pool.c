@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * File pools: a directory becomes one, is opened, is closed.  Blocks; the
+ * caller serialises.
+ *
+ * A new pool's catalogue is made under another name and renamed last, so an
+ * initialisation that was interrupted leaves only files that the next one
+ * knows as its own.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/nearest.h"
+#include "server/engine/file-internal.h"
+
+#define CATALOGUE "qbd-pool"
+#define CATALOGUE_NEW "qbd-pool.new"
+#define VOLUMES "volumes"
+
+/* --- the argument: DIR[?cache=direct|buffered] ------------------------ */
+
+static int
+parse_cache (const char *option, enum file_cache *cache, struct error *err)
+{
+  static const char *const keys[] = { "cache", NULL };
+  size_t n = strcspn (option, "=");
+  const char *near;
+  char key[64];
+
+  if (strcmp (option, "cache=direct") == 0)
+    *cache = FILE_CACHE_DIRECT;
+  else if (strcmp (option, "cache=buffered") == 0)
+    *cache = FILE_CACHE_BUFFERED;
+  else if (strncmp (option, "cache=", 6) == 0)
+    return error_set (err, EINVAL, "pool: cache: %s: must be direct or "
+                      "buffered", option + 6);
+  else {
+    snprintf (key, sizeof key, "%.*s", (int) n, option);
+    near = nearest_name (key, keys);
+    return error_set (err, EINVAL, "pool: %s: unknown option of file:DIR%s%s%s",
+                      key, near ? ", did you mean " : "", near ? near : "",
+                      near ? "?" : "");
+  }
+  return 0;
+}
+
+static int
+parse_argument (struct file_pool *pool, const char *argument,
+                struct error *err)
+{
+  const char *mark = strrchr (argument, '?');
+  CLEANUP_FREE char *dir = NULL;
+  int r;
+
+  if (mark) {
+    r = parse_cache (mark + 1, &pool->cache, err);
+    if (r < 0)
+      return r;
+  }
+  dir = mark ? strndup (argument, (size_t) (mark - argument))
+             : strdup (argument);
+  if (!dir)
+    return error_set (err, ENOMEM, "pool: %s: %s", argument,
+                      strerror (ENOMEM));
+  if (dir[0] == '\0')
+    return error_set (err, EINVAL, "pool: %s: file: needs a directory: file:DIR",
+                      pool->pool.name);
+  pool->path = realpath (dir, NULL);
+  if (!pool->path)
+    return error_set (err, errno, "pool: %s: %s%s", dir, strerror (errno),
+                      errno == ENOENT ? ": make an empty directory first"
+                                      : "");
+  return 0;
+}
+
+/* --- what is in the directory? ---------------------------------------- */
+
+enum content {
+  CONTENT_POOL,
+  CONTENT_NEW,                  /* nothing, or what an interrupted start left */
+  CONTENT_FOREIGN,
+};
+
+static bool
+is_leftover (const char *name)
+{
+  static const char *const names[] = {
+    ".", "..", FILE_LOCK_OWNER, FILE_LOCK_WRITES, CATALOGUE_NEW,
+    CATALOGUE_NEW "-journal", VOLUMES,
+    "lost+found",               /* of a file system made for the pool */
+  };
+  size_t i;
+
+  for (i = 0; i < sizeof names / sizeof names[0]; ++i)
+    if (strcmp (name, names[i]) == 0)
+      return true;
+  return false;
+}
+
+/* The first entry that is no leftover, or "" if there is none. */
+static int
+find_foreign (int dir_fd, char found[NAME_MAX + 1])
+{
+  struct dirent *entry;
+  DIR *dir;
+  int fd;
+
+  fd = openat (dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  dir = fd >= 0 ? fdopendir (fd) : NULL;
+  if (!dir) {
+    int r = -errno;
+
+    if (fd >= 0)
+      close (fd);
+    return r;
+  }
+  found[0] = '\0';
+  while (found[0] == '\0' && (entry = readdir (dir)))
+    if (!is_leftover (entry->d_name))
+      snprintf (found, NAME_MAX + 1, "%s", entry->d_name);
+  closedir (dir);
+  return 0;
+}
+
+/* volumes/ that is there without a catalogue must be empty. */
+static int
+find_volume_file (int dir_fd, char found[NAME_MAX + 1])
+{
+  CLEANUP_CLOSE int fd = openat (dir_fd, VOLUMES, O_RDONLY | O_DIRECTORY |
+                                 O_CLOEXEC | O_NOFOLLOW);
+  char name[NAME_MAX + 1];
+  int r;
+
+  if (fd < 0 && errno == ENOENT)
+    return 0;
+  r = fd >= 0 ? find_foreign (fd, name) : -errno;
+  if (r == -ENOTDIR || (r == 0 && name[0] != '\0'))
+    strcpy (found, VOLUMES);
+  return r == -ENOTDIR ? 0 : r;
+}
+
+static int
+survey (const struct file_pool *pool, enum content *content,
+        struct error *err)
+{
+  char foreign[NAME_MAX + 1];
+  int r;
+
+  if (faccessat (pool->dir_fd, CATALOGUE, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+    *content = CONTENT_POOL;
+    return 0;
+  }
+  r = find_foreign (pool->dir_fd, foreign);
+  if (r == 0 && foreign[0] == '\0')
+    r = find_volume_file (pool->dir_fd, foreign);
+  if (r < 0)
+    return error_set (err, -r, "pool: %s: %s", pool->path, strerror (-r));
+  if (foreign[0] != '\0')
+    return error_set (err, ENOTEMPTY, "pool: %s: is no pool and not empty, "
+                      "it holds %s: give a pool or an empty directory",
+                      pool->path, foreign);
+  *content = CONTENT_NEW;
+  return 0;
+}
+
+/* --- making a pool ---------------------------------------------------- */
+
+static int
+make_pool (struct file_pool *pool, struct error *err)
+{
+  CLEANUP_FREE char *path = NULL;
+  int r;
+
+  if (asprintf (&path, "%s/" CATALOGUE_NEW, pool->path) < 0) {
+    path = NULL;
+    return error_set (err, ENOMEM, "pool: %s: %s", pool->path,
+                      strerror (ENOMEM));
+  }
+  unlinkat (pool->dir_fd, CATALOGUE_NEW "-journal", 0);
+  if (unlinkat (pool->dir_fd, CATALOGUE_NEW, 0) < 0 && errno != ENOENT)
+    goto err_errno;
+  if (mkdirat (pool->dir_fd, VOLUMES, 0700) < 0 && errno != EEXIST)
+    goto err_errno;
+  r = catalogue_create (path, err);
+  if (r < 0)
+    return r;
+  if (fchmodat (pool->dir_fd, CATALOGUE_NEW, 0600, 0) < 0 ||
+      fsync (pool->dir_fd) < 0 ||
+      renameat (pool->dir_fd, CATALOGUE_NEW, pool->dir_fd, CATALOGUE) < 0 ||
+      fsync (pool->dir_fd) < 0)
+    goto err_errno;
+  log_info ("pool: %s: made a new pool", pool->path);
+  return 0;
+
+ err_errno:
+  return error_set (err, errno, "pool: %s: cannot make a pool: %s",
+                    pool->path, strerror (errno));
+}
+
+/* --- opening one ------------------------------------------------------ */
+
+static int
+open_dirs (struct file_pool *pool, struct error *err)
+{
+  struct statfs fs;
+
+  pool->volumes_fd = openat (pool->dir_fd, VOLUMES, O_RDONLY | O_DIRECTORY |
+                             O_CLOEXEC);
+  if (pool->volumes_fd < 0)
+    return error_set (err, errno, "pool: %s/" VOLUMES ": %s", pool->path,
+                      strerror (errno));
+  if (fstatfs (pool->volumes_fd, &fs) < 0)
+    return error_set (err, errno, "pool: %s: %s", pool->path,
+                      strerror (errno));
+  pool->is_memory = fs.f_type == TMPFS_MAGIC;
+  return 0;
+}
+
+struct unfinished {
+  char name[ENGINE_NAME_MAX];
+};
+
+/* Takes one name, ends the walk: the row is removed behind it. */
+static int
+note_unfinished (void *opaque, const char *name)
+{
+  struct unfinished *unfinished = opaque;
+
+  snprintf (unfinished->name, sizeof unfinished->name, "%s", name);
+  return 1;
+}
+
+/* Volumes whose making or removal was interrupted. */
+static int
+remove_unfinished (struct file_pool *pool, struct error *err)
+{
+  struct unfinished unfinished;
+  int r;
+
+  while ((r = catalogue_each (pool->catalogue, VOLUME_UNFINISHED,
+                              note_unfinished, &unfinished, err)) == 1) {
+    r = file_unlink (pool, unfinished.name);
+    if (r < 0)
+      return error_set (err, -r, "pool: %s: cannot remove what is left of "
+                        "volume %s: %s", pool->path, unfinished.name,
+                        strerror (-r));
+    r = catalogue_delete (pool->catalogue, unfinished.name, err);
+    if (r < 0)
+      return r;
+    log_info ("pool: %s: volume %s was half made or half removed: removed",
+              pool->path, unfinished.name);
+  }
+  return r;
+}
+
+static int
+hold_lock (struct file_pool *pool, struct reactor *const *reactors,
+           unsigned nr_reactors, struct error *err)
+{
+  unsigned i;
+  int r;
+
+  for (i = 0; i < nr_reactors; ++i) {
+    r = reactor_hold_file (reactors[i], pool->lock.writes_fd);
+    if (r == -ENOSPC)
+      return error_set (err, ENOSPC, "pool: %s: more than %d pools: use a "
+                        "second server", pool->path, REACTOR_HOLD_MAX);
+    if (r < 0)
+      return error_set (err, -r, "pool: %s: io_uring: %s", pool->path,
+                        strerror (-r));
+  }
+  return 0;
+}
+
+static int
+open_locked (struct file_pool *pool, struct error *err)
+{
+  CLEANUP_FREE char *path = NULL;
+  enum content content;
+  int r;
+
+  /* Before the lock somebody else may have been at it. */
+  r = survey (pool, &content, err);
+  if (r == 0 && content == CONTENT_NEW)
+    r = make_pool (pool, err);
+  if (r == 0)
+    r = open_dirs (pool, err);
+  if (r < 0)
+    return r;
+  if (asprintf (&path, "%s/" CATALOGUE, pool->path) < 0) {
+    path = NULL;
+    return error_set (err, ENOMEM, "pool: %s: %s", pool->path,
+                      strerror (ENOMEM));
+  }
+  r = catalogue_open (path, &pool->catalogue, pool->pool.domain, err);
+  if (r == 0)
+    r = remove_unfinished (pool, err);
+  return r;
+}
+
+int
+file_pool_open (const char *name, const char *argument,
+                struct reactor *const *reactors, unsigned nr_reactors,
+                struct engine_pool **ret, struct error *err)
+{
+  struct file_pool *pool;
+  enum content content;
+  int r;
+
+  if (strlen (name) >= ENGINE_NAME_MAX)
+    return error_set (err, ENAMETOOLONG, "pool: %s: the name is too long",
+                      name);
+  pool = calloc (1, sizeof *pool);
+  if (!pool)
+    return error_set (err, ENOMEM, "pool: %s: %s", name, strerror (ENOMEM));
+  pool->pool.ops = &engine_file;
+  strcpy (pool->pool.name, name);
+  pool->dir_fd = pool->volumes_fd = -1;
+  pool->lock = (struct file_lock) FILE_LOCK_NONE;
+  LIST_INIT (&pool->volumes);
+
+  r = parse_argument (pool, argument, err);
+  if (r < 0)
+    goto err;
+  pool->dir_fd = open (pool->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (pool->dir_fd < 0) {
+    r = error_set (err, errno, "pool: %s: %s", pool->path, strerror (errno));
+    goto err;
+  }
+  /* Nothing is written into a directory that is not ours. */
+  r = survey (pool, &content, err);
+  if (r == 0)
+    r = file_lock_take (&pool->lock, pool->path, pool->dir_fd, err);
+  if (r == 0)
+    r = hold_lock (pool, reactors, nr_reactors, err);
+  if (r == 0)
+    r = open_locked (pool, err);
+  if (r < 0)
+    goto err;
+  *ret = &pool->pool;
+  return 0;
+
+ err:
+  file_pool_close (&pool->pool);
+  return r;
+}
+
+void
+file_pool_close (struct engine_pool *engine_pool)
+{
+  struct file_pool *pool = file_pool (engine_pool);
+
+  assert (LIST_EMPTY (&pool->volumes));
+  catalogue_close (pool->catalogue);
+  file_lock_release (&pool->lock);
+  if (pool->volumes_fd >= 0)
+    close (pool->volumes_fd);
+  if (pool->dir_fd >= 0)
+    close (pool->dir_fd);
+  free (pool->path);
+  free (pool);
+}
