@@ -5,7 +5,9 @@ nbdkit_qbd_plugin_la_SOURCES = \
 	plugin/blocks.h \
 	plugin/plugin.c \
 	plugin/range-lock.c \
-	plugin/range-lock.h
+	plugin/range-lock.h \
+	plugin/stall.c \
+	plugin/stall.h
 nbdkit_qbd_plugin_la_CPPFLAGS = $(AM_CPPFLAGS) $(NBDKIT_CFLAGS)
 nbdkit_qbd_plugin_la_LDFLAGS = $(AM_LDFLAGS) \
 	-module -avoid-version -shared \

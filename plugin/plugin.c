@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
@@ -27,11 +26,9 @@
 #include "common/nearest.h"
 #include "plugin/blocks.h"
 #include "plugin/range-lock.h"
+#include "plugin/stall.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
-
-/* After SIGTERM, requests in flight have this long to end by themselves. */
-#define QUIT_GRACE_MS 2000
 
 static struct qbd_config *config;       /* constant after config_complete */
 static bool have_volume;                /* constant after config_complete */
@@ -39,13 +36,6 @@ static bool lazy;                       /* constant after config_complete */
 
 static pthread_mutex_t keeper_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct qbd_volume *keeper;       /* under keeper_lock */
-
-/* The thread that makes requests return when nbdkit ends. */
-static pthread_t quit_thread;
-static bool quit_thread_runs;           /* main thread only */
-static pthread_mutex_t quit_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t quit_changed = PTHREAD_COND_INITIALIZER;
-static bool all_closed;                 /* under quit_lock */
 
 static int
 report (void)
@@ -200,6 +190,8 @@ keep_attached (void)
   return keeper ? 0 : report ();
 }
 
+/* nbdkit waits for its connections when it ends, and a connection may wait
+ * for a server that never answers. */
 static void
 interrupt_requests (void)
 {
@@ -209,28 +201,6 @@ interrupt_requests (void)
     qbd_interrupt (keeper);
 }
 
-/* nbdkit waits for its connections when it ends, and a connection may wait
- * for a server that never answers. */
-static void *
-wait_for_quit (void *arg)
-{
-  struct timespec until;
-  int r = 0;
-
-  while (nbdkit_nanosleep (3600, 0) == 0)
-    ;
-  clock_gettime (CLOCK_REALTIME, &until);
-  until.tv_sec += QUIT_GRACE_MS / 1000;
-
-  pthread_mutex_lock (&quit_lock);
-  while (!all_closed && r != ETIMEDOUT)
-    r = pthread_cond_timedwait (&quit_changed, &quit_lock, &until);
-  pthread_mutex_unlock (&quit_lock);
-  if (r == ETIMEDOUT)
-    interrupt_requests ();
-  return NULL;
-}
-
 static int
 qbd_plugin_after_fork (void)
 {
@@ -238,12 +208,11 @@ qbd_plugin_after_fork (void)
 
   if (!lazy && keep_attached () == -1)
     return -1;
-  err = pthread_create (&quit_thread, NULL, wait_for_quit, NULL);
+  err = stall_watch_start (interrupt_requests);
   if (err) {
     nbdkit_error ("start: thread: %s", strerror (err));
     return -1;
   }
-  quit_thread_runs = true;
   return 0;
 }
 
@@ -251,13 +220,7 @@ qbd_plugin_after_fork (void)
 static void
 qbd_plugin_cleanup (void)
 {
-  if (quit_thread_runs) {
-    pthread_mutex_lock (&quit_lock);
-    all_closed = true;
-    pthread_cond_signal (&quit_changed);
-    pthread_mutex_unlock (&quit_lock);
-    pthread_join (quit_thread, NULL);
-  }
+  stall_watch_stop ();
   qbd_close (keeper);
   keeper = NULL;
 }
@@ -355,33 +318,43 @@ fua (uint32_t flags)
   return flags & NBDKIT_FLAG_FUA ? QBD_FUA : 0;
 }
 
+/* Every request ends here. */
+static int
+ended (int result)
+{
+  stall_request_ends ();
+  return result == -1 ? report () : 0;
+}
+
 static int
 qbd_plugin_pread (void *handle, void *buf, uint32_t count, uint64_t offset,
                   uint32_t flags)
 {
-  return blocks_read (handle, buf, count, offset) == -1 ? report () : 0;
+  stall_request_begins ();
+  return ended (blocks_read (handle, buf, count, offset));
 }
 
 static int
 qbd_plugin_pwrite (void *handle, const void *buf, uint32_t count,
                    uint64_t offset, uint32_t flags)
 {
-  return blocks_write (handle, buf, count, offset, fua (flags)) == -1
-         ? report () : 0;
+  stall_request_begins ();
+  return ended (blocks_write (handle, buf, count, offset, fua (flags)));
 }
 
 static int
 qbd_plugin_flush (void *handle, uint32_t flags)
 {
-  return qbd_flush (handle) == -1 ? report () : 0;
+  stall_request_begins ();
+  return ended (qbd_flush (handle));
 }
 
 static int
 qbd_plugin_trim (void *handle, uint32_t count, uint64_t offset,
                  uint32_t flags)
 {
-  return blocks_trim (handle, count, offset, fua (flags)) == -1
-         ? report () : 0;
+  stall_request_begins ();
+  return ended (blocks_trim (handle, count, offset, fua (flags)));
 }
 
 static int
@@ -392,7 +365,8 @@ qbd_plugin_zero (void *handle, uint32_t count, uint64_t offset,
 
   if (!(flags & NBDKIT_FLAG_MAY_TRIM))
     f |= QBD_NO_UNMAP;
-  return blocks_zero (handle, count, offset, f) == -1 ? report () : 0;
+  stall_request_begins ();
+  return ended (blocks_zero (handle, count, offset, f));
 }
 
 static struct nbdkit_plugin plugin = {
