@@ -96,6 +96,19 @@ nsattr (const struct subsystem *subsystem)
   return subsystem->volume->read_only ? NVME_NS_NSATTR_WRITE_PROTECTED : 0;
 }
 
+/* What storage and page cache work in: writes and deallocations of whole,
+ * aligned 4 KiB are best, even where blocks are smaller. */
+static void
+fill_granularity (struct nvme_id_ns *id, unsigned lba_shift)
+{
+  __le16 blocks_0based = cpu_to_le16 ((4096 >> lba_shift) - 1);
+
+  id->nsfeat |= NVME_NS_FEAT_IO_OPT;
+  id->npwg = id->npwa = blocks_0based;
+  id->npdg = id->npda = blocks_0based;
+  id->nows = blocks_0based;
+}
+
 static void
 identify_namespace (struct target_command *command)
 {
@@ -113,6 +126,7 @@ identify_namespace (struct target_command *command)
   id->nsattr = nsattr (subsystem);
   memcpy (id->nguid, subsystem->uuid, sizeof id->nguid);
   id->lbaf[0].ds = subsystem->lba_shift;
+  fill_granularity (id, subsystem->lba_shift);
   command_complete (command, 0);
 }
 
@@ -174,6 +188,7 @@ identify_independent (struct target_command *command)
   struct nvme_id_independent_id_ns *id = command->buffer;
 
   memset (id, 0, IDENTIFY_BYTES);
+  id->nsfeat = NVME_NS_FEAT_THIN | NVME_NS_FEAT_IO_OPT;
   id->nmic = NVME_NS_NMIC_SHARED;
   id->nsattr = nsattr (subsystem);
   id->nstat = 1;                /* ready */

@@ -43,13 +43,13 @@ error_execute (struct target_command *command)
   complete_part (command, &page, sizeof page);
 }
 
+/* There is no medium that wears; what the storage thinks of itself is for its
+ * own tools to say. */
 static void
 smart_execute (struct target_command *command)
 {
-  struct nvme_smart_log page = { .avail_spare = 100 };
+  const struct nvme_smart_log page = { .avail_spare = 100 };
 
-  if (command->queue->controller->subsystem->volume->read_only)
-    page.critical_warning |= NVME_SMART_CRIT_MEDIA;
   complete_part (command, &page, sizeof page);
 }
 

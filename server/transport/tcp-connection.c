@@ -102,6 +102,7 @@ tcp_release (struct tcp_connection *connection)
   if (--connection->holds > 0)
     return;
   assert (connection->state == TCP_CLOSED);
+  assert (TAILQ_EMPTY (&connection->requests));
   tcp_pool_put (connection->pool);
   free (connection);
   transport_count (-1);
@@ -112,10 +113,7 @@ tcp_release (struct tcp_connection *connection)
 static void
 queue_drained (struct target_queue *queue)
 {
-  struct tcp_connection *connection = (struct tcp_connection *) queue;
-
-  assert (TAILQ_EMPTY (&connection->requests));
-  tcp_release (connection);
+  tcp_release ((struct tcp_connection *) queue);
 }
 
 /* Give up the requests that neither the target nor (partly) the wire has. */

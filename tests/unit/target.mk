@@ -1,1 +1,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
+if HAVE_CMOCKA
+
+target_tests = \
+	tests/unit/tcp-malformed
+check_PROGRAMS += $(target_tests)
+TESTS += $(target_tests)
+
+check_LTLIBRARIES += libserver-fixture.la
+libserver_fixture_la_SOURCES = \
+	tests/unit/host-fixture.c \
+	tests/unit/server-fixture.c \
+	tests/unit/server-fixture.h
+libserver_fixture_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+libserver_fixture_la_LIBADD = libtransport.la libtarget.la libengine.la \
+	libreactor.la libnvmeof.la libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_tcp_malformed_SOURCES = tests/unit/tcp-malformed.c
+tests_unit_tcp_malformed_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_tcp_malformed_LDADD = libserver-fixture.la
+
+endif
