@@ -42,10 +42,10 @@ class Process:
                 **{"stdout": log, "stderr": log, **options})
 
     def died(self):
+        said = ""
         with contextlib.suppress(OSError), open(self.log, "rb") as log:
             said = log.read().decode(errors="replace").strip()
-            return Failed(f"{self.name()}: {said or 'ended without a word'}")
-        return Failed(f"{self.name()}: ended")
+        return Failed(said or f"{self.name()}: ended without a word")
 
     def stop(self):
         if self.popen is None or self.popen.poll() is not None:
