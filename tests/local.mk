@@ -15,6 +15,7 @@ include tests/source.mk
 include tests/cli.mk
 include tests/server.mk
 include tests/nbd.mk
+include tests/bench.mk
 
 TESTS += $(SH_TESTS)
 EXTRA_DIST += $(SH_TESTS) tests/functions.sh
