@@ -61,7 +61,7 @@ test_controller (void **state)
   assert_int_equal (info.in_capsule_bytes, 8192);
   assert_int_equal (info.maxcmd, 128);
   assert_true (info.volatile_cache && info.can_dsm &&
-               info.can_write_zeroes && info.traffic_keep_alive);
+               info.can_write_zeroes);
   assert_int_equal (info.zeroes_max_bytes, 1 << 20);
   assert_int_equal (info.dsm_max_blocks, UINT32_MAX);
 }
