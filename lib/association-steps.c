@@ -44,7 +44,7 @@ association_step_name (struct association *association,
   struct queue *queue = association->step_queue;
 
   if (queue && !queue_transport (queue)->ready)
-    return "ICReq";
+    return "the handshake (ICReq)";
   return steps[state].name ? steps[state].name : "";
 }
 

@@ -131,7 +131,7 @@ association_lose (struct association *association, int code,
   else if (code == EPROTO || state == ASSOCIATION_NEW)
     error_set (&err, code, "connect: %s: %s", association->uri, reason);
   else
-    error_set (&err, code, "connect: %s: %s while it was to answer %s",
+    error_set (&err, code, "connect: %s: %s before it answered %s",
                association->uri, reason,
                association_step_name (association, state));
   association_end (association, &err);
@@ -240,6 +240,8 @@ pump_queues (struct association *association)
 enum association_state
 association_drive (struct association *association, uint64_t now_ms)
 {
+  enum association_state state;
+
   association->now_ms = now_ms;
   if (!association->admin)
     return association_get_state (association, NULL);
@@ -252,9 +254,10 @@ association_drive (struct association *association, uint64_t now_ms)
     association_step_answered (association);
     pump_queues (association);
   }
-  if (association_get_state (association, NULL) < ASSOCIATION_LIVE &&
-      now_ms >= association->deadline_ms)
-    association_lose (association, ETIMEDOUT, "no answer in time");
+  state = association_get_state (association, NULL);
+  if (state < ASSOCIATION_LIVE && now_ms >= association->deadline_ms)
+    association_fail (association, ETIMEDOUT, "no answer to %s in time",
+                      association_step_name (association, state));
   return association_get_state (association, NULL);
 }
 

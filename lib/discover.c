@@ -50,7 +50,8 @@ get_log (struct search *search, uint64_t offset_bytes, uint32_t bytes,
     uint64_t now_ms = clock_now_ms ();
 
     if (now_ms >= search->deadline_ms)
-      association_lose (association, ETIMEDOUT, "no answer in time");
+      association_lose (association, ETIMEDOUT,
+                        "no answer to Get Log Page in time");
     if (association_drive (association, now_ms) != ASSOCIATION_LIVE)
       break;
     if (!association->step_done)

@@ -14,6 +14,7 @@ include tests/sim/local.mk
 include tests/source.mk
 include tests/cli.mk
 include tests/server.mk
+include tests/lib.mk
 include tests/nbd.mk
 include tests/bench.mk
 

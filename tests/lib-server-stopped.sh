@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A server that stops answering with its connections open: io_tmo ends the
+# requests, with or without keep-alive; and keep-alive ends them before a
+# longer io_tmo does.
+source "${0%/*}/functions.sh"
+
+cont ()
+{
+    kill -s CONT "$server_pid" 2>/dev/null || :
+}
+
+one ()
+{
+    local mode=$1 client
+    shift
+    start_server --pool demo=ram:
+    qbd create demo/disk 64M
+    : >"$tmp/client.log"
+    tests/lib-client "$mode" 16 0 7 volume=demo/disk "$@" >"$tmp/client.log" &
+    client=$!
+    wait_for_line "$tmp/client.log" '^running$'
+    kill -s STOP "$server_pid"
+    timeout "$patience" tail --pid="$client" -f /dev/null ||
+        fail "the client hangs"
+    wait "$client"
+    cont
+    stop_server
+}
+cleanup_fn cont
+
+for mode in stress aio; do
+    one "$mode" io_tmo=1 keep_alive_tmo=0
+    one "$mode" io_tmo=1
+    one "$mode" io_tmo=3600 keep_alive_tmo=1
+done
