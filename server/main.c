@@ -37,106 +37,113 @@ raise_file_limit (void)
     log_debug ("start: open files: %s", strerror (errno));
 }
 
-static void *
-stop_thread (void *server)
-{
-  server_stop (server);
-  return NULL;
-}
-
-/* Storage that hangs must not keep the process: what is in flight then was
- * never acknowledged, and the kernel holds the pools' locks until it is
- * over. */
-static int
-stop (struct server *server)
-{
-  struct timespec deadline;
-  pthread_t thread;
-  int r;
-
-  clock_gettime (CLOCK_MONOTONIC, &deadline);
-  deadline.tv_nsec += STOP_TIMEOUT_MS % 1000 * 1000000l;
-  deadline.tv_sec += STOP_TIMEOUT_MS / 1000 + deadline.tv_nsec / 1000000000;
-  deadline.tv_nsec %= 1000000000;
-  r = pthread_create (&thread, NULL, stop_thread, server);
-  if (r == 0)
-    r = pthread_clockjoin_np (thread, NULL, CLOCK_MONOTONIC, &deadline);
-  if (r != 0) {
-    log_error ("stop: %u connections: requests in flight do not end: %s; "
-               "leaving without them", transport_connections (),
-               strerror (r));
-    _exit (EXIT_FAILURE);
-  }
-  log_info ("stopped");
-  return EXIT_SUCCESS;
-}
-
-struct starting {
+/* A thread beside the main thread, which tells it with SIGUSR1 that it is
+ * over.  Static: it may outlive its caller. */
+static struct beside {
+  pthread_t main_thread;
   struct options *options;
   struct server *server;
   struct error err;
   int result;
-  pthread_t main_thread;
-};
+} beside;
 
 static void *
-start_thread (void *opaque)
+start_thread (void *arg)
 {
-  struct starting *starting = opaque;
-
-  starting->result = server_start (starting->options, &starting->server,
-                                   &starting->err);
-  pthread_kill (starting->main_thread, SIGUSR1);
+  beside.result = server_start (beside.options, &beside.server, &beside.err);
+  pthread_kill (beside.main_thread, SIGUSR1);
   return NULL;
+}
+
+static void *
+stop_thread (void *arg)
+{
+  server_stop (beside.server);
+  pthread_kill (beside.main_thread, SIGUSR1);
+  return NULL;
+}
+
+static void
+run_beside (void *(*run) (void *arg), pthread_t *thread)
+{
+  int r;
+
+  beside.main_thread = pthread_self ();
+  r = pthread_create (thread, NULL, run, NULL);
+  if (r != 0) {
+    log_error ("start: thread: %s", strerror (r));
+    _exit (EXIT_FAILURE);
+  }
 }
 
 /* To open a pool may take as long as the writes of a server that was killed:
  * whoever has no patience can still stop us. */
 static int
-start (struct options *options, struct server **server,
-       const sigset_t *signals)
+start (struct options *options, const sigset_t *signals)
 {
-  static struct starting starting;
   pthread_t thread;
-  int number, r;
+  int number;
 
-  starting.options = options;
-  starting.main_thread = pthread_self ();
-  r = pthread_create (&thread, NULL, start_thread, &starting);
-  if (r != 0) {
-    log_error ("start: thread: %s", strerror (r));
-    _exit (EXIT_FAILURE);
-  }
+  beside.options = options;
+  run_beside (start_thread, &thread);
   sigwait (signals, &number);
   if (number != SIGUSR1) {
     log_info ("stop: %s: while starting", strsignal (number));
     _exit (EXIT_SUCCESS);       /* as safe as kill -9 is */
   }
   pthread_join (thread, NULL);
-  *server = starting.server;
-  if (starting.result < 0)
-    log_error ("%s", starting.err.message);
-  return starting.result;
+  if (beside.result < 0)
+    log_error ("%s", beside.err.message);
+  return beside.result;
+}
+
+/* Storage that hangs must not keep the process: what is in flight then was
+ * never acknowledged, and the kernel holds the pools' locks until it is
+ * over. */
+static int
+stop (void)
+{
+  static const struct timespec timeout = {
+    .tv_sec = STOP_TIMEOUT_MS / 1000,
+    .tv_nsec = STOP_TIMEOUT_MS % 1000 * 1000000,
+  };
+  pthread_t thread;
+  sigset_t over;
+  int r;
+
+  sigemptyset (&over);
+  sigaddset (&over, SIGUSR1);
+  run_beside (stop_thread, &thread);
+  do
+    r = sigtimedwait (&over, NULL, &timeout);
+  while (r == -1 && errno == EINTR);
+  if (r == -1) {
+    log_error ("stop: %u connections: requests in flight do not end; "
+               "leaving without them", transport_connections ());
+    _exit (EXIT_FAILURE);
+  }
+  pthread_join (thread, NULL);
+  log_info ("stopped");
+  return EXIT_SUCCESS;
 }
 
 static int
 serve (struct options *options)
 {
-  struct server *server;
   sigset_t signals;
   int number;
 
   sigemptyset (&signals);
   sigaddset (&signals, SIGTERM);
   sigaddset (&signals, SIGINT);
-  sigaddset (&signals, SIGUSR1);        /* start_thread's */
+  sigaddset (&signals, SIGUSR1);        /* run_beside's */
   pthread_sigmask (SIG_BLOCK, &signals, NULL);
   signal (SIGPIPE, SIG_IGN);
   signal (SIGXFSZ, SIG_IGN);    /* EFBIG says it to who asked */
   umask (077);          /* sockets and pools: who may use them says it */
   raise_file_limit ();
 
-  if (start (options, &server, &signals) < 0)
+  if (start (options, &signals) < 0)
     return EXIT_FAILURE;
   log_info ("control: %s", options->control);
   log_info ("ready");
@@ -144,7 +151,7 @@ serve (struct options *options)
     sigwait (&signals, &number);
   while (number == SIGUSR1);
   log_info ("stop: %s: ending connections", strsignal (number));
-  return stop (server);
+  return stop ();
 }
 
 static int
