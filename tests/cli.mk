@@ -1,5 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # qbd, the management API, and qbd-server as its user sees it.
+SH_TESTS += tests/cli-attached.sh
+SH_TESTS += tests/cli-bad-input.sh
+SH_TESTS += tests/cli-full.sh
+SH_TESTS += tests/cli-no-server.sh
+SH_TESTS += tests/cli-volumes.sh
 SH_TESTS += tests/control-api.sh
+SH_TESTS += tests/control-concurrent.sh
+SH_TESTS += tests/server-config.sh
+SH_TESTS += tests/server-options.sh
+SH_TESTS += tests/server-read-only.sh
+SH_TESTS += tests/server-restart.sh
+SH_TESTS += tests/server-second.sh
+SH_TESTS += tests/server-stop-attached.sh
 SH_TESTS += tests/server-stop.sh

@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/options
+tests_unit_options_SOURCES = tests/unit/options.c
+tests_unit_options_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_options_LDADD = liboptions.la libengine.la libreactor.la \
+	libnvmeof.la libcommon.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/control-api
 tests_unit_control_api_SOURCES = tests/unit/control-api.c
 tests_unit_control_api_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
@@ -7,5 +13,5 @@ tests_unit_control_api_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
 tests_unit_control_api_LDADD = libcontrol.la libtarget.la libengine.la \
 	libreactor.la libnvmeof.la libcommon.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
-TESTS += tests/unit/control-api
+TESTS += tests/unit/options tests/unit/control-api
 endif

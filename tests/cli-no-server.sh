@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# qbd without a server behind the socket says so.
+source "${0%/*}/functions.sh"
+
+export QBD_CONTROL="$tmp/control"
+expect_error "^qbd: connect: $tmp/control: No such file or directory \(is qbd-server running\?\)$" \
+             qbd status
+expect_error "^qbd: connect: $tmp/other: No such file" \
+             qbd --control "$tmp/other" ls
+
+# A dead server's socket.
+start_server --pool mem=ram:
+kill_server
+test -S "$tmp/control"
+expect_error "^qbd: connect: $tmp/control: Connection refused \(is qbd-server running\?\)$" \
+             qbd status
+
+# A file that is no socket, and a path that no socket can have.
+: >"$tmp/file"
+expect_error "^qbd: connect: $tmp/file: Connection refused" \
+             qbd status --control "$tmp/file"
+expect_error '^qbd: control: /x+: a socket.s path has at most 107 bytes' \
+             qbd status --control "/$(printf '%0120d' 0 | tr 0 x)"
+
+# Something else that listens.
+requires command -v nbdkit
+nbdkit -U "$tmp/nbd.sock" -P "$tmp/nbd.pid" null
+cleanup_fn kill "$(cat "$tmp/nbd.pid")"
+expect_error "^qbd: connect: $tmp/nbd.sock: this is not qbd-server: its answer is no HTTP$" \
+             qbd status --control "$tmp/nbd.sock"
