@@ -69,10 +69,25 @@ host_send (struct host *host, const void *bytes, size_t n)
   while (n > 0) {
     ssize_t r = send (host->fd, p, n, MSG_NOSIGNAL);
 
+    if (r < 0 && errno == EINTR)
+      continue;
     assert_true (r > 0);
     p += r;
     n -= (size_t) r;
   }
+}
+
+/* io_uring interrupts the thread that made a ring, even when that ring is
+ * on its way out. */
+static ssize_t
+receive_some (struct host *host, void *bytes, size_t n)
+{
+  ssize_t r;
+
+  do
+    r = recv (host->fd, bytes, n, 0);
+  while (r < 0 && errno == EINTR);
+  return r;
 }
 
 void
@@ -81,7 +96,7 @@ host_receive (struct host *host, void *bytes, size_t n)
   uint8_t *p = bytes;
 
   while (n > 0) {
-    ssize_t r = recv (host->fd, p, n, 0);
+    ssize_t r = receive_some (host, p, n);
 
     assert_true (r > 0);
     p += r;
@@ -97,7 +112,7 @@ host_expect_end (struct host *host)
 
   /* What was on its way may come first. */
   do
-    r = recv (host->fd, buffer, sizeof buffer, 0);
+    r = receive_some (host, buffer, sizeof buffer);
   while (r > 0);
   assert_true (r == 0 || errno == ECONNRESET);
 }

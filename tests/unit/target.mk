@@ -2,6 +2,7 @@
 if HAVE_CMOCKA
 
 target_tests = \
+	tests/unit/target \
 	tests/unit/tcp-malformed
 check_PROGRAMS += $(target_tests)
 TESTS += $(target_tests)
@@ -14,6 +15,10 @@ libserver_fixture_la_SOURCES = \
 libserver_fixture_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 libserver_fixture_la_LIBADD = libtransport.la libtarget.la libengine.la \
 	libreactor.la libnvmeof.la libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_target_SOURCES = tests/unit/target.c
+tests_unit_target_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(UUID_CFLAGS)
+tests_unit_target_LDADD = libserver-fixture.la $(UUID_LIBS)
 
 tests_unit_tcp_malformed_SOURCES = tests/unit/tcp-malformed.c
 tests_unit_tcp_malformed_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
