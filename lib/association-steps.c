@@ -428,8 +428,7 @@ submit_connect_io (struct association *association)
 
   queue = association_open_queue (association, qid, sqsize, &err);
   if (!queue) {
-    association_fail (association, err.code, "I/O queue %u: %s", qid,
-                      err.message);
+    association_end (association, &err);
     return;
   }
   association->io[association->nr_io++] = queue;

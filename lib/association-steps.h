@@ -14,6 +14,9 @@ enum { ADMIN_SLOTS = 31 };      /* a queue of 32 entries, as Linux has it */
 /* association.c */
 void association_advance (struct association *association,
                           enum association_state state);
+/* The end, with this message as it is. */
+void association_end (struct association *association,
+                      const struct error *err);
 /* Set-up ends with "connect: URI: ...". */
 void association_fail (struct association *association, int code,
                        const char *fmt, ...)

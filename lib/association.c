@@ -92,7 +92,7 @@ end_locked (struct association *association, const struct error *err)
   return true;
 }
 
-static void
+void
 association_end (struct association *association, const struct error *err)
 {
   bool ended;

@@ -3,6 +3,7 @@ if HAVE_CMOCKA
 
 lib_tests = \
 	tests/unit/identify-check \
+	tests/unit/lib-association \
 	tests/unit/lib-config \
 	tests/unit/lib-tcp
 check_PROGRAMS += $(lib_tests)
@@ -14,6 +15,11 @@ lib_tests_libs = libqbd-internal.la libnvmeof.la libcommon.la \
 tests_unit_identify_check_SOURCES = tests/unit/identify-check.c
 tests_unit_identify_check_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_identify_check_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_lib_association_SOURCES = tests/unit/lib-association.c \
+	tests/unit/lib-wire.h
+tests_unit_lib_association_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_lib_association_LDADD = $(lib_tests_libs)
 
 tests_unit_lib_config_SOURCES = tests/unit/lib-config.c
 tests_unit_lib_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(UUID_CFLAGS)
