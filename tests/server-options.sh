@@ -41,6 +41,12 @@ expect_error "^qbd-server: error: pool: $tmp/full: " \
 test "$(cat "$tmp/full/data")" = precious
 test "$(ls "$tmp/full")" = data
 
+# A control socket that cannot be.
+expect_error "^qbd-server: error: control: $tmp/no/such: cannot make this directory: No such file or directory; name a socket with --control$" \
+             qbd-server --control "$tmp/no/such/socket" \
+             --listen "unix://$tmp/other.sock" --pool b=ram:
+test ! -e "$tmp/other.sock"
+
 # An address that is taken.
 start_server --listen tcp://127.0.0.1:0 --pool mem=ram:
 address=$(tcp_address)

@@ -245,7 +245,8 @@ make_directory (const char *path, struct error *err)
     if (errno == EEXIST)
       return 0;
     return error_set (err, errno, "control: %s: cannot make this directory: "
-                      "%s", dir, strerror (errno));
+                      "%s; name a socket with --control", dir,
+                      strerror (errno));
   }
   if (chmod (dir, mode) == -1)  /* whatever umask says */
     return error_set (err, errno, "control: %s: %s", dir, strerror (errno));
