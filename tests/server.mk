@@ -1,1 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
+#
+# The server: storage, target, transport.
+check_PROGRAMS += tests/pool-kill9
+tests_pool_kill9_SOURCES = tests/pool-kill9.c
+tests_pool_kill9_LDADD = libengine.la libreactor.la libcommon.la
+SH_TESTS += tests/pool-kill9.sh
