@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Engine `file`: pools that come and go, volumes, what bad input gets.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <sqlite3.h>
+
+#include "tests/unit/engine-helpers.h"
+
+#define MIB (1024u * 1024)
+
+static bool
+exists (const char *dir, const char *name)
+{
+  char *path = join (dir, name);
+  bool yes = access (path, F_OK) == 0;
+
+  free (path);
+  return yes;
+}
+
+static void
+make_file (const char *dir, const char *name, const char *text)
+{
+  char *path = join (dir, name);
+  FILE *f = fopen (path, "w");
+
+  assert_non_null (f);
+  fputs (text, f);
+  fclose (f);
+  free (path);
+}
+
+static void
+sql (const char *dir, const char *text)
+{
+  char *path = join (dir, "qbd-pool");
+  sqlite3 *db;
+
+  assert_int_equal (sqlite3_open (path, &db), SQLITE_OK);
+  assert_int_equal (sqlite3_exec (db, text, NULL, NULL, NULL), SQLITE_OK);
+  sqlite3_close (db);
+  free (path);
+}
+
+/* The pool is refused, with this in the message. */
+static void
+assert_refused (const char *argument, int code, const char *text)
+{
+  struct test_pool t;
+  struct error err = { .code = 0 };
+
+  assert_int_equal (try_pool (&t, &engine_file, argument, &err), -code);
+  assert_int_equal (err.code, code);
+  if (!strstr (err.message, text))
+    fail_msg ("\"%s\" is not in \"%s\"", text, err.message);
+}
+
+/* --- pools ------------------------------------------------------------ */
+
+static void
+test_reopen (void **state)
+{
+  char *dir = make_dir (NULL);
+  char domain[ENGINE_UUID_TEXT], uuid[ENGINE_UUID_TEXT];
+  uint8_t *buffer = make_buffer (MIB, 3);
+  struct engine_volume *v;
+  struct test_pool t;
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "disk", 4 * MIB, 4096);
+  assert_int_equal (request (&t, v, ENGINE_WRITE, 0, buffer, MIB, MIB), 0);
+  assert_int_equal (request (&t, v, ENGINE_FLUSH, 0, NULL, 0, 0), 0);
+  strcpy (uuid, v->uuid);
+  strcpy (domain, t.pool->domain);
+  assert_int_equal (strlen (domain), 36);
+  v->ops->volume_close (v);
+  close_pool (&t);
+
+  open_pool (&t, &engine_file, dir);
+  v = open_volume (&t, "disk");
+  assert_string_equal (v->uuid, uuid);
+  assert_string_equal (t.pool->domain, domain);
+  assert_int_equal (v->size_bytes, 4 * MIB);
+  assert_int_equal (v->block_size, 4096);
+  assert_false (v->read_only);
+  memset (buffer, 0, MIB);
+  assert_int_equal (request (&t, v, ENGINE_READ, 0, buffer, MIB, MIB), 0);
+  assert_filled (buffer, MIB, 3);
+  v->ops->volume_close (v);
+  close_pool (&t);
+  free (buffer);
+  remove_dir (dir);
+}
+
+static void
+test_bad_directories (void **state)
+{
+  char *dir = make_dir (NULL);
+  char *argument;
+
+  assert_refused ("/nonexistent/pool", ENOENT, "/nonexistent/pool");
+  assert_refused ("", EINVAL, "needs a directory");
+  argument = join (dir, "file");
+  make_file (dir, "file", "x");
+  assert_refused (argument, ENOTDIR, argument);
+  free (argument);
+
+  assert_refused (dir, ENOTEMPTY, "it holds file");
+  assert_false (exists (dir, "qbd-pool.lock"));
+  assert_false (exists (dir, "volumes"));
+  remove_dir (dir);
+}
+
+static void
+test_options (void **state)
+{
+  char *dir = make_dir (NULL);
+  char *argument;
+
+  argument = join (dir, "?cache=none");
+  assert_refused (argument, EINVAL, "none: must be direct or buffered");
+  free (argument);
+  argument = join (dir, "?cahce=direct");
+  assert_refused (argument, EINVAL, "did you mean cache?");
+  free (argument);
+  remove_dir (dir);
+}
+
+static void
+test_half_made (void **state)
+{
+  char *dir = make_dir (NULL);
+  char *volumes = join (dir, "volumes");
+  struct test_pool t;
+  char *path;
+
+  /* As a kill in the middle of making it leaves it. */
+  make_file (dir, "qbd-pool.owner", "1\n");
+  make_file (dir, "qbd-pool.lock", "");
+  make_file (dir, "qbd-pool.new", "half a database");
+  make_file (dir, "qbd-pool.new-journal", "half a journal");
+  assert_int_equal (mkdir (volumes, 0700), 0);
+  /* With data in it, it is not: somebody lost the catalogue. */
+  make_file (volumes, "precious.raw", "data");
+  assert_refused (dir, ENOTEMPTY, "it holds volumes");
+  assert_true (exists (volumes, "precious.raw"));
+
+  path = join (volumes, "precious.raw");
+  unlink (path);
+  free (path);
+  open_pool (&t, &engine_file, dir);
+  close_pool (&t);
+  assert_false (exists (dir, "qbd-pool.new"));
+  assert_false (exists (dir, "qbd-pool.new-journal"));
+  free (volumes);
+  remove_dir (dir);
+}
+
+static void
+test_formats (void **state)
+{
+  char *dir = make_dir (NULL);
+  struct test_pool t;
+
+  open_pool (&t, &engine_file, dir);
+  close_pool (&t);
+  sql (dir, "PRAGMA user_version=99");
+  assert_refused (dir, EINVAL, "use a newer qbd-server");
+  sql (dir, "PRAGMA user_version=1; PRAGMA application_id=7");
+  assert_refused (dir, EINVAL, "not a pool's catalogue");
+  remove_dir (dir);
+}
+
+static void
+test_one_owner (void **state)
+{
+  char *dir = make_dir (NULL);
+  char text[64], c;
+  int to_child[2], from_child[2];
+  struct test_pool t;
+  pid_t pid;
+
+  /* Before there are threads. */
+  assert_int_equal (pipe (to_child), 0);
+  assert_int_equal (pipe (from_child), 0);
+  pid = fork ();
+  if (pid == 0) {
+    struct error err;
+
+    close (to_child[1]);
+    if (try_pool (&t, &engine_file, dir, &err) < 0 ||
+        write (from_child[1], "x", 1) != 1 ||
+        read (to_child[0], &c, 1) != 0)
+      _exit (1);
+    for (;;)
+      pause ();
+  }
+  close (to_child[0]);
+  assert_int_equal (read (from_child[0], &c, 1), 1);
+  snprintf (text, sizeof text, "in use by process %ld", (long) pid);
+  assert_refused (dir, EBUSY, text);
+
+  /* Killed, it is followed at once, dead or not quite. */
+  kill (pid, SIGKILL);
+  open_pool (&t, &engine_file, dir);
+  assert_refused (dir, EBUSY, "in use by this process");
+  close_pool (&t);
+  waitpid (pid, NULL, 0);
+  close (to_child[1]);
+  close (from_child[0]);
+  close (from_child[1]);
+  remove_dir (dir);
+}
+
+/* --- volumes ---------------------------------------------------------- */
+
+static int
+append_name (void *opaque, const char *name)
+{
+  strcat (strcat (opaque, name), " ");
+  return 0;
+}
+
+static int
+stop_at_second (void *opaque, const char *name)
+{
+  return ++*(int *) opaque == 2 ? 42 : 0;
+}
+
+static void
+test_volumes (void **state)
+{
+  char *dir = make_dir (NULL);
+  const struct engine_ops *ops = &engine_file;
+  struct engine_volume *v, *w, *a;
+  struct engine_pool_stat stat;
+  struct test_pool t;
+  struct error err;
+  char names[64] = "";
+  int n = 0;
+
+  open_pool (&t, ops, dir);
+  v = make_volume (&t, "m", MIB, 512);
+  ops->volume_close (make_volume (&t, "z", MIB, 512));
+  a = make_volume (&t, "a", MIB, 4096);
+  assert_string_not_equal (v->uuid, a->uuid);
+  assert_int_equal (ops->volume_each (t.pool, append_name, names, &err), 0);
+  assert_string_equal (names, "a m z ");
+  assert_int_equal (ops->volume_each (t.pool, stop_at_second, &n, &err), 42);
+  assert_int_equal (ops->pool_stat (t.pool, &stat, &err), 0);
+  assert_true (stat.capacity_bytes >= stat.free_bytes);
+
+  assert_int_equal (ops->volume_create (t.pool, "m", MIB, 512, &err), -EEXIST);
+  assert_non_null (strstr (err.message, "create: test/m: "));
+  assert_int_equal (ops->volume_open (t.pool, "m", &w, &err), -EBUSY);
+  assert_int_equal (ops->volume_remove (t.pool, "m", &err), -EBUSY);
+  assert_int_equal (ops->volume_remove (t.pool, "none", &err), -ENOENT);
+  assert_int_equal (ops->volume_create (t.pool, "../x", MIB, 512, &err),
+                    -EINVAL);
+  assert_int_equal (ops->volume_open (t.pool, "x/y", &w, &err), -EINVAL);
+
+  assert_true (exists (dir, "volumes/z.raw"));
+  assert_int_equal (ops->volume_remove (t.pool, "z", &err), 0);
+  assert_false (exists (dir, "volumes/z.raw"));
+  assert_int_equal (ops->volume_open (t.pool, "z", &w, &err), -ENOENT);
+  ops->volume_close (v);
+  ops->volume_close (open_volume (&t, "m"));
+  assert_int_equal (ops->volume_remove (t.pool, "m", &err), 0);
+
+  ops->volume_close (a);
+  close_pool (&t);
+  remove_dir (dir);
+}
+
+/* A size no file can have leaves nothing behind. */
+static void
+test_too_big (void **state)
+{
+  char *dir = make_dir (NULL);
+  const struct engine_ops *ops = &engine_file;
+  struct engine_volume *v;
+  struct test_pool t;
+  struct error err;
+
+  open_pool (&t, ops, dir);
+  assert_int_equal (ops->volume_create (t.pool, "v", UINT64_C (1) << 62, 512,
+                                        &err), -EFBIG);
+  assert_non_null (strstr (err.message, "beyond what the file system"));
+  assert_int_equal (ops->volume_create (t.pool, "v", UINT64_MAX - 511, 512,
+                                        &err), -EFBIG);
+  assert_false (exists (dir, "volumes/v.raw"));
+  v = make_volume (&t, "v", MIB, 512);
+  assert_int_equal (ops->volume_resize (v, UINT64_C (1) << 62, &err), -EFBIG);
+  assert_int_equal (v->size_bytes, MIB);
+  ops->volume_close (v);
+  close_pool (&t);
+  remove_dir (dir);
+}
+
+static void
+test_resize (void **state)
+{
+  char *dir = make_dir (NULL);
+  uint8_t *buffer = make_buffer (MIB, 9);
+  struct engine_volume *v;
+  struct test_pool t;
+  struct error err;
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "v", 8 * MIB, 512);
+  assert_int_equal (request (&t, v, ENGINE_WRITE, 0, buffer, MIB, 7 * MIB), 0);
+  assert_int_equal (v->ops->volume_resize (v, MIB, &err), 0);
+  assert_int_equal (v->ops->volume_resize (v, 16 * MIB, &err), 0);
+  assert_int_equal (v->size_bytes, 16 * MIB);
+  assert_int_equal (request (&t, v, ENGINE_READ, 0, buffer, MIB, 7 * MIB), 0);
+  assert_filled (buffer, MIB, 0);
+  v->ops->volume_close (v);
+  close_pool (&t);
+  open_pool (&t, &engine_file, dir);
+  v = open_volume (&t, "v");
+  assert_int_equal (v->size_bytes, 16 * MIB);
+  v->ops->volume_close (v);
+  close_pool (&t);
+  free (buffer);
+  remove_dir (dir);
+}
+
+/* A start removes what was half made or half removed, and nothing else. */
+static void
+test_unfinished (void **state)
+{
+  char *dir = make_dir (NULL);
+  struct engine_volume *v;
+  struct test_pool t;
+  struct error err;
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "kept", MIB, 512);
+  v->ops->volume_close (v);
+  v = make_volume (&t, "removed", MIB, 512);
+  v->ops->volume_close (v);
+  close_pool (&t);
+  sql (dir, "UPDATE volume SET state = 0 WHERE name = 'removed';"
+       "INSERT INTO volume (name, uuid, block_size, state, created) VALUES"
+       " ('fileless', '01234567-89ab-cdef-0123-456789abcdef', 512, 0, 0)");
+  make_file (dir, "volumes/stray.raw", "not in the catalogue");
+
+  open_pool (&t, &engine_file, dir);
+  assert_true (exists (dir, "volumes/kept.raw"));
+  assert_false (exists (dir, "volumes/removed.raw"));
+  assert_true (exists (dir, "volumes/stray.raw"));
+  v = make_volume (&t, "removed", MIB, 512);
+  v->ops->volume_close (v);
+  v = make_volume (&t, "fileless", MIB, 512);
+  v->ops->volume_close (v);
+  assert_int_equal (engine_file.volume_create (t.pool, "stray", MIB, 512, &err),
+                    -EEXIST);
+  assert_non_null (strstr (err.message, "move it away"));
+  assert_true (exists (dir, "volumes/stray.raw"));
+  close_pool (&t);
+  remove_dir (dir);
+}
+
+static void
+test_lost_file (void **state)
+{
+  char *dir = make_dir (NULL);
+  char *path = join (dir, "volumes/v.raw");
+  struct engine_volume *v;
+  struct test_pool t;
+  struct error err;
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "v", MIB, 512);
+  v->ops->volume_close (v);
+  unlink (path);
+  assert_int_equal (engine_file.volume_open (t.pool, "v", &v, &err), -EIO);
+  assert_non_null (strstr (err.message, "v.raw is missing"));
+  /* No link is followed out of the pool. */
+  assert_int_equal (symlink ("/etc/passwd", path), 0);
+  assert_int_equal (engine_file.volume_open (t.pool, "v", &v, &err), -ELOOP);
+  assert_int_equal (engine_file.volume_remove (t.pool, "v", &err), 0);
+  close_pool (&t);
+  free (path);
+  remove_dir (dir);
+}
+
+static void
+test_read_only (void **state)
+{
+  char *dir = make_dir (NULL);
+  uint8_t *buffer = make_buffer (4096, 1);
+  struct engine_volume *v;
+  struct test_pool t;
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "v", MIB, 512);
+  v->ops->volume_close (v);
+  close_pool (&t);
+  sql (dir, "UPDATE volume SET read_only = 1");
+  open_pool (&t, &engine_file, dir);
+  v = open_volume (&t, "v");
+  assert_true (v->read_only);
+  assert_int_equal (request (&t, v, ENGINE_WRITE, 0, buffer, 4096, 0), -EROFS);
+  assert_int_equal (request (&t, v, ENGINE_DISCARD, 0, NULL, 4096, 0), -EROFS);
+  assert_int_equal (request (&t, v, ENGINE_WRITE_ZEROES, 0, NULL, 4096, 0),
+                    -EROFS);
+  assert_int_equal (request (&t, v, ENGINE_READ, 0, buffer, 4096, 0), 0);
+  assert_filled (buffer, 4096, 0);
+  assert_int_equal (request (&t, v, ENGINE_FLUSH, 0, NULL, 0, 0), 0);
+  v->ops->volume_close (v);
+  close_pool (&t);
+  free (buffer);
+  remove_dir (dir);
+}
+
+/* --- data: each on all kinds of storage --------------------------------- */
+
+struct kind {
+  const char *where, *option;
+  bool threads;
+};
+
+static void
+open_kind (const struct kind *kind, struct test_pool *t, char **dir)
+{
+  char *argument;
+
+  setenv ("QBD_NO_IO_URING", kind->threads ? "1" : "0", 1);
+  *dir = make_dir (kind->where);
+  assert_true (asprintf (&argument, "%s%s", *dir, kind->option) > 0);
+  open_pool (t, &engine_file, argument);
+  free (argument);
+}
+
+static uint64_t
+allocated (struct engine_volume *v)
+{
+  struct error err;
+  uint64_t bytes;
+
+  assert_int_equal (v->ops->volume_allocated (v, &bytes, &err), 0);
+  return bytes;
+}
+
+static void
+test_data (void **state)
+{
+  uint8_t *buffer = make_buffer (4 * MIB, 5);
+  struct engine_volume *v;
+  struct test_pool t;
+  uint64_t full;
+  char *dir;
+
+  open_kind (*state, &t, &dir);
+  v = make_volume (&t, "v", UINT64_C (8) << 30, 512);
+  assert_true (allocated (v) < MIB);
+  assert_int_equal (request (&t, v, ENGINE_WRITE, ENGINE_FUA, buffer, 4 * MIB,
+                             MIB), 0);
+  assert_int_equal (request (&t, v, ENGINE_FLUSH, 0, NULL, 0, 0), 0);
+  full = allocated (v);
+  assert_true (full >= 4 * MIB);
+
+  /* Discard frees, over more than one step too, and reads as zeroes. */
+  assert_int_equal (request (&t, v, ENGINE_DISCARD, 0, NULL, MIB, MIB + 512),
+                    0);
+  assert_true (allocated (v) < full);
+  assert_int_equal (request (&t, v, ENGINE_READ, 0, buffer, 4 * MIB, MIB), 0);
+  assert_filled (buffer, 512, 5);
+  assert_filled (buffer + 512, MIB, 0);
+  assert_filled (buffer + MIB + 512, 3 * MIB - 512, 5);
+  assert_int_equal (request (&t, v, ENGINE_DISCARD, ENGINE_FUA, NULL,
+                             UINT64_C (8) << 30, 0), 0);
+  assert_true (allocated (v) < MIB);
+
+  /* Zeroes that may be a hole, and zeroes that may not. */
+  memset (buffer, 6, 4 * MIB);
+  assert_int_equal (request (&t, v, ENGINE_WRITE, 0, buffer, 4 * MIB, 0), 0);
+  assert_int_equal (request (&t, v, ENGINE_WRITE_ZEROES, ENGINE_UNMAP, NULL,
+                             MIB, 0), 0);
+  assert_int_equal (request (&t, v, ENGINE_WRITE_ZEROES, ENGINE_FUA, NULL,
+                             2 * MIB + 512, MIB), 0);
+  assert_int_equal (request (&t, v, ENGINE_READ, 0, buffer, 4 * MIB, 0), 0);
+  assert_filled (buffer, 3 * MIB + 512, 0);
+  assert_filled (buffer + 3 * MIB + 512, MIB - 512, 6);
+  assert_true (allocated (v) >= 3 * MIB);
+  assert_true (allocated (v) < 4 * MIB);
+  v->ops->volume_close (v);
+  close_pool (&t);
+  free (buffer);
+  remove_dir (dir);
+}
+
+/* Elements of any length and place. */
+static void
+test_elements (void **state)
+{
+  uint8_t *buffer = make_buffer (2 * MIB, 0), *back = make_buffer (3 * MIB, 0);
+  struct engine_volume *v;
+  struct test_pool t;
+  struct iovec iov[4];
+  size_t i;
+  char *dir;
+
+  open_kind (*state, &t, &dir);
+  v = make_volume (&t, "v", 4 * MIB, 512);
+  for (i = 0; i < 2 * MIB; ++i)
+    buffer[i] = (uint8_t) (i * 31 >> 3);
+  iov[0] = (struct iovec) { buffer, 1 };
+  iov[1] = (struct iovec) { buffer + 1, 511 + 100000 };
+  iov[2] = (struct iovec) { buffer + 100512, 0 };
+  iov[3] = (struct iovec) { buffer + 100512, 2 * MIB - 100512 };
+  assert_int_equal (request_iov (&t, v, ENGINE_WRITE, ENGINE_FUA, iov, 4,
+                                 2 * MIB, 512), 0);
+  iov[0] = (struct iovec) { back + 3, 777 };
+  iov[1] = (struct iovec) { back + 780, 2 * MIB - 777 };
+  assert_int_equal (request_iov (&t, v, ENGINE_READ, 0, iov, 2, 2 * MIB, 512),
+                    0);
+  assert_memory_equal (back + 3, buffer, 2 * MIB);
+  v->ops->volume_close (v);
+  close_pool (&t);
+  free (buffer);
+  free (back);
+  remove_dir (dir);
+}
+
+/* tmpfs has no direct I/O that would be worth the name. */
+static void
+test_no_direct (void **state)
+{
+  char *dir = make_dir ("/dev/shm");
+  char *argument = join (dir, "?cache=direct");
+  struct test_pool t;
+  struct error err;
+
+  open_pool (&t, &engine_file, argument);
+  assert_int_equal (engine_file.volume_create (t.pool, "v", MIB, 512, &err),
+                    -EINVAL);
+  assert_non_null (strstr (err.message, "use cache=buffered"));
+  assert_false (exists (dir, "volumes/v.raw"));
+  close_pool (&t);
+  free (argument);
+  remove_dir (dir);
+}
+
+int
+main (void)
+{
+  static struct kind kinds[] = {
+    { NULL, "", false },
+    { NULL, "", true },
+    { NULL, "?cache=buffered", false },
+    { NULL, "?cache=buffered", true },
+    { "/dev/shm", "", false },
+    { "/dev/shm", "?cache=buffered", true },
+  };
+#define ALL(f)                                                          \
+    { #f ", disk", f, NULL, NULL, &kinds[0] },                          \
+    { #f ", disk, threads", f, NULL, NULL, &kinds[1] },                 \
+    { #f ", buffered", f, NULL, NULL, &kinds[2] },                      \
+    { #f ", buffered, threads", f, NULL, NULL, &kinds[3] },             \
+    { #f ", tmpfs", f, NULL, NULL, &kinds[4] },                         \
+    { #f ", tmpfs, threads", f, NULL, NULL, &kinds[5] }
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_one_owner),  /* forks */
+    cmocka_unit_test (test_reopen),
+    cmocka_unit_test (test_bad_directories),
+    cmocka_unit_test (test_options),
+    cmocka_unit_test (test_half_made),
+    cmocka_unit_test (test_formats),
+    cmocka_unit_test (test_volumes),
+    cmocka_unit_test (test_too_big),
+    cmocka_unit_test (test_resize),
+    cmocka_unit_test (test_unfinished),
+    cmocka_unit_test (test_lost_file),
+    cmocka_unit_test (test_read_only),
+    cmocka_unit_test (test_no_direct),
+    ALL (test_data),
+    ALL (test_elements),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
