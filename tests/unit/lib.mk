@@ -5,6 +5,7 @@ lib_tests = \
 	tests/unit/identify-check \
 	tests/unit/lib-association \
 	tests/unit/lib-config \
+	tests/unit/lib-queue \
 	tests/unit/lib-tcp
 check_PROGRAMS += $(lib_tests)
 TESTS += $(lib_tests)
@@ -24,6 +25,10 @@ tests_unit_lib_association_LDADD = $(lib_tests_libs)
 tests_unit_lib_config_SOURCES = tests/unit/lib-config.c
 tests_unit_lib_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(UUID_CFLAGS)
 tests_unit_lib_config_LDADD = $(lib_tests_libs)
+
+tests_unit_lib_queue_SOURCES = tests/unit/lib-queue.c
+tests_unit_lib_queue_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_lib_queue_LDADD = $(lib_tests_libs)
 
 tests_unit_lib_tcp_SOURCES = tests/unit/lib-tcp.c tests/unit/lib-wire.h
 tests_unit_lib_tcp_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The shell around a queue, with real threads: leader and follower over a
+ * socket so narrow that every larger send is cut short, against a controller
+ * of two threads that answers in its own order.  To be run under TSan, too.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "lib/tcp-queue.h"
+
+enum {
+  NR_THREADS = 16,
+  DEPTH = 5,                    /* fewer than threads: the backlog works */
+  ROUNDS = 200,
+  DATA_BYTES = 40000,
+  ANSWERS_MAX = 4096,
+};
+
+/* --- the controller ----------------------------------------------------- */
+
+static struct {
+  int fd;
+  bool mute;
+  pthread_t reader, writer;
+  pthread_mutex_t lock;
+  pthread_cond_t cond;
+  union nvme_tcp_pdu todo[ANSWERS_MAX];         /* capsules to be answered */
+  unsigned nr_todo;
+  bool end;
+  bool damaged;                 /* the reader's: a write held wrong data */
+  uint64_t slba[1 << 16];       /* of a write, by CID; the reader's */
+} peer;
+
+static const struct tcp_agreed agreed = {
+  .peer = TCP_PEER_HOST, .ic_done = true, .plen_max = UINT32_MAX,
+};
+
+static uint8_t
+pattern (uint64_t slba, uint32_t i)
+{
+  return (uint8_t) (slba * 31 + i * 7 + (i >> 8));
+}
+
+static bool
+read_all (void *p, size_t bytes)
+{
+  while (bytes > 0) {
+    ssize_t n = read (peer.fd, p, bytes);
+
+    if (n <= 0)
+      return false;
+    p = (uint8_t *) p + n;
+    bytes -= (size_t) n;
+  }
+  return true;
+}
+
+static bool
+write_all (const void *p, size_t bytes)
+{
+  while (bytes > 0) {
+    ssize_t n = send (peer.fd, p, bytes, MSG_NOSIGNAL);
+
+    if (n <= 0)
+      return false;
+    p = (const uint8_t *) p + n;
+    bytes -= (size_t) n;
+  }
+  return true;
+}
+
+static void
+todo (const union nvme_tcp_pdu *pdu)
+{
+  pthread_mutex_lock (&peer.lock);
+  if (peer.nr_todo == ANSWERS_MAX)
+    abort ();
+  peer.todo[peer.nr_todo++] = *pdu;
+  pthread_cond_signal (&peer.cond);
+  pthread_mutex_unlock (&peer.lock);
+}
+
+/* False at the end of the connection. */
+static bool
+take_data (uint16_t cid, uint32_t offset, uint32_t bytes)
+{
+  static uint8_t data[DATA_BYTES];
+
+  if (!read_all (data, bytes))
+    return false;
+  for (uint32_t i = 0; i < bytes; i++)
+    peer.damaged |= data[i] != pattern (peer.slba[cid], offset + i);
+  return true;
+}
+
+/* Capsules and data of writes; what is complete is to be answered. */
+static void *
+reader_main (void *arg)
+{
+  union nvme_tcp_pdu pdu;
+
+  for (;;) {
+    uint32_t bytes, cid;
+
+    memset (&pdu, 0, sizeof pdu);
+    if (!read_all (&pdu.hdr, sizeof pdu.hdr) ||
+        !read_all (pdu.bytes + sizeof pdu.hdr,
+                   pdu.hdr.hlen - sizeof pdu.hdr))
+      break;
+    bytes = le32_to_cpu (pdu.hdr.plen) - pdu.hdr.hlen;
+    if (pdu.hdr.type == NVME_TCP_CMD) {
+      cid = pdu.cmd.sqe.common.cid;
+      peer.slba[cid] = le64_to_cpu (pdu.cmd.sqe.rw.slba);
+      if (bytes > 0 && !take_data ((uint16_t) cid, 0, bytes))
+        break;
+    } else if (pdu.hdr.type == NVME_TCP_H2C_DATA) {
+      cid = pdu.data.cccid;
+      if (!take_data ((uint16_t) cid, le32_to_cpu (pdu.data.datao), bytes))
+        break;
+      if (!(pdu.hdr.flags & NVME_TCP_F_DATA_LAST))
+        continue;
+    }
+    if (pdu.hdr.type != NVME_TCP_ICREQ && peer.mute)
+      continue;
+    todo (&pdu);
+  }
+  pthread_mutex_lock (&peer.lock);
+  peer.end = true;
+  pthread_cond_signal (&peer.cond);
+  pthread_mutex_unlock (&peer.lock);
+  return NULL;
+}
+
+static void
+answer_read (const struct nvme_rw_sqe *sqe)
+{
+  static uint8_t data[DATA_BYTES];
+  uint32_t bytes = le32_to_cpu (sqe->dptr.length);
+  struct nvme_tcp_data pdu = {
+    .cccid = sqe->cid, .datal = cpu_to_le32 (bytes),
+  };
+
+  for (uint32_t i = 0; i < bytes; i++)
+    data[i] = pattern (le64_to_cpu (sqe->slba), i);
+  tcp_make_hdr (&pdu.hdr, NVME_TCP_C2H_DATA,
+                NVME_TCP_F_DATA_LAST | NVME_TCP_F_DATA_SUCCESS, bytes,
+                &agreed);
+  write_all (&pdu, sizeof pdu);
+  write_all (data, bytes);
+}
+
+static void
+answer_rsp (uint16_t cid)
+{
+  struct nvme_tcp_rsp rsp = { .cqe = { .cid = cid } };
+
+  tcp_make_hdr (&rsp.hdr, NVME_TCP_RSP, 0, 0, &agreed);
+  write_all (&rsp, sizeof rsp);
+}
+
+static void
+answer (const union nvme_tcp_pdu *pdu)
+{
+  const struct nvme_rw_sqe *sqe = &pdu->cmd.sqe.rw;
+  struct nvme_tcp_icresp icresp = {
+    .hdr = { .type = NVME_TCP_ICRESP, .hlen = sizeof icresp,
+             .plen = cpu_to_le32 (sizeof icresp) },
+    .maxh2cdata = cpu_to_le32 (8192),
+  };
+  struct nvme_tcp_r2t r2t = { .cccid = sqe->cid, .r2tl = sqe->dptr.length };
+
+  if (pdu->hdr.type == NVME_TCP_ICREQ)
+    write_all (&icresp, sizeof icresp);
+  else if (pdu->hdr.type == NVME_TCP_H2C_DATA)
+    answer_rsp (pdu->data.cccid);
+  else if (sqe->opcode == nvme_cmd_read)
+    answer_read (sqe);
+  else if (sqe->opcode == nvme_cmd_write &&
+           sqe->dptr.type == NVME_SGL_TRANSPORT) {
+    tcp_make_hdr (&r2t.hdr, NVME_TCP_R2T, 0, 0, &agreed);
+    write_all (&r2t, sizeof r2t);
+  } else
+    answer_rsp (sqe->cid);
+}
+
+/* Answers any of those that wait. */
+static void *
+writer_main (void *arg)
+{
+  unsigned seed = 1;
+
+  pthread_mutex_lock (&peer.lock);
+  for (;;) {
+    union nvme_tcp_pdu pdu;
+    unsigned i;
+
+    while (peer.nr_todo == 0 && !peer.end)
+      pthread_cond_wait (&peer.cond, &peer.lock);
+    if (peer.nr_todo == 0)
+      break;
+    i = (unsigned) rand_r (&seed) % peer.nr_todo;
+    pdu = peer.todo[i];
+    peer.todo[i] = peer.todo[--peer.nr_todo];
+    pthread_mutex_unlock (&peer.lock);
+    answer (&pdu);
+    pthread_mutex_lock (&peer.lock);
+  }
+  pthread_mutex_unlock (&peer.lock);
+  return NULL;
+}
+
+/* --- the queue ---------------------------------------------------------- */
+
+static struct queue *queue;
+static _Atomic unsigned nr_lost;
+
+static void
+lost (void *opaque, struct queue *q)
+{
+  nr_lost++;
+}
+
+static void
+start (bool mute, uint32_t timeout_ms)
+{
+  const struct tcp_queue_params tcp = { .qid = 1, .depth = DEPTH };
+  const struct queue_params params = { .timeout_ms = timeout_ms,
+                                       .lost = lost };
+  int fds[2], bytes = 4608;
+
+  assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), 0);
+  for (int i = 0; i < 2; i++)
+    setsockopt (fds[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+  memset (&peer, 0, sizeof peer);
+  peer.fd = fds[1];
+  peer.mute = mute;
+  pthread_mutex_init (&peer.lock, NULL);
+  pthread_cond_init (&peer.cond, NULL);
+  pthread_create (&peer.reader, NULL, reader_main, NULL);
+  pthread_create (&peer.writer, NULL, writer_main, NULL);
+
+  nr_lost = 0;
+  queue = queue_create (tcp_queue_create (stream_from_socket (fds[0]), &tcp),
+                        &params);
+  assert_non_null (queue);
+  while (!queue_transport (queue)->ready) {
+    struct pollfd fd = { .fd = fds[0], .events = POLLIN };
+
+    queue_pump (queue, clock_now_ms ());
+    if (!queue_transport (queue)->ready)
+      poll (&fd, 1, 1000);
+  }
+  queue_lock (queue);
+  queue_transport (queue)->sqflow_disabled = true;
+  queue_transport (queue)->in_capsule_bytes = 1000;
+  queue_unlock (queue);
+}
+
+static void
+stop (void)
+{
+  queue_fail (queue, ESHUTDOWN, "over");
+  assert_int_equal (nr_lost, 1);
+  pthread_join (peer.reader, NULL);
+  pthread_join (peer.writer, NULL);
+  assert_false (peer.damaged);
+  queue_destroy (queue);
+  close (peer.fd);
+}
+
+/* --- synchronous callers ------------------------------------------------ */
+
+struct caller {
+  struct request request;       /* first member */
+  struct waiter waiter;
+  uint8_t buf[DATA_BYTES];
+  pthread_t thread;
+  unsigned seed;
+  unsigned rounds;
+  int error;                    /* of the last request */
+  uint64_t took_ms;
+};
+
+static void
+caller_done (struct request *request)
+{
+  waiter_finish_locked (queue, &((struct caller *) request)->waiter);
+}
+
+/* One request and its wait. */
+static int
+call (struct caller *caller, uint8_t opcode, uint64_t slba, uint32_t bytes)
+{
+  struct transport_request *t = &caller->request.transport;
+  int r;
+
+  memset (&t->sqe, 0, sizeof t->sqe);
+  t->sqe.rw.opcode = opcode;
+  t->sqe.rw.slba = cpu_to_le64 (slba);
+  t->data = opcode == nvme_cmd_read ? TRANSPORT_FROM_CONTROLLER :
+    opcode == nvme_cmd_write ? TRANSPORT_TO_CONTROLLER : TRANSPORT_NO_DATA;
+  t->iov = (struct iovec) { .iov_base = caller->buf, .iov_len = bytes };
+  if (t->data == TRANSPORT_NO_DATA)
+    t->iov.iov_len = 0;
+  caller->request.done = caller_done;
+  memset (&caller->waiter, 0, sizeof caller->waiter);
+  queue_lock (queue);
+  queue_set_now_locked (queue, clock_now_ms ());
+  r = queue_submit_locked (queue, &caller->request, true);
+  if (r < 0) {
+    queue_unlock (queue);
+    return -r;
+  }
+  queue_wait_locked_unlock (queue, &caller->waiter);
+  return t->error ? t->error : nvme_cqe_status (&t->cqe);
+}
+
+static void *
+caller_main (void *arg)
+{
+  struct caller *caller = arg;
+  uint64_t begin_ms = clock_now_ms ();
+
+  for (unsigned i = 0; i < caller->rounds && caller->error == 0; i++) {
+    uint32_t bytes = 1 + (uint32_t) rand_r (&caller->seed) % DATA_BYTES;
+    uint64_t slba = (uint64_t) rand_r (&caller->seed);
+
+    if (rand_r (&caller->seed) & 1)
+      bytes = 1 + bytes % 2000;
+    switch (rand_r (&caller->seed) % 5) {
+    case 0: case 1:
+      memset (caller->buf, 0x55, sizeof caller->buf);
+      caller->error = call (caller, nvme_cmd_read, slba, bytes);
+      for (uint32_t k = 0; k < bytes && caller->error == 0; k++)
+        if (caller->buf[k] != pattern (slba, k))
+          caller->error = EILSEQ;
+      break;
+    case 2: case 3:
+      for (uint32_t k = 0; k < bytes; k++)
+        caller->buf[k] = pattern (slba, k);
+      caller->error = call (caller, nvme_cmd_write, slba, bytes);
+      break;
+    default:
+      caller->error = call (caller, nvme_cmd_flush, 0, 0);
+      break;
+    }
+  }
+  caller->took_ms = clock_now_ms () - begin_ms;
+  return NULL;
+}
+
+static struct caller callers[NR_THREADS];
+
+static void
+start_callers (unsigned rounds)
+{
+  for (unsigned i = 0; i < NR_THREADS; i++) {
+    callers[i].seed = i + 1;
+    callers[i].rounds = rounds;
+    callers[i].error = 0;
+    pthread_create (&callers[i].thread, NULL, caller_main, &callers[i]);
+  }
+}
+
+static void
+join_callers (void)
+{
+  for (unsigned i = 0; i < NR_THREADS; i++)
+    pthread_join (callers[i].thread, NULL);
+}
+
+/* --- tests -------------------------------------------------------------- */
+
+static void
+test_many_threads (void **state)
+{
+  start (false, 60000);
+  start_callers (ROUNDS);
+  join_callers ();
+  for (unsigned i = 0; i < NR_THREADS; i++)
+    assert_int_equal (callers[i].error, 0);
+  stop ();
+}
+
+static void
+test_lone_thread (void **state)
+{
+  start (false, 60000);
+  callers[0].seed = 7;
+  callers[0].rounds = ROUNDS;
+  callers[0].error = 0;
+  caller_main (&callers[0]);
+  assert_int_equal (callers[0].error, 0);
+  stop ();
+}
+
+/* Another thread ends the queue: all come back, those who wait for a slot
+ * too, and say the same. */
+static void
+test_failure_ends_all_waits (void **state)
+{
+  start (true, 60000);
+  start_callers (ROUNDS);
+  queue_fail (queue, ESHUTDOWN, "interrupted");
+  join_callers ();
+  for (unsigned i = 0; i < NR_THREADS; i++)
+    assert_int_equal (callers[i].error, ESHUTDOWN);
+  stop ();
+}
+
+static void
+test_failure_in_the_middle (void **state)
+{
+  for (unsigned i = 0; i < 10; i++) {
+    start (false, 60000);
+    start_callers (1000000);
+    /* let them come some way */
+    while (queue_received (queue) < 50 * i)
+      sched_yield ();
+    queue_fail (queue, ECONNRESET, "test");
+    join_callers ();
+    for (unsigned k = 0; k < NR_THREADS; k++)
+      assert_int_equal (callers[k].error, ENOTCONN);
+    stop ();
+  }
+}
+
+static void
+test_peer_ends_in_the_middle (void **state)
+{
+  start (false, 60000);
+  start_callers (1000000);
+  while (queue_received (queue) < 300)
+    sched_yield ();
+  shutdown (peer.fd, SHUT_RDWR);
+  join_callers ();
+  for (unsigned k = 0; k < NR_THREADS; k++)
+    assert_int_equal (callers[k].error, ENOTCONN);
+  stop ();
+}
+
+static void
+test_timeout (void **state)
+{
+  unsigned nr_timed_out = 0;
+
+  start (true, 200);
+  start_callers (1);
+  join_callers ();
+  for (unsigned i = 0; i < NR_THREADS; i++) {
+    assert_true (callers[i].error == ETIMEDOUT ||
+                 callers[i].error == ENOTCONN);
+    nr_timed_out += callers[i].error == ETIMEDOUT;
+    assert_true (callers[i].took_ms < 30000);
+  }
+  assert_true (nr_timed_out > 0);
+  stop ();
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_lone_thread),
+    cmocka_unit_test (test_many_threads),
+    cmocka_unit_test (test_failure_ends_all_waits),
+    cmocka_unit_test (test_failure_in_the_middle),
+    cmocka_unit_test (test_peer_ends_in_the_middle),
+    cmocka_unit_test (test_timeout),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
