@@ -3,6 +3,7 @@ if HAVE_CMOCKA
 
 target_tests = \
 	tests/unit/target \
+	tests/unit/target-fence \
 	tests/unit/tcp-malformed
 check_PROGRAMS += $(target_tests)
 TESTS += $(target_tests)
@@ -19,6 +20,10 @@ libserver_fixture_la_LIBADD = libtransport.la libtarget.la libengine.la \
 tests_unit_target_SOURCES = tests/unit/target.c
 tests_unit_target_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(UUID_CFLAGS)
 tests_unit_target_LDADD = libserver-fixture.la $(UUID_LIBS)
+
+tests_unit_target_fence_SOURCES = tests/unit/target-fence.c
+tests_unit_target_fence_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_target_fence_LDADD = libserver-fixture.la
 
 tests_unit_tcp_malformed_SOURCES = tests/unit/tcp-malformed.c
 tests_unit_tcp_malformed_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The life of controllers: what kills one, what waits for it, and that no
+ * Connect of its host overtakes a write that the engine still has.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/unit/server-fixture.h"
+
+static struct server server;
+
+static int
+setup (void **state)
+{
+  server_start (&server, &(struct server_options) { 0 });
+  return 0;
+}
+
+static int
+teardown (void **state)
+{
+  server_stop (&server);
+  return 0;
+}
+
+static void
+each_nothing (void *opaque, const struct subsystem_host *host)
+{
+}
+
+static unsigned
+nr_attached (void)
+{
+  return subsystem_each_host (server.subsystem, each_nothing, NULL);
+}
+
+static uint8_t block[512];
+
+/* A write that the engine has and keeps. */
+static void
+begin_held_write (struct host *io)
+{
+  union nvme_command sqe = { .rw = host_rw (nvme_cmd_write, 0, 1) };
+
+  server_hold_writes (&server);
+  host_begin (io, &sqe, HOST_IN_CAPSULE, block, sizeof block);
+  WAIT_UNTIL (server_held_writes () == 1);
+}
+
+/* A new host of this identity sends Connect; the answer is not read. */
+static void
+begin_connect (struct host *host, uint8_t hostid)
+{
+  union nvme_command command;
+  struct nvmf_connect_data data;
+
+  host_open (host, &server, 0);
+  host->hostid = hostid;
+  host_connect_prepare (host, &server, 0, &command.connect, &data);
+  host_begin (host, &command, HOST_IN_CAPSULE, &data, sizeof data);
+}
+
+static bool
+has_answer (struct host *host, unsigned ms)
+{
+  uint8_t byte;
+
+  for (unsigned i = 0; i < ms; i++) {
+    if (recv (host->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
+      return true;
+    fixture_nap ();
+  }
+  return false;
+}
+
+static uint16_t
+read_status (struct host *host)
+{
+  union nvme_tcp_pdu pdu;
+
+  host_read_pdu (host, &pdu, NULL, 0);
+  assert_int_equal (pdu.hdr.type, NVME_TCP_RSP);
+  return nvme_cqe_status (&pdu.rsp.cqe);
+}
+
+/* --- what kills a controller ---------------------------------------------------- */
+
+/* Its other connections end with the first. */
+static void
+test_io_connection_closes (void **state)
+{
+  struct host admin, io;
+
+  host_attach (&admin, &io, &server, 0);
+  assert_int_equal (nr_attached (), 1);
+  host_close (&io);
+  host_expect_end (&admin);
+  host_close (&admin);
+  WAIT_UNTIL (nr_attached () == 0);
+}
+
+static void
+test_admin_connection_closes (void **state)
+{
+  struct host admin, io;
+
+  host_attach (&admin, &io, &server, 0);
+  host_close (&admin);
+  host_expect_end (&io);
+  host_close (&io);
+  WAIT_UNTIL (nr_attached () == 0);
+}
+
+static struct host
+keep_alive_host (uint32_t kato_ms)
+{
+  struct nvmf_connect_sqe sqe;
+  struct nvmf_connect_data data;
+  struct nvme_cqe cqe;
+  struct host host;
+
+  host_open (&host, &server, 0);
+  host_connect_prepare (&host, &server, 0, &sqe, &data);
+  sqe.kato_ms = cpu_to_le32 (kato_ms);
+  cqe = host_connect_with (&host, &sqe, &data);
+  assert_int_equal (nvme_cqe_status (&cqe), 0);
+  return host;
+}
+
+/* Silence kills, any traffic keeps alive. */
+static void
+test_keep_alive (void **state)
+{
+  struct host silent = keep_alive_host (1000);
+  struct host busy = keep_alive_host (1000);
+  struct host none = keep_alive_host (0);
+
+  do {
+    host_property_get (&busy, NVME_REG_CSTS, false);
+    fixture_nap ();
+  } while (nr_attached () == 3);
+  host_expect_end (&silent);
+  host_property_get (&none, NVME_REG_CSTS, false);
+  host_property_get (&busy, NVME_REG_CSTS, false);
+  host_close (&silent);
+  host_close (&busy);
+  host_close (&none);
+}
+
+/* --- CC ------------------------------------------------------------------------- */
+
+/* CSTS tells when the I/O queues are drained, and the admin queue lives. */
+static void
+test_shutdown (void **state)
+{
+  struct host admin, io;
+
+  host_attach (&admin, &io, &server, 0);
+  begin_held_write (&io);
+  assert_int_equal (host_property_set (&admin, NVME_REG_CC,
+                                       HOST_CC_ENABLE | 1 << 14), 0);
+  assert_int_equal (NVME_CSTS_SHST (host_property_get (&admin, NVME_REG_CSTS,
+                                                       false)),
+                    NVME_CSTS_SHST_OCCUR);
+  server_release_writes ();
+  WAIT_UNTIL (NVME_CSTS_SHST (host_property_get (&admin, NVME_REG_CSTS,
+                                                 false))
+              == NVME_CSTS_SHST_CMPLT);
+  /* The write was answered before its connection closed. */
+  assert_int_equal (read_status (&io), 0);
+  host_expect_end (&io);
+  host_close (&io);
+  host_close (&admin);
+}
+
+static void
+test_disable_and_enable (void **state)
+{
+  struct host admin, io;
+
+  host_attach (&admin, &io, &server, 0);
+  assert_int_equal (host_property_set (&admin, NVME_REG_CC,
+                                       HOST_CC_ENABLE & ~1u), 0);
+  host_expect_end (&io);
+  host_close (&io);
+  WAIT_UNTIL (host_property_get (&admin, NVME_REG_CSTS, false) == 0);
+  assert_int_equal (host_property_set (&admin, NVME_REG_CC, HOST_CC_ENABLE),
+                    0);
+  assert_int_equal (host_property_get (&admin, NVME_REG_CSTS, false), 1);
+  host_open (&io, &server, 0);
+  io.cntlid = admin.cntlid;
+  host_connect (&io, &server, 1);
+  host_close (&io);
+  host_close (&admin);
+}
+
+/* --- the barrier ----------------------------------------------------------------- */
+
+/* The host comes back while a write of its old controller is still in the
+ * engine: it is admitted when that is over, and not before. */
+static void
+test_connect_waits_for_write (void **state)
+{
+  struct host admin, io, again, other;
+
+  host_attach (&admin, &io, &server, 0);
+  begin_held_write (&io);
+  host_close (&io);
+  host_expect_end (&admin);
+  host_close (&admin);
+  begin_connect (&again, 1);
+  assert_false (has_answer (&again, 300));
+
+  /* Another host does not wait for it. */
+  begin_connect (&other, 2);
+  assert_int_equal (read_status (&other), 0);
+  assert_false (has_answer (&again, 50));
+  server_release_writes ();
+  assert_int_equal (read_status (&again), 0);
+  host_close (&again);
+  host_close (&other);
+}
+
+/* It does not wait for what lives: two controllers of one host. */
+static void
+test_live_is_untouched (void **state)
+{
+  struct host admin, io, second;
+
+  host_attach (&admin, &io, &server, 0);
+  begin_held_write (&io);
+  begin_connect (&second, 1);
+  assert_int_equal (read_status (&second), 0);
+  server_release_writes ();
+  assert_int_equal (read_status (&io), 0);
+  host_close (&second);
+  host_close (&io);
+  host_close (&admin);
+}
+
+/* After ten seconds: Controller Busy, and a retry is allowed. */
+static void
+test_connect_gives_up (void **state)
+{
+  struct host admin, io, again;
+  struct nvmf_connect_sqe sqe;
+  struct nvmf_connect_data data;
+  struct nvme_cqe cqe;
+
+  host_attach (&admin, &io, &server, 0);
+  begin_held_write (&io);
+  host_close (&io);
+  host_expect_end (&admin);
+  host_close (&admin);
+  begin_connect (&again, 1);
+  assert_true (has_answer (&again, 30000));
+  assert_int_equal (read_status (&again),
+                    STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY));
+  server_release_writes ();
+  WAIT_UNTIL (nr_attached () == 0);
+  host_connect_prepare (&again, &server, 0, &sqe, &data);
+  cqe = host_connect_with (&again, &sqe, &data);
+  assert_int_equal (nvme_cqe_status (&cqe), 0);
+  host_close (&again);
+}
+
+/* Who waits may leave. */
+static void
+test_waiting_host_leaves (void **state)
+{
+  struct host admin, io, again;
+
+  host_attach (&admin, &io, &server, 0);
+  begin_held_write (&io);
+  host_close (&io);
+  host_expect_end (&admin);
+  host_close (&admin);
+  begin_connect (&again, 1);
+  assert_false (has_answer (&again, 100));
+  host_close (&again);
+  WAIT_UNTIL (transport_connections () == 1);
+  server_release_writes ();
+  WAIT_UNTIL (transport_connections () == 0);
+  assert_int_equal (nr_attached (), 0);
+}
+
+/* --- control's side --------------------------------------------------------------- */
+
+static void
+test_busy_volume (void **state)
+{
+  struct host admin, io;
+  struct error err;
+
+  host_attach (&admin, &io, &server, 0);
+  assert_int_equal (subsystem_remove (server.subsystem, &err), -EBUSY);
+  assert_non_null (strstr (err.message, "nqn.2014-08.org.example:host"));
+  assert_int_equal (subsystem_bar (server.subsystem, &err), -EBUSY);
+
+  /* Dead is still busy while the engine has something. */
+  begin_held_write (&io);
+  host_close (&io);
+  host_expect_end (&admin);
+  host_close (&admin);
+  assert_int_equal (subsystem_bar (server.subsystem, &err), -EBUSY);
+  server_release_writes ();
+  WAIT_UNTIL (nr_attached () == 0);
+  assert_int_equal (subsystem_bar (server.subsystem, &err), 0);
+}
+
+static void
+test_barred (void **state)
+{
+  struct error err;
+  struct host host;
+
+  assert_int_equal (subsystem_bar (server.subsystem, &err), 0);
+  assert_int_equal (subsystem_bar (server.subsystem, &err), -EBUSY);
+  begin_connect (&host, 1);
+  assert_int_equal (read_status (&host),
+                    STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY));
+  subsystem_unbar (server.subsystem);
+  host_close (&host);
+  begin_connect (&host, 1);
+  assert_int_equal (read_status (&host), 0);
+  host_close (&host);
+}
+
+static void
+check_host (void *opaque, const struct subsystem_host *host)
+{
+  const struct host *admin = opaque;
+
+  assert_string_equal (host->hostnqn, "nqn.2014-08.org.example:host");
+  assert_memory_equal (host->address, "tcp://127.0.0.1:", 16);
+  assert_int_equal (host->cntlid, admin->cntlid);
+  assert_int_equal (host->nr_io_queues, 1);
+  assert_in_range (host->since_s, time (NULL) - 60, time (NULL) + 1);
+}
+
+static void
+test_each_host (void **state)
+{
+  struct host admin, io;
+
+  host_attach (&admin, &io, &server, 0);
+  assert_int_equal (subsystem_each_host (server.subsystem, check_host,
+                                         &admin), 1);
+  host_close (&io);
+  host_close (&admin);
+}
+
+/* The server stops: commands in flight are answered, connections of every
+ * kind end, new hosts are turned away. */
+static void
+test_drain (void **state)
+{
+  struct host admin, io, connected, silent;
+
+  host_attach (&admin, &io, &server, 0);
+  host_open (&connected, &server, 0);
+  host_dial (&silent, &server);
+  WAIT_UNTIL (transport_connections () == 4);
+  begin_held_write (&io);
+  target_drain (server.target);
+  host_expect_end (&admin);
+  host_expect_end (&connected);
+  host_expect_end (&silent);
+  server_release_writes ();
+  assert_int_equal (read_status (&io), 0);
+  host_expect_end (&io);
+  transport_drain ();
+  assert_int_equal (transport_connections (), 0);
+  host_close (&admin);
+  host_close (&io);
+  host_close (&connected);
+  host_close (&silent);
+  host_dial (&silent, &server);
+  host_expect_end (&silent);
+  host_close (&silent);
+}
+
+static void
+test_add_and_remove (void **state)
+{
+  struct engine_volume *volume;
+  struct subsystem *subsystem;
+  struct error err;
+
+  assert_int_equal (engine_ram.volume_create (server.pool, "more", 1 << 20,
+                                              512, &err), 0);
+  assert_int_equal (engine_ram.volume_open (server.pool, "more", &volume,
+                                            &err), 0);
+  assert_int_equal (subsystem_add (server.target, volume, &subsystem, &err),
+                    0);
+  assert_int_equal (subsystem_add (server.target, volume, &subsystem, &err),
+                    -EEXIST);
+  assert_int_equal (subsystem_remove (subsystem, &err), 0);
+  engine_ram.volume_close (volume);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown (name, setup, teardown)
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    TEST (test_io_connection_closes),
+    TEST (test_admin_connection_closes),
+    TEST (test_keep_alive),
+    TEST (test_shutdown),
+    TEST (test_disable_and_enable),
+    TEST (test_connect_waits_for_write),
+    TEST (test_live_is_untouched),
+    TEST (test_connect_gives_up),
+    TEST (test_waiting_host_leaves),
+    TEST (test_busy_volume),
+    TEST (test_barred),
+    TEST (test_each_host),
+    TEST (test_drain),
+    TEST (test_add_and_remove),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
