@@ -2,6 +2,49 @@
 /*
  * The server's listeners and connections.  Transport and target meet in
  * target.h; main and control only start and stop listeners.
+ *
+ * How each transport fills target.h's contract; the verbs side was written
+ * down to see that nothing in target.h is about TCP:
+ *
+ *                   TCP                            verbs
+ *  target_queue     a stream                       a queue pair
+ *  target_command   in a request of the reactor's  in a request of the
+ *                   pool                           device's shared receive
+ *                                                  queue, with its capsule
+ *  queue_init       after accept                   on CONNECT_REQUEST: QID and
+ *                                                  HSQSIZE of the private data
+ *                                                  are kept and compared with
+ *                                                  those of Connect, once LIVE
+ *  queue_heard      each receive                   each receive completion
+ *  queue_limit      before a request is taken      before prepare: the capsule
+ *                                                  is in an SRQ buffer already,
+ *                                                  which is reposted
+ *  prepare          SGL 5Ah (transport) or 01h     SGL keyed (its 24-bit
+ *                   (in the capsule)               length), or 01h
+ *  its 0            buffer, then R2T               registered buffer, then
+ *                                                  RDMA READ of addr, rkey
+ *  execute          last H2CData is here           READ completion
+ *  fail             data digest wrong              READ failed
+ *  complete         C2HData and response, or only  RDMA WRITE of result_bytes
+ *                   C2HData with SUCCESS           chained to SEND, or SEND
+ *                                                  WITH INV of rkey where the
+ *                                                  descriptor asks for it
+ *  done             all of it was sent             SEND completion (a WRITE
+ *                                                  before it is then over);
+ *                                                  repost to the SRQ
+ *  ops->close       flush, then close              drain the send queue, then
+ *                                                  rdma_disconnect
+ *  disconnected     stream closed                  DISCONNECTED; READs and SENDs
+ *                                                  in flight end as flushed
+ *                                                  work and lead to done
+ *  buffers          aligned memory of the pool     the same classes, registered
+ *                                                  once per device
+ *  in the ops       SGLS 21, 20; 16 KiB            SGLS 2 (keyed), 20; what the
+ *                                                  SRQ's buffers hold
+ *
+ * Both: a command's buffer belongs to the transport and stays in place until
+ * complete (and until done when data are sent from it), even when the
+ * connection is long gone: the engine may be writing from it.
  */
 #ifndef QBD_SERVER_TRANSPORT_H
 #define QBD_SERVER_TRANSPORT_H

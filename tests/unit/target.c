@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <uuid/uuid.h>
 
@@ -607,6 +608,31 @@ test_discovery (void **state)
   host_close (&host);
 }
 
+/* A Unix portal is shown to those who came by it. */
+static void
+test_discovery_unix (void **state)
+{
+  struct {
+    struct nvmf_discovery_log header;
+    struct nvmf_disc_log_entry entry;
+  } log;
+  char path[64], uri[80];
+  struct host host;
+
+  snprintf (path, sizeof path, "/tmp/qbd-unit-%ld.sock", (long) getpid ());
+  snprintf (uri, sizeof uri, "unix://%s", path);
+  server_start (&server, &(struct server_options) { .listen = uri });
+  discovery_attach (&host);
+  assert_int_equal (get_log (&host, 0x70, 0, &log, sizeof log), 0);
+  assert_int_equal (log.entry.trtype, NVMF_TRTYPE_TCP);
+  assert_int_equal (log.entry.adrfam, NVMF_ADDR_FAMILY_LOOP);
+  assert_string_equal (log.entry.traddr, path);
+  assert_string_equal (log.entry.trsvcid, "");
+  host_close (&host);
+  server_stop (&server);
+  assert_int_equal (access (path, F_OK), -1);
+}
+
 static void
 test_discovery_controller (void **state)
 {
@@ -1149,6 +1175,7 @@ main (void)
     TEST (test_logs),
     TEST (test_log_refusals),
     TEST_BARE (test_discovery),
+    cmocka_unit_test (test_discovery_unix),
     TEST_BARE (test_discovery_controller),
     TEST (test_nr_queues),
     TEST (test_features),

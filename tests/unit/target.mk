@@ -2,11 +2,16 @@
 if HAVE_CMOCKA
 
 target_tests = \
+	tests/unit/command-check \
 	tests/unit/target \
 	tests/unit/target-fence \
 	tests/unit/tcp-malformed
 check_PROGRAMS += $(target_tests)
 TESTS += $(target_tests)
+
+tests_unit_command_check_SOURCES = tests/unit/command-check.c
+tests_unit_command_check_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_command_check_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
 check_LTLIBRARIES += libserver-fixture.la
 libserver_fixture_la_SOURCES = \
