@@ -9,6 +9,7 @@ SH_TESTS += tests/cli-volumes.sh
 SH_TESTS += tests/control-api.sh
 SH_TESTS += tests/control-concurrent.sh
 SH_TESTS += tests/server-config.sh
+SH_TESTS += tests/server-damaged.sh
 SH_TESTS += tests/server-kill-changes.sh
 SH_TESTS += tests/server-options.sh
 SH_TESTS += tests/server-read-only.sh

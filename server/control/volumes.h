@@ -65,8 +65,6 @@ void volumes_stat_pools (struct volumes *volumes,
 
 /* --- volumes: name is POOL/VOL --- */
 
-struct volume;
-
 struct volume_info {
   const char *pool;             /* these pointers: until each returns */
   const char *name;
