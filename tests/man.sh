@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # The sources of the manual are valid POD.
 source "${0%/*}/functions.sh"

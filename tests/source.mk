@@ -2,6 +2,8 @@
 #
 # Tests of the source tree and the build tree.
 SH_TESTS += tests/comment-header.sh
+SH_TESTS += tests/help.sh
 SH_TESTS += tests/include-direction.sh
+SH_TESTS += tests/man.sh
 SH_TESTS += tests/run-nbdkit.sh
 SH_TESTS += tests/sparse.sh

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# --help and the manual list the same options and parameters.
+source "${0%/*}/functions.sh"
+
+options ()                      # --words of standard input
+{
+    grep -oE -- '--[a-z][a-z-]+' | sort -u
+}
+
+items ()                        # of the POD $1: options, or what $2 matches
+{
+    sed -n 's/^=item \(B<\|\[B<\)//p' "$srcdir/man/$1.pod" |
+        grep -oE -- "${2:---[a-z][a-z-]+}" | sort -u
+}
+
+same ()
+{
+    test -s "$tmp/help" || fail "$1: --help shows no option"
+    diff -u "$tmp/help" "$tmp/manual" || fail "$1: --help and manual differ"
+}
+
+qbd-server --help | options >"$tmp/help"
+items qbd-server >"$tmp/manual"
+same qbd-server
+
+{ qbd --help
+  for command in create info ls pools resize rm status; do
+      qbd $command --help
+  done; } | options >"$tmp/help"
+items qbd >"$tmp/manual"
+same qbd
+
+nbdkit qbd --help | grep -oE '^[a-z_]+=' | sort -u >"$tmp/help"
+items nbdkit-qbd-plugin '^[a-z_]+=' >"$tmp/manual"
+same nbdkit-qbd-plugin

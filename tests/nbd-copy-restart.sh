@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What was flushed is there after server and nbdkit were started anew.
+source "${0%/*}/functions.sh"
+make_filesystem "$tmp/in" 32M
+start_volume 32M
+start_nbdkit qbd volume=demo/disk
+nbdcopy --flush "$tmp/in" "$uri"
+stop_nbdkit
+stop_server
+start_server --pool "demo=file:$tmp/pool"
+start_nbdkit qbd volume=demo/disk
+nbdcopy "$uri" "$tmp/out"
+cmp "$tmp/in" "$tmp/out"
