@@ -83,7 +83,6 @@ struct target_queue;
 struct target_command;
 
 struct target_transport_ops {
-  const char *name;                     /* "tcp" */
   uint8_t trtype;                       /* NVMF_TRTYPE_* */
   uint32_t in_capsule_bytes;            /* for IOCCSZ, I/O queues */
   uint32_t sgls;                        /* Identify Controller SGLS */

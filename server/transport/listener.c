@@ -33,6 +33,7 @@ struct listener {
   /* reactor 0's */
   struct reactor_watch watch;
   struct reactor_timer retry;
+  bool paused;                          /* and said so */
   unsigned next_reactor;
 };
 
@@ -159,9 +160,11 @@ pause_accepting (struct listener *listener, int error)
   struct reactor *reactor = listener->reactors[0];
   char text[ADDRESS_TEXT_MAX];
 
-  log_warning ("accept: %s: %s; raise the limit on open files",
-               address_format (&listener->address, text, sizeof text),
-               strerror (error));
+  if (!listener->paused)
+    log_warning ("accept: %s: %s; raise the limit on open files",
+                 address_format (&listener->address, text, sizeof text),
+                 strerror (error));
+  listener->paused = true;
   reactor_watch_remove (reactor, &listener->watch);
   reactor_timer_arm (reactor, &listener->retry,
                      reactor_now_ms (reactor) + RETRY_MS);
@@ -179,8 +182,10 @@ accept_ready (struct reactor_watch *watch, uint32_t epoll_events)
     int fd = accept4 (watch->fd, (struct sockaddr *) &peer, &peer_len,
                       SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-    if (fd >= 0)
+    if (fd >= 0) {
+      listener->paused = false;
       hand_over (listener, fd, &peer, peer_len);
+    }
     else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS
              || errno == ENOMEM) {
       pause_accepting (listener, errno);

@@ -160,9 +160,11 @@ tcp_lost (struct tcp_connection *connection, const char *reason)
 void
 tcp_check_closed (struct tcp_connection *connection)
 {
-  if (connection->state == TCP_CLOSING
-      && TAILQ_EMPTY (&connection->requests)
-      && TAILQ_EMPTY (&connection->output))
+  bool over =
+    connection->state == TCP_CLOSING ? TAILQ_EMPTY (&connection->requests)
+    : connection->state == TCP_TERM && connection->ended;
+
+  if (over && TAILQ_EMPTY (&connection->output))
     close_now (connection);
 }
 
@@ -245,7 +247,6 @@ ops_close (struct target_queue *queue)
 }
 
 static const struct target_transport_ops tcp_target_ops = {
-  .name = "tcp",
   .trtype = NVMF_TRTYPE_TCP,
   .in_capsule_bytes = TCP_IN_CAPSULE_BYTES,
   /* SGLs (bits 1:0), offsets in the capsule, transport descriptors. */

@@ -125,6 +125,7 @@ struct tcp_connection {
   enum tcp_state state;
   unsigned holds;
   bool peer_gone;               /* nothing more will come or be read */
+  bool ended;                   /* TERM: the host's last byte was read */
   struct reactor_watch watch;
   struct reactor_timer limit;
   struct reactor_task again;    /* posted: the turn's budget was used up */

@@ -438,8 +438,11 @@ receive_once (struct tcp_connection *connection, size_t *received)
     return false;
   if (n <= 0) {
     /* A TermReq on its way out is not cut off by who only stopped sending. */
-    if (n < 0 || connection->state != TCP_TERM
-        || TAILQ_EMPTY (&connection->output))
+    if (n == 0 && connection->state == TCP_TERM) {
+      connection->ended = true;
+      tcp_check_closed (connection);
+    }
+    else
       tcp_lost (connection, n == 0 ? "its host closed a connection"
                 : "a connection of its host broke");
     return false;
@@ -463,7 +466,8 @@ tcp_receive (struct tcp_connection *connection)
 {
   size_t turn = 0, n = 0;
 
-  while (parsing (connection) || connection->state == TCP_TERM) {
+  while (parsing (connection)
+         || (connection->state == TCP_TERM && !connection->ended)) {
     if (turn >= TCP_TURN_BYTES) {
       tcp_again (connection);
       return;

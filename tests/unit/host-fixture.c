@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,8 +26,10 @@ dial_tcp (const struct address *address)
     .sin_port = htons ((uint16_t) atoi (address->port)),
     .sin_addr.s_addr = htonl (INADDR_LOOPBACK),
   };
+  const int one = 1;
   int fd = socket (AF_INET, SOCK_STREAM, 0);
 
+  setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   assert_int_equal (connect (fd, (struct sockaddr *) &sin, sizeof sin), 0);
   return fd;
 }

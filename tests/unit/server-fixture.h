@@ -19,7 +19,7 @@
 #include "nvmeof/tcp-check.h"
 #include "server/transport/transport.h"
 
-enum { SERVER_REACTORS = 2, HOST_TIMEOUT_S = 10 };
+enum { SERVER_REACTORS = 2, HOST_TIMEOUT_S = 30 };
 
 /* --- the server --------------------------------------------------------- */
 

@@ -4,7 +4,9 @@
  * field in a TermReq and closes, and serves the next host as before.
  */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -572,6 +574,127 @@ test_never_sends_data (void **state)
   assert_serves ();
 }
 
+/* Connections that say nothing, or nothing more, do not stay. */
+static void
+test_handshake_limits (void **state)
+{
+  struct host silent, idle;
+
+  host_dial (&silent, &server);
+  host_open (&idle, &server, 0);
+  host_expect_end (&silent);
+  host_expect_end (&idle);
+  host_close (&silent);
+  host_close (&idle);
+  assert_serves ();
+}
+
+/* Without a descriptor for it a connection waits, and is served later. */
+static void
+test_out_of_descriptors (void **state)
+{
+  struct rlimit limit, low;
+  union nvme_tcp_pdu pdu;
+  struct host host;
+  int next;
+
+  assert_int_equal (getrlimit (RLIMIT_NOFILE, &limit), 0);
+  WAIT_UNTIL (transport_connections () == 0);
+  next = dup (0);
+  close (next);
+  low = limit;
+  low.rlim_cur = (rlim_t) next + 1;     /* the host's own socket */
+  assert_int_equal (setrlimit (RLIMIT_NOFILE, &low), 0);
+  host_dial (&host, &server);
+  host_send_icreq (&host, 0);
+  for (unsigned i = 0; i < 250; i++)
+    fixture_nap ();
+  assert_int_equal (transport_connections (), 0);
+  assert_int_equal (setrlimit (RLIMIT_NOFILE, &limit), 0);
+  host_read_pdu (&host, &pdu, NULL, 0);
+  assert_int_equal (pdu.hdr.type, NVME_TCP_ICRESP);
+  host_close (&host);
+  assert_serves ();
+}
+
+/* --- chance ------------------------------------------------------------------------- */
+
+/* What a host sends that attaches and does a little of everything, recorded;
+ * returns the bytes. */
+static size_t
+record_session (uint8_t *to, size_t max, bool discovery)
+{
+  static uint8_t data[4096];
+  union nvme_command sqe;
+  struct nvmf_connect_data connect;
+  struct host host = { .hostid = 1 };
+  size_t n = 0;
+  ssize_t r;
+  int pair[2];
+
+  assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  host.fd = pair[0];
+  host.agreed.peer = TCP_PEER_CONTROLLER;
+  host_send_icreq (&host, 0);
+  host_connect_prepare (&host, &server, 0, &sqe.connect, &connect);
+  if (discovery)
+    strcpy (connect.subsysnqn, NVMEOF_DISCOVERY_NQN);
+  host_begin (&host, &sqe, HOST_IN_CAPSULE, &connect, sizeof connect);
+  sqe = (union nvme_command) { .property = {
+    .opcode = nvme_admin_fabrics, .offset = cpu_to_le32 (NVME_REG_CC),
+    .value = cpu_to_le64 (HOST_CC_ENABLE) } };
+  host_begin (&host, &sqe, HOST_NONE, NULL, 0);
+  for (unsigned opcode = 0; opcode < 0x20; opcode++) {
+    sqe = (union nvme_command) { .common = {
+      .opcode = (uint8_t) opcode, .nsid = cpu_to_le32 (1),
+      .cdw10 = cpu_to_le32 (opcode == nvme_admin_get_log_page
+                            ? 0x03ff0070 : 1) } };
+    host_begin (&host, &sqe, opcode & 1 ? HOST_IN_CAPSULE : HOST_READ, data,
+                4096);
+  }
+  shutdown (pair[0], SHUT_WR);
+  while ((r = recv (pair[1], to + n, max - n, 0)) > 0)
+    n += (size_t) r;
+  close (pair[0]);
+  close (pair[1]);
+  return n;
+}
+
+static void
+test_mutations (void **state)
+{
+  static uint8_t good[1 << 18], bad[1 << 18];
+  unsigned seed = 20;
+
+  for (unsigned round = 0; round < 400; round++) {
+    size_t n = record_session (good, sizeof good, round & 1);
+    unsigned flips = 1 + (unsigned) rand_r (&seed) % 8;
+    struct host host;
+
+    memcpy (bad, good, n);
+    for (unsigned i = 0; i < flips; i++) {
+      /* Mostly in the first PDUs, or nothing would get that far. */
+      size_t range = rand_r (&seed) & 1 ? 1400 : n;
+
+      bad[(size_t) rand_r (&seed) % range] ^=
+        (uint8_t) (1u << rand_r (&seed) % 8);
+    }
+    host_dial (&host, &server);
+    /* The server may close in the middle. */
+    for (size_t sent = 0; sent < n;) {
+      ssize_t r = send (host.fd, bad + sent, n - sent, MSG_NOSIGNAL);
+
+      if (r <= 0)
+        break;
+      sent += (size_t) r;
+    }
+    shutdown (host.fd, SHUT_WR);
+    host_expect_end (&host);
+    host_close (&host);
+  }
+  assert_serves ();
+}
+
 int
 main (void)
 {
@@ -596,6 +719,9 @@ main (void)
     cmocka_unit_test (test_before_connect),
     cmocka_unit_test (test_never_reads),
     cmocka_unit_test (test_never_sends_data),
+    cmocka_unit_test (test_handshake_limits),
+    cmocka_unit_test (test_out_of_descriptors),
+    cmocka_unit_test (test_mutations),
   };
 
   return cmocka_run_group_tests (tests, setup, teardown);
