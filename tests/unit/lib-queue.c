@@ -32,7 +32,8 @@ enum {
 
 static struct {
   int fd;
-  bool mute;
+  bool mute;                    /* no answers */
+  _Atomic bool mute_flush;      /* no answers to Flush */
   pthread_t reader, writer;
   pthread_mutex_t lock;
   pthread_cond_t cond;
@@ -133,6 +134,9 @@ reader_main (void *arg)
         continue;
     }
     if (pdu.hdr.type != NVME_TCP_ICREQ && peer.mute)
+      continue;
+    if (pdu.hdr.type == NVME_TCP_CMD && peer.mute_flush &&
+        pdu.cmd.sqe.common.opcode == nvme_cmd_flush)
       continue;
     todo (&pdu);
   }
@@ -406,6 +410,39 @@ test_lone_thread (void **state)
   stop ();
 }
 
+static void *
+flush_main (void *arg)
+{
+  struct caller *caller = arg;
+
+  caller->error = call (caller, nvme_cmd_flush, 0, 0);
+  return NULL;
+}
+
+/* The receiver waits for an answer that does not come, and not for room.
+ * Another thread's send is cut short: the receiver has to send the rest. */
+static void
+test_receiver_sends_what_was_cut_short (void **state)
+{
+  for (unsigned i = 0; i < 50; i++) {
+    start (false, 60000);
+    peer.mute_flush = true;
+    queue_lock (queue);
+    queue_transport (queue)->in_capsule_bytes = DATA_BYTES;
+    queue_unlock (queue);
+    pthread_create (&callers[0].thread, NULL, flush_main, &callers[0]);
+    while (!queue_driven (queue))
+      sched_yield ();
+    for (uint32_t k = 0; k < DATA_BYTES; k++)
+      callers[1].buf[k] = pattern (3, k);
+    assert_int_equal (call (&callers[1], nvme_cmd_write, 3, DATA_BYTES), 0);
+    queue_fail (queue, ECONNRESET, "test");
+    pthread_join (callers[0].thread, NULL);
+    assert_int_equal (callers[0].error, ENOTCONN);
+    stop ();
+  }
+}
+
 /* Another thread ends the queue: all come back, those who wait for a slot
  * too, and say the same. */
 static void
@@ -475,6 +512,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_lone_thread),
     cmocka_unit_test (test_many_threads),
+    cmocka_unit_test (test_receiver_sends_what_was_cut_short),
     cmocka_unit_test (test_failure_ends_all_waits),
     cmocka_unit_test (test_failure_in_the_middle),
     cmocka_unit_test (test_peer_ends_in_the_middle),
