@@ -43,7 +43,8 @@ const char *qbd_version (void);
  *   hostnqn, hostid  default /etc/nvme/hostnqn, /etc/nvme/hostid, else
  *                    derived from the machine id
  *   nr_io_queues     connections for I/O, 1..64, default 1
- *   queue_size       commands in flight per I/O queue, 2..1024, default 128
+ *   queue_size       entries of each I/O queue, 2..1024, default 128; one
+ *                    less are in flight
  *   keep_alive_tmo   seconds, 0 switches keep-alive off, default 5
  *   connect_tmo      seconds for attaching as a whole, default 10
  *   io_tmo           seconds until a command is given up, default 30
@@ -74,7 +75,8 @@ enum {
  * EINVAL the configuration lacks a volume. */
 struct qbd_volume *qbd_open (const struct qbd_config *config, unsigned flags);
 
-/* Waits for requests in flight.  NULL is allowed. */
+/* Waits for requests in flight; done() of asynchronous ones runs inside.
+ * NULL is allowed. */
 void qbd_close (struct qbd_volume *volume);
 
 uint64_t qbd_get_size (struct qbd_volume *volume);        /* bytes */
@@ -151,8 +153,9 @@ int qbd_aio_write_zeroes (struct qbd_volume *volume, struct qbd_aio *aio,
 int qbd_aio_fd (struct qbd_volume *volume);
 
 /* Send, receive, call done().  Waits up to timeout_ms (0: not at all, -1:
- * for ever) for the first completion.  Returns how many were called, -1 on
- * a bad argument.  A lost association is reported through done(). */
+ * for ever) for the first completion, and not at all when nothing is in
+ * flight.  Returns how many were called, -1 when the process has no descriptor
+ * left.  A lost association is reported through done(). */
 int qbd_aio_poll (struct qbd_volume *volume, int timeout_ms);
 
 #ifdef __cplusplus

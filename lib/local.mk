@@ -33,3 +33,6 @@ libqbd_la_LIBADD = libqbd-internal.la libnvmeof.la $(UUID_LIBS)
 libqbd_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined \
 	-Wl,--version-script=$(srcdir)/lib/libqbd.map
 libqbd_la_DEPENDENCIES = libqbd-internal.la libnvmeof.la lib/libqbd.map
+
+EXTRA_DIST += man/libqbd.pod
+man_pages += man/libqbd.3

@@ -381,6 +381,28 @@ test_error_in_the_middle_of_a_write (void **state)
   stop ();
 }
 
+/* An error while solicited data waits to be sent: it stays unsent, because
+ * the command is over for the controller. */
+static void
+test_error_before_solicited_data (void **state)
+{
+  static uint8_t data[8192];
+  struct transport_request a;
+
+  start (0, 0, 4096);
+  queue->in_capsule_bytes = 0;
+  send_capsule (&a, TRANSPORT_TO_CONTROLLER, data, sizeof data);
+  say_r2t (&wire, a.sqe.common.cid, 1, 0, sizeof data);
+  say_rsp (&wire, a.sqe.common.cid, NVME_SC_CAP_EXCEEDED);
+  queue->ops->recv_begin (queue);
+  queue->ops->recv_end (queue, queue->ops->recv (queue));
+  assert_ptr_equal (queue->ops->completed (queue), &a);
+  assert_int_equal (nvme_cqe_status (&a.cqe), NVME_SC_CAP_EXCEEDED);
+  assert_null (drive (queue));
+  assert_true (heard_all (&wire));
+  stop ();
+}
+
 static void
 test_failure_waits_for_send_and_receive (void **state)
 {
@@ -843,6 +865,7 @@ main (void)
     cmocka_unit_test (test_answer_while_sending),
     cmocka_unit_test (test_r2t_while_sending),
     cmocka_unit_test (test_error_in_the_middle_of_a_write),
+    cmocka_unit_test (test_error_before_solicited_data),
     cmocka_unit_test (test_failure_waits_for_send_and_receive),
     cmocka_unit_test (test_wrong_data_digest_fails_its_command),
     cmocka_unit_test (test_success_without_all_data_is_an_error),
