@@ -51,6 +51,10 @@ code_of (sqlite3 *db)
   case SQLITE_BUSY: case SQLITE_LOCKED: return EBUSY;
   case SQLITE_CONSTRAINT: return EEXIST;
   case SQLITE_PERM: case SQLITE_AUTH: return EACCES;
+  case SQLITE_CANTOPEN: case SQLITE_IOERR:
+    /* ENOENT is but of its second attempt, to open what it could not make. */
+    if (sqlite3_system_errno (db) != 0 && sqlite3_system_errno (db) != ENOENT)
+      return sqlite3_system_errno (db);
   }
   return EIO;
 }
@@ -58,13 +62,15 @@ code_of (sqlite3 *db)
 static int
 fail (struct catalogue *c, struct error *err)
 {
-  return error_set (err, code_of (c->db), "catalogue: %s: %s", c->path,
-                    c->db ? sqlite3_errmsg (c->db) : strerror (ENOMEM));
+  int code = code_of (c->db);
+
+  return error_set (err, code, "catalogue: %s: %s", c->path,
+                    c->db && code == EIO ? sqlite3_errmsg (c->db)
+                                         : strerror (code));
 }
 
 static int
-open_db (const char *path, int flags, struct catalogue **ret,
-         struct error *err)
+open_db (const char *path, struct catalogue **ret, struct error *err)
 {
   struct catalogue *c = calloc (1, sizeof *c);
   int r;
@@ -75,8 +81,8 @@ open_db (const char *path, int flags, struct catalogue **ret,
                       strerror (ENOMEM));
   }
   if (sqlite3_open_v2 (path, &c->db, SQLITE_OPEN_READWRITE |
-                       SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW | flags,
-                       NULL) != SQLITE_OK ||
+                       SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW, NULL)
+        != SQLITE_OK ||
       sqlite3_busy_timeout (c->db, CATALOGUE_BUSY_MS) != SQLITE_OK ||
       sqlite3_exec (c->db, "PRAGMA journal_mode=DELETE;"
                     "PRAGMA synchronous=EXTRA;", NULL, NULL, NULL)
@@ -190,7 +196,7 @@ catalogue_create (const char *path, struct error *err)
   struct catalogue *c;
   int r;
 
-  r = open_db (path, SQLITE_OPEN_CREATE, &c, err);
+  r = open_db (path, &c, err);
   if (r < 0)
     return r;
   r = write_schema (c, err);
@@ -244,7 +250,7 @@ catalogue_open (const char *path, struct catalogue **catalogue,
   struct catalogue *c;
   int r;
 
-  r = open_db (path, 0, &c, err);
+  r = open_db (path, &c, err);
   if (r < 0)
     return r;
   r = check_format (c, err);

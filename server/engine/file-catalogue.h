@@ -30,7 +30,7 @@ struct volume_row {
   bool read_only;
 };
 
-/* Makes a catalogue of a new pool; path must not exist. */
+/* Makes a new pool's catalogue of an empty file. */
 int catalogue_create (const char *path, struct error *err);
 
 int catalogue_open (const char *path, struct catalogue **catalogue,

@@ -180,6 +180,7 @@ static int
 make_pool (struct file_pool *pool, struct error *err)
 {
   CLEANUP_FREE char *path = NULL;
+  CLEANUP_CLOSE int fd = -1;
   int r;
 
   if (asprintf (&path, "%s/" CATALOGUE_NEW, pool->path) < 0) {
@@ -192,11 +193,14 @@ make_pool (struct file_pool *pool, struct error *err)
     goto err_errno;
   if (mkdirat (pool->dir_fd, VOLUMES, 0700) < 0 && errno != EEXIST)
     goto err_errno;
+  fd = openat (pool->dir_fd, CATALOGUE_NEW, O_RDWR | O_CREAT | O_EXCL |
+               O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0)
+    goto err_errno;
   r = catalogue_create (path, err);
   if (r < 0)
     return r;
-  if (fchmodat (pool->dir_fd, CATALOGUE_NEW, 0600, 0) < 0 ||
-      fsync (pool->dir_fd) < 0 ||
+  if (fsync (pool->dir_fd) < 0 ||
       renameat (pool->dir_fd, CATALOGUE_NEW, pool->dir_fd, CATALOGUE) < 0 ||
       fsync (pool->dir_fd) < 0)
     goto err_errno;

@@ -103,6 +103,11 @@ threads_start (struct reactor *reactor)
   return 0;
 }
 
+static void
+threads_stop (struct reactor *reactor)
+{
+}
+
 static bool
 threads_take (struct reactor *reactor, struct reactor_file_io *io)
 {
@@ -146,6 +151,7 @@ const struct file_backend file_backend_threads = {
   .create = threads_create,
   .destroy = threads_destroy,
   .start = threads_start,
+  .stop = threads_stop,
   .take = threads_take,
   .push = threads_push,
   .has_done = threads_has_done,

@@ -77,9 +77,19 @@ uring_create (struct reactor *reactor)
   return r;
 }
 
+/* The kernel frees a ring some time after it was closed; what the ring holds
+ * is let go here, so that a file system can be unmounted behind us. */
+static void
+uring_stop (struct reactor *reactor)
+{
+  io_uring_unregister_files (reactor->files.ring);
+}
+
 static void
 uring_destroy (struct reactor *reactor)
 {
+  if (!reactor->started)        /* then any thread may, else only its own */
+    uring_stop (reactor);
   io_uring_queue_exit (reactor->files.ring);
   free (reactor->files.ring);
 }
@@ -196,6 +206,7 @@ const struct file_backend file_backend_uring = {
   .create = uring_create,
   .destroy = uring_destroy,
   .start = uring_start,
+  .stop = uring_stop,
   .take = uring_take,
   .push = uring_push,
   .has_done = uring_has_done,

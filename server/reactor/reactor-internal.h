@@ -74,7 +74,9 @@ struct file_backend {
   /* Negative errno; -EPERM, -ENOSYS, -ENOMEM, -EINVAL: not possible here. */
   int (*create) (struct reactor *reactor);
   void (*destroy) (struct reactor *reactor);
-  int (*start) (struct reactor *reactor);       /* on its thread */
+  /* On the reactor's thread, before and after all I/O. */
+  int (*start) (struct reactor *reactor);
+  void (*stop) (struct reactor *reactor);
   /* Takes one request; false when there is no room now. */
   bool (*take) (struct reactor *reactor, struct reactor_file_io *io);
   /* Starts what was taken.  False: some could not be, try again soon. */

@@ -260,6 +260,7 @@ reactor_main (void *arg)
   while (!reactor->stopping)
     run_turn (reactor);
   drain (reactor);
+  reactor->files.backend->stop (reactor);
   return NULL;
 }
 
