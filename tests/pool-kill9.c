@@ -3,7 +3,8 @@
  * Helper of tests/pool-kill9.sh: is a pool still after its lock changed hands?
  *
  *   pool-kill9 write DIR [--no-hold]   writes to the pool until it is killed;
- *                                      prints a line when it is in full swing
+ *                                      says "io_uring" or "threads" when it is
+ *                                      in full swing
  *   pool-kill9 watch DIR PID           kills process PID, takes the pool's lock
  *                                      and prints how many chunks changed
  *                                      while it had it
@@ -77,7 +78,7 @@ written (struct engine_request *request, int result)
     exit (1);
   }
   if (++nr_written == WARM_UP)
-    puts ("writing");
+    puts (reactor_file_backend (reactor));
   write_next ((struct writer *) request);
 }
 
