@@ -61,9 +61,9 @@ uring_create (struct reactor *reactor)
   r = io_uring_register_files (files->ring, fds, REACTOR_HOLD_MAX);
   if (r < 0)
     goto err;
-  /* Completions wake the loop as posted tasks do.  The ring's own descriptor
-   * would not do in an epoll set: added while the ring was still disabled, it
-   * slept over completions (Linux 6.18). */
+  /* Completions wake the loop as posted tasks do.  With the ring's own
+   * descriptor in the epoll set instead, the loop was seen to sleep over
+   * completions (Linux 6.18, ring added before it was enabled). */
   r = io_uring_register_eventfd (files->ring, reactor->mailbox.wake_fd);
   if (r < 0)
     goto err;
