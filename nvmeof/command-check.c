@@ -111,6 +111,7 @@ command_check_get_log (const struct nvme_sqe *sqe, uint32_t max_bytes,
   request->lid = cdw10 & 0xff;
   request->bytes = (uint32_t) bytes;
   request->offset_bytes = offset_bytes;
+  request->retain_event = cdw10 & 1 << 15;
   return 0;
 }
 

@@ -54,6 +54,7 @@ struct log_request {
   uint8_t lid;
   uint32_t bytes;
   uint64_t offset_bytes;
+  bool retain_event;            /* RAE */
 };
 
 /* At least a dword, at most max_bytes, at a dword offset. */

@@ -11,43 +11,6 @@ succeed (struct target_command *command)
   command_complete (command, 0);
 }
 
-/* --- asynchronous events (Base 2.0 section 5.2) ----------------------------- */
-
-/* No event exists yet (OAES 0), but hosts send a request at once and expect
- * it to be held. */
-static void
-event_request_execute (struct target_command *command)
-{
-  struct controller *controller = command->queue->controller;
-
-  if (controller->nr_events > TARGET_AERL_0BASED) {
-    command_complete (command, STATUS_DNR (STATUS_SPECIFIC
-                                           (NVME_SC_ASYNC_LIMIT)));
-    return;
-  }
-  TAILQ_INSERT_TAIL (&controller->events, command, in_events);
-  controller->nr_events++;
-  command_hold (command);
-}
-
-static void
-event_request_end (struct controller *controller,
-                   struct target_command *command, uint16_t status)
-{
-  TAILQ_REMOVE (&controller->events, command, in_events);
-  controller->nr_events--;
-  command_complete (command, status);
-}
-
-void
-events_abort (struct controller *controller)
-{
-  struct target_command *command;
-
-  while ((command = TAILQ_FIRST (&controller->events)) != NULL)
-    event_request_end (controller, command, NVME_SC_ABORT_QUEUE);
-}
-
 /* --- Abort ------------------------------------------------------------------ */
 
 /* What the engine has is awaited, never cancelled, so only an event request
@@ -58,19 +21,9 @@ abort_execute (struct target_command *command)
   struct controller *controller = command->queue->controller;
   uint32_t cdw10 = le32_to_cpu (command->sqe.common.cdw10);
   uint16_t sqid = cdw10 & 0xffff;
-  struct target_command *event;
+  bool aborted = sqid == 0 && events_abort_one (controller, cdw10 >> 16);
 
-  command_set_dw0 (command, 1);
-  if (sqid == 0) {
-    TAILQ_FOREACH (event, &controller->events, in_events)
-      if (le16_to_cpu ((wire_force __le16) event->sqe.common.cid)
-          == cdw10 >> 16)
-        break;
-    if (event) {
-      event_request_end (controller, event, NVME_SC_ABORT_REQ);
-      command_set_dw0 (command, 0);
-    }
-  }
+  command_set_dw0 (command, aborted ? 0 : 1);
   command_complete (command, 0);
 }
 

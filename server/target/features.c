@@ -20,7 +20,8 @@ static const struct {
   { NVME_FEAT_FID_TEMP_THRESH, 0, 0x3fffff },
   { NVME_FEAT_FID_ERR_RECOVERY, 0, 0xffff },
   { NVME_FEAT_FID_WRITE_ATOMIC, 0, 1 },
-  { NVME_FEAT_FID_ASYNC_EVENT, 0, 0xff },       /* no SMART event occurs */
+  /* No SMART event occurs. */
+  { NVME_FEAT_FID_ASYNC_EVENT, 0, 0xff | TARGET_OAES },
 };
 
 static int
@@ -37,6 +38,12 @@ features_init (struct controller *controller)
 {
   for (int i = 0; i < CONTROLLER_NR_FEATURES; i++)
     controller->features[i] = remembered[i].initial;
+}
+
+uint32_t
+features_events (const struct controller *controller)
+{
+  return controller->features[find_remembered (NVME_FEAT_FID_ASYNC_EVENT)];
 }
 
 /* Discovery controllers have few. */
@@ -95,7 +102,12 @@ set_remembered (struct controller *controller, uint8_t fid, uint32_t cdw11)
 
   if (cdw11 & ~remembered[i].settable)
     return STATUS_DNR (NVME_SC_INVALID_FIELD);
+  if (fid == NVME_FEAT_FID_ASYNC_EVENT && cdw11 & TARGET_OAES
+      && controller->subsystem->volume == NULL)
+    return STATUS_DNR (NVME_SC_INVALID_FIELD);  /* it has no namespace */
   controller->features[i] = cdw11;
+  if (fid == NVME_FEAT_FID_ASYNC_EVENT)
+    events_look (controller);
   return 0;
 }
 

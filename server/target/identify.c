@@ -72,6 +72,7 @@ identify_controller (struct target_command *command)
   fill_common (id, controller);
   if (controller->subsystem->volume) {
     id->cntrltype = NVME_CTRL_CNTRLTYPE_IO;
+    id->oaes = cpu_to_le32 (TARGET_OAES);
     id->rab = 6;
     id->cmic = NVME_CTRL_CMIC_MULTI_PORT | NVME_CTRL_CMIC_MULTI_CTRL;
     id->acl = 3;

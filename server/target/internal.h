@@ -112,6 +112,8 @@ struct controller {
   struct reactor_timer keep_alive;
   TAILQ_HEAD (, target_command) events; /* AERs held */
   unsigned nr_events;
+  bool ns_changed;              /* it is on the Changed Namespace List */
+  bool ns_event_sent;           /* and the host was told; masks the next */
 };
 
 /* Locked; NULL for want of memory or of a CNTLID.  The admin queue belongs
@@ -151,6 +153,7 @@ uint32_t controller_csts (struct controller *controller);
 enum {
   MAIL_FENCE = 1 << 0,  /* die and close */
   MAIL_RETRY = 1 << 1,  /* a Connect that waits looks again */
+  MAIL_NAMESPACE = 1 << 2,      /* admin queues: the namespace has changed */
 };
 
 /* Locked, or on the queue's reactor: the queue exists. */
@@ -186,13 +189,25 @@ uint16_t log_parse (struct target_command *command);            /* log-page.c */
 uint16_t set_features_parse (struct target_command *command);   /* features.c */
 uint16_t get_features_parse (struct target_command *command);
 void features_init (struct controller *controller);
+/* Feature 0Bh: the notices that the host wants. */
+uint32_t features_events (const struct controller *controller);
 
 /* fabrics-cmd.c: a Connect that waits. */
 void connect_retry (struct target_queue *queue);
 void connect_abandon (struct target_queue *queue);
 
-/* admin-cmd.c: complete all the AERs held. */
+/* events.c; all on the admin queue's reactor. */
+enum { TARGET_OAES = 1 << 8 };  /* Namespace Attribute notices */
+void event_request_execute (struct target_command *command);
+/* Complete all the AERs held; or the one with this CID, if it is. */
 void events_abort (struct controller *controller);
+bool events_abort_one (struct controller *controller, uint16_t cid);
+void events_namespace_changed (struct controller *controller);
+/* What was not to be told may be now: feature 0Bh has changed. */
+void events_look (struct controller *controller);
+/* Log page 04h; read says that the host has seen it. */
+void events_changed_list (struct controller *controller, __le32 list[1024],
+                          bool read);
 
 /* discovery.c: the part of log page 70h at offset_bytes. */
 void discovery_log (struct target_command *command, uint64_t offset_bytes,

@@ -5,6 +5,7 @@ libtarget_la_SOURCES = \
 	server/target/command.c \
 	server/target/controller.c \
 	server/target/discovery.c \
+	server/target/events.c \
 	server/target/fabrics-cmd.c \
 	server/target/features.c \
 	server/target/identify.c \

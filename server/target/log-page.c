@@ -66,6 +66,18 @@ firmware_execute (struct target_command *command)
 }
 
 static void
+changed_namespaces_execute (struct target_command *command)
+{
+  struct log_request request;
+  __le32 list[1024] = { 0 };
+
+  log_bytes (command, &request);
+  events_changed_list (command->queue->controller, list,
+                       !request.retain_event);
+  complete_part (command, list, sizeof list);
+}
+
+static void
 discovery_execute (struct target_command *command)
 {
   struct log_request request;
@@ -98,6 +110,10 @@ choose_page (struct target_command *command, uint8_t lid,
   case NVME_LOG_LID_FW_SLOT:
     command->handler = firmware_execute;
     *page_bytes = sizeof (struct nvme_firmware_slot);
+    return 0;
+  case NVME_LOG_LID_CHANGED_NS:
+    command->handler = changed_namespaces_execute;
+    *page_bytes = sizeof (__le32) * 1024;
     return 0;
   default:
     return STATUS_DNR (STATUS_SPECIFIC (NVME_SC_INVALID_LOG_PAGE));

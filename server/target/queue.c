@@ -104,8 +104,12 @@ queue_read_mail (struct reactor_task *task)
     queue_kill (queue);
     queue->ops->close (queue);
   }
-  else if (mail & MAIL_RETRY)
-    connect_retry (queue);
+  else {
+    if (mail & MAIL_RETRY)
+      connect_retry (queue);
+    if (mail & MAIL_NAMESPACE && queue->state == TARGET_QUEUE_LIVE)
+      events_namespace_changed (queue->controller);
+  }
 }
 
 void

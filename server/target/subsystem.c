@@ -194,20 +194,32 @@ subsystem_unbar (struct subsystem *subsystem)
   subsystem->barred = false;
 }
 
-static void
-each_count (void *opaque, const struct subsystem_host *host)
+/* Identify reads the size when it is asked; the event makes hosts ask. */
+static unsigned
+notify_hosts (struct subsystem *subsystem)
 {
+  LOCK_SCOPE (&subsystem->target->lock);
+  struct controller *controller;
+  struct target_queue *queue;
+  unsigned n = 0;
+
+  TAILQ_FOREACH (controller, &subsystem->controllers, in_subsystem)
+    TAILQ_FOREACH (queue, &controller->queues, in_controller)
+      if (queue->qid == 0) {
+        queue_mail (queue, MAIL_NAMESPACE);
+        n++;
+      }
+  return n;
 }
 
 void
 subsystem_resized (struct subsystem *subsystem)
 {
-  unsigned hosts = subsystem_each_host (subsystem, each_count, NULL);
+  unsigned hosts = notify_hosts (subsystem);
 
-  /* Identify reads the size when it is asked; no event tells a host. */
-  log_info ("%s/%s: is now %llu bytes; %u attached controllers show it "
-            "when their hosts rescan", subsystem->volume->pool->name,
-            subsystem->volume->name, (unsigned long long)
+  log_info ("%s/%s: is now %llu bytes; attached controllers: %u",
+            subsystem->volume->pool->name, subsystem->volume->name,
+            (unsigned long long)
             atomic_load (&subsystem->volume->size_bytes), hosts);
 }
 

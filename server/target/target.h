@@ -54,7 +54,7 @@ const char *subsystem_nqn (const struct subsystem *subsystem);
 int subsystem_bar (struct subsystem *subsystem, struct error *err);
 void subsystem_unbar (struct subsystem *subsystem);
 
-/* After the volume's size changed. */
+/* After the volume's size changed: tells the attached hosts. */
 void subsystem_resized (struct subsystem *subsystem);
 
 struct subsystem_host {         /* one controller */

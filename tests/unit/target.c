@@ -375,7 +375,7 @@ test_identify_controller (void **state)
   assert_int_equal (4096u << id.mdts, TARGET_MAX_TRANSFER);
   assert_int_equal (id.cntrltype, NVME_CTRL_CNTRLTYPE_IO);
   assert_true (id.cmic & NVME_CTRL_CMIC_MULTI_CTRL);
-  assert_int_equal (le32_to_cpu (id.oaes), 0);
+  assert_int_equal (le32_to_cpu (id.oaes), 0x100);
   assert_true (le32_to_cpu (id.ctratt) & NVME_CTRL_CTRATT_TBKAS);
   assert_true (le16_to_cpu (id.kas) > 0);
   assert_int_equal (id.sqes, 0x66);
@@ -747,7 +747,7 @@ test_features (void **state)
   expect_get (0x0b, 0);
   expect_set (0x0b, 0x1f, 0);
   expect_get (0x0b, 0x1f);
-  expect_set (0x0b, 0x100, DNR (NVME_SC_INVALID_FIELD)); /* not in OAES */
+  expect_set (0x0b, 0x200, DNR (NVME_SC_INVALID_FIELD)); /* not in OAES */
   expect_get (1, 7);
   expect_set (2, 1, DNR (NVME_SC_INVALID_FIELD)); /* no such power state */
   expect_set (0x0c, 0, DNR (NVME_SC_INVALID_FIELD));
@@ -814,6 +814,86 @@ test_events (void **state)
   assert_int_equal (le32_to_cpu (cqe.dw0), 1);
   cqe = abort_command (1, 1);
   assert_int_equal (le32_to_cpu (cqe.dw0), 1);
+}
+
+static void
+resize (uint64_t size_bytes)
+{
+  struct error err;
+
+  assert_int_equal (server.volume->ops->volume_resize (server.volume,
+                                                       size_bytes, &err), 0);
+  subsystem_resized (server.subsystem);
+}
+
+static uint32_t
+changed_list (bool retain_event)
+{
+  __le32 list[1024];
+  union nvme_command sqe = { .common = {
+    .opcode = nvme_admin_get_log_page,
+    .nsid = cpu_to_le32 (NVME_NSID_ALL),
+    .cdw10 = cpu_to_le32 (4 | 1023 << 16 | (retain_event ? 1u << 15 : 0)),
+  } };
+
+  assert_int_equal (host_status (&admin, &sqe, HOST_READ, list, sizeof list),
+                    0);
+  for (unsigned i = 1; i < 1024; i++)
+    assert_int_equal (le32_to_cpu (list[i]), 0);
+  return le32_to_cpu (list[0]);
+}
+
+static void
+expect_event (uint16_t cid)
+{
+  union nvme_tcp_pdu pdu;
+
+  host_read_pdu (&admin, &pdu, NULL, 0);
+  assert_int_equal (pdu.rsp.cqe.cid, cid);
+  assert_int_equal (nvme_cqe_status (&pdu.rsp.cqe), 0);
+  /* A notice, Namespace Attribute Changed, see log page 04h. */
+  assert_int_equal (le32_to_cpu (pdu.rsp.cqe.dw0), 0x040002);
+}
+
+/* Each other command that is answered shows that no event came before. */
+static void
+test_namespace_events (void **state)
+{
+  union nvme_command sqe = { .common.opcode = nvme_admin_async_event };
+  union nvme_command ask = sqe, keep = { .common.opcode =
+                                         nvme_admin_keep_alive };
+  struct nvme_id_ns ns;
+
+  /* Nobody asked for it: the log says it all the same. */
+  host_begin (&admin, &ask, HOST_NONE, NULL, 0);
+  resize (65 << 20);
+  WAIT_UNTIL (changed_list (true) == 1);
+  assert_int_equal (changed_list (false), 1);
+  assert_int_equal (changed_list (false), 0);
+
+  /* Told once, until the log is read without RAE. */
+  expect_set (0x0b, 0x100, 0);
+  expect_get (0x0b, 0x100);
+  resize (66 << 20);
+  expect_event (ask.common.cid);
+  ask = sqe;
+  host_begin (&admin, &ask, HOST_NONE, NULL, 0);
+  resize (67 << 20);
+  assert_int_equal (changed_list (true), 1);
+  assert_int_equal (host_status (&admin, &keep, HOST_NONE, NULL, 0), 0);
+  assert_int_equal (identify (0, 1, &ns), 0);
+  assert_int_equal (le64_to_cpu (ns.nsze), 67 << 11);
+  assert_int_equal (changed_list (false), 1);
+  resize (68 << 20);
+  expect_event (ask.common.cid);
+
+  /* One that nobody waits for is kept. */
+  assert_int_equal (changed_list (false), 1);
+  resize (69 << 20);
+  WAIT_UNTIL (changed_list (true) == 1);
+  ask = sqe;
+  host_begin (&admin, &ask, HOST_NONE, NULL, 0);
+  expect_event (ask.common.cid);
 }
 
 static void
@@ -1180,6 +1260,7 @@ main (void)
     TEST (test_nr_queues),
     TEST (test_features),
     TEST (test_events),
+    TEST (test_namespace_events),
     TEST (test_unknown_opcodes),
     TEST (test_read_write),
     TEST_ON (test_read_write, digests),
