@@ -38,6 +38,8 @@ const char *qbd_version (void);
  * Configuration: the same keys as the parameters of the nbdkit plugin.
  *
  *   volume           POOL/VOL on a qbd-server, found by discovery
+ *   nqn              instead of volume: any NVMe subsystem, by its name
+ *   nsid             with nqn: the namespace, default the only one
  *   server           tcp://HOST[:PORT], unix:///PATH, or a bare HOST[:PORT];
  *                    default $QBD_SERVER, else tcp://127.0.0.1:4420
  *   hostnqn, hostid  default /etc/nvme/hostnqn, /etc/nvme/hostid, else
@@ -51,10 +53,11 @@ const char *qbd_version (void);
  *   hdr_digest, data_digest   booleans, default off: CRC32C on the wire
  */
 struct qbd_config *qbd_config_new (void);
+struct qbd_config *qbd_config_copy (const struct qbd_config *config);
 void qbd_config_free (struct qbd_config *config);
 
-/* EINVAL: the key is unknown (the message names the nearest known one) or
- * the value is out of range. */
+/* EINVAL: the key is unknown (the message names the nearest known one), the
+ * value is out of range, or volume and nqn are both given. */
 int qbd_config_set (struct qbd_config *config,
                     const char *key, const char *value);
 
@@ -70,16 +73,17 @@ enum {
  * most connect_tmo.  Volumes opened with an equal configuration share one
  * association, counted by reference; QBD_OPEN_PROBE never shares.
  *
- * ENOENT no such volume; ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH no server;
- * EPROTO the peer does not speak NVMe/TCP; EACCES the host is not allowed;
- * EINVAL the configuration lacks a volume. */
+ * ENOENT no such volume or namespace; ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH
+ * no server; EPROTO the peer does not speak NVMe/TCP; EACCES the host is not allowed;
+ * EINVAL the configuration lacks a volume, or nsid has to choose. */
 struct qbd_volume *qbd_open (const struct qbd_config *config, unsigned flags);
 
 /* Waits for requests in flight; done() of asynchronous ones runs inside.
  * NULL is allowed. */
 void qbd_close (struct qbd_volume *volume);
 
-uint64_t qbd_get_size (struct qbd_volume *volume);        /* bytes */
+/* Bytes; as it is now, where the server tells of changes. */
+uint64_t qbd_get_size (struct qbd_volume *volume);
 uint32_t qbd_get_block_size (struct qbd_volume *volume);  /* bytes, LBA size */
 uint32_t qbd_get_preferred_size (struct qbd_volume *volume); /* bytes */
 uint32_t qbd_get_max_transfer (struct qbd_volume *volume); /* bytes, MDTS */

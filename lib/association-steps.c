@@ -21,7 +21,6 @@ enum {
   CC_MPS_SHIFT = 7,
   CSTS_RDY = 1 << 0,
   CSTS_CFS = 1 << 1,
-  NVME_VS_1_3 = 0x00010300,
   CONNECT_AUTHREQ = 3 << 16,            /* dw0: ASCR, ATR */
 };
 
@@ -454,19 +453,22 @@ answered_connect_io (struct association *association, uint16_t status,
 static void
 submit_namespaces (struct association *association)
 {
-  identify (association, NVME_IDENTIFY_CNS_NS_ACTIVE_LIST, 0);
+  union nvme_command sqe =
+    namespace_ask_list (association->params.options.nsid);
+
+  submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER, IDENTIFY_BYTES);
 }
 
 static void
 answered_namespaces (struct association *association, uint16_t status,
                      uint64_t value)
 {
-  const char *fault;
+  struct error err;
 
-  if (identify_pick_namespace (association->buffer, &association->nsid,
-                               &fault) < 0)
-    association_fail (association, ENODEV, "%s: %s",
-                      association->params.subnqn, fault);
+  if (namespace_judge_list (association, association->buffer,
+                            association->params.options.nsid,
+                            &association->step_nsid, &err) < 0)
+    association_end (association, &err);
   else
     association_step (association, ASSOCIATION_DESCRIPTORS);
 }
@@ -474,23 +476,20 @@ answered_namespaces (struct association *association, uint16_t status,
 static void
 submit_descriptors (struct association *association)
 {
-  identify (association, NVME_IDENTIFY_CNS_NS_DESC_LIST, association->nsid);
+  union nvme_command sqe = namespace_ask_descriptors (association->step_nsid);
+
+  submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER, IDENTIFY_BYTES);
 }
 
-/* Mandatory from 1.3 on; what is older may not know it. */
 static void
 answered_descriptors (struct association *association, uint16_t status,
                       uint64_t value)
 {
-  const char *fault = status_name (status);
-  bool bad = status != 0 && association->vs >= NVME_VS_1_3;
+  struct error err;
 
-  if (status == 0)
-    bad = identify_check_descriptors (association->buffer, IDENTIFY_BYTES,
-                                      &fault) < 0;
-  if (bad)
-    association_fail (association, EPROTO,
-                      "Identify, namespace descriptors: %s", fault);
+  if (namespace_judge_descriptors (association, status, association->buffer,
+                                   &err) < 0)
+    association_end (association, &err);
   else
     association_step (association, ASSOCIATION_NAMESPACE);
 }
@@ -498,24 +497,25 @@ answered_descriptors (struct association *association, uint16_t status,
 static void
 submit_namespace (struct association *association)
 {
-  identify (association, NVME_IDENTIFY_CNS_NS, association->nsid);
+  union nvme_command sqe = namespace_ask (association->step_nsid);
+
+  submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER, IDENTIFY_BYTES);
 }
 
 static void
 answered_namespace (struct association *association, uint16_t status,
                     uint64_t value)
 {
-  const char *fault;
+  struct namespace_info info;
+  struct error err;
 
-  if (identify_check_namespace (association->buffer, &association->ns,
-                                &fault) < 0)
-    association_fail (association, EPROTO, "Identify Namespace: %s", fault);
-  else if (association->ns.block_bytes >
-           association->controller.max_transfer_bytes)
-    association_fail (association, EPROTO,
-                      "a block is larger than a transfer (MDTS)");
-  else
-    association_advance (association, ASSOCIATION_LIVE);
+  if (namespace_judge (association, association->buffer, &info, &err) < 0) {
+    association_end (association, &err);
+    return;
+  }
+  namespace_add (association, association->step_nsid,
+                 association->params.options.nsid == 0, &info);
+  association_advance (association, ASSOCIATION_LIVE);
 }
 
 /* --- from step to step -------------------------------------------------- */

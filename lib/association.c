@@ -127,7 +127,8 @@ association_lose (struct association *association, int code,
 
   if (state == ASSOCIATION_LIVE)
     error_set (&err, code, "%s: %s: connection lost: %s",
-               association->params.options.volume, association->uri, reason);
+               options_name (&association->params.options),
+               association->uri, reason);
   else if (code == EPROTO || state == ASSOCIATION_NEW)
     error_set (&err, code, "connect: %s: %s", association->uri, reason);
   else
@@ -337,7 +338,8 @@ association_create (const struct association_params *params,
 
  err:
   free (association);
-  error_set (err, ENOMEM, "open: %s: out of memory", params->options.volume);
+  error_set (err, ENOMEM, "open: %s: out of memory",
+             options_name (&params->options));
   return NULL;
 }
 

@@ -81,9 +81,27 @@ set_volume (struct qbd_config *config, const struct key *key,
 
   if (r < 0)
     return r;
+  if (config->options.nqn[0])
+    return error_set (err, EINVAL, "volume: %s: not together with nqn",
+                      value);
   /* Options are compared as bytes: nothing of an earlier value stays. */
   memset (config->options.volume, 0, sizeof config->options.volume);
   memcpy (config->options.volume, value, strlen (value));
+  return 0;
+}
+
+static int
+set_nqn (struct qbd_config *config, const struct key *key,
+         const char *value, struct error *err)
+{
+  if (!nqn_field_valid (value, NVMEOF_NQN_MAX + 1))
+    return error_set (err, EINVAL, "nqn: %s: not an NVMe qualified name "
+                      "(nqn.YYYY-MM.DOMAIN:NAME)", value);
+  if (config->options.volume[0])
+    return error_set (err, EINVAL, "nqn: %s: not together with volume",
+                      value);
+  memset (config->options.nqn, 0, sizeof config->options.nqn);
+  memcpy (config->options.nqn, value, strlen (value));
   return 0;
 }
 
@@ -138,6 +156,8 @@ set_hostid (struct qbd_config *config, const struct key *key,
 
 static const struct key keys[] = {
   { .name = "volume", .set = set_volume },
+  { .name = "nqn", .set = set_nqn },
+  NUMBER ("nsid", nsid, 1, UINT32_C (0xfffffffe), 1),
   { .name = "server", .set = set_server },
   { .name = "hostnqn", .set = set_hostnqn },
   { .name = "hostid", .set = set_hostid },
@@ -151,9 +171,9 @@ static const struct key keys[] = {
 };
 
 static const char *const key_names[] = {
-  "volume", "server", "hostnqn", "hostid", "nr_io_queues", "queue_size",
-  "keep_alive_tmo", "connect_tmo", "io_tmo", "hdr_digest", "data_digest",
-  NULL
+  "volume", "nqn", "nsid", "server", "hostnqn", "hostid", "nr_io_queues",
+  "queue_size", "keep_alive_tmo", "connect_tmo", "io_tmo", "hdr_digest",
+  "data_digest", NULL
 };
 
 static_assert (sizeof key_names / sizeof key_names[0] ==
@@ -203,6 +223,16 @@ qbd_config_new (void)
   return config;
 }
 
+struct qbd_config *
+qbd_config_copy (const struct qbd_config *config)
+{
+  struct qbd_config *copy = qbd_config_new ();
+
+  if (copy)
+    memcpy (copy, config, sizeof *copy);
+  return copy;
+}
+
 void
 qbd_config_free (struct qbd_config *config)
 {
@@ -231,9 +261,6 @@ options_resolve (const struct qbd_config *config, struct options *options,
 
   /* With padding: options are compared as bytes. */
   memcpy (options, &config->options, sizeof *options);
-  if (!options->volume[0])
-    return error_set (err, EINVAL, "open: volume: which one? "
-                      "(volume=POOL/VOL)");
   if (!config->server_set) {
     r = default_server (&options->server, err);
     if (r < 0)
@@ -246,4 +273,21 @@ options_resolve (const struct qbd_config *config, struct options *options,
   memcpy (options->hostnqn, identity.hostnqn, sizeof options->hostnqn);
   memcpy (options->hostid, identity.hostid, sizeof options->hostid);
   return 0;
+}
+
+int
+options_check_volume (const struct options *options, struct error *err)
+{
+  if (!options->volume[0] && !options->nqn[0])
+    return error_set (err, EINVAL, "open: volume: which one? "
+                      "(volume=POOL/VOL, or nqn=NQN)");
+  if (options->volume[0] && options->nsid)
+    return error_set (err, EINVAL, "open: nsid: only together with nqn");
+  return 0;
+}
+
+const char *
+options_name (const struct options *options)
+{
+  return options->volume[0] ? options->volume : options->nqn;
 }

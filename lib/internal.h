@@ -8,9 +8,12 @@
  *      |          |
  *   registry.c    |                shares associations between volumes
  *   keeper.c      |                one thread: keep-alive, stale timeouts
+ *   events.c      |                asynchronous events: sizes that change
+ *   namespace.c   |                the namespaces of an association
+ *   admin.c       |                one admin command, waited for
  *      |          |
  *   association.c |                set-up as a state machine, loss
- *   discover.c    |                POOL/VOL to NQN, over an association
+ *   discover.c    |                discovery logs, POOL/VOL to NQN
  *          \      |
  *         queue.c                  the lock, the roles of sender and receiver
  *            |
@@ -60,7 +63,9 @@ int error_publish (const struct error *err);
 
 /* Everything an association is made from.  Two of equal bytes share. */
 struct options {
-  char volume[NVMEOF_NQN_MAX + 1];      /* POOL/VOL */
+  char volume[NVMEOF_NQN_MAX + 1];      /* POOL/VOL; "": not given */
+  char nqn[NVMEOF_NQN_MAX + 1];         /* or the subsystem's; "" */
+  uint32_t nsid;                        /* 0: the only one */
   struct address server;
   char hostnqn[NVMEOF_NQN_MAX + 1];
   uint8_t hostid[IDENTITY_UUID_BYTES];
@@ -76,6 +81,10 @@ struct options {
 /* Fills in what the configuration leaves to defaults. */
 int options_resolve (const struct qbd_config *config,
                      struct options *options, struct error *err);
+/* It names one volume. */
+int options_check_volume (const struct options *options, struct error *err);
+/* What a user calls it. */
+const char *options_name (const struct options *options);
 
 /* --- host-identity.c ---------------------------------------------------- */
 
@@ -144,6 +153,10 @@ void queue_unlock (struct queue *queue);
 /* [locked] -EAGAIN: no slot (backlog false); -errno: dead. */
 int queue_submit_locked (struct queue *queue, struct request *request,
                          bool backlog);
+/* [locked] For a command whose answer may take for ever: an Asynchronous
+ * Event Request.  With backlog. */
+int queue_submit_untimed_locked (struct queue *queue,
+                                 struct request *request);
 /* [locked], unlocks.  Returns when waiter_finish_locked was called. */
 void queue_wait_locked_unlock (struct queue *queue, struct waiter *waiter);
 void waiter_finish_locked (struct queue *queue, struct waiter *waiter);
@@ -198,6 +211,28 @@ struct association_params {
   void *opaque;                 /* dial's; NULL dial: a socket to the server */
 };
 
+/* A namespace that volumes of the association use. */
+struct namespace {
+  uint32_t nsid;                        /* constant */
+  bool only;                            /* found without an NSID; constant */
+  struct namespace_info info;           /* constant */
+  _Atomic uint64_t size_bytes;          /* as events change it */
+};
+
+enum { NAMESPACES_MAX = 16 };
+
+/* What the events' machine waits for. */
+enum events_state {
+  EVENTS_NEW,                   /* the first keeper_tick */
+  EVENTS_OFF,                   /* nothing: the controller sends none */
+  EVENTS_CONFIGURE,             /* Set Features, Asynchronous Event
+                                   Configuration */
+  EVENTS_LOG,                   /* Get Log Page, Changed Namespace List */
+  EVENTS_IDENTIFY,              /* Identify of namespaces[events_next] */
+  EVENTS_ARMED,                 /* an event */
+  EVENTS_NR_STATES
+};
+
 struct association {
   struct association_params params;     /* constant after create */
   char uri[ADDRESS_TEXT_MAX];           /* constant after create */
@@ -216,18 +251,28 @@ struct association {
   uint64_t cap;
   uint32_t vs;
   struct controller_info controller;
-  struct namespace_info ns;
-  uint32_t nsid;
+
+  /* Grows under the registry's lock; the driver's until LIVE. */
+  struct namespace namespaces[NAMESPACES_MAX];
+  _Atomic uint32_t nr_namespaces;
 
   /* The driver's, while it sets up. */
   uint64_t now_ms;
   uint64_t deadline_ms;
   uint64_t ready_deadline_ms;           /* CAP.TO */
   uint64_t retry_ms;                    /* 0: no retry waits */
+  uint32_t step_nsid;                   /* the namespace under way */
   struct request step;                  /* the command under way */
   struct queue *step_queue;
   _Atomic bool step_done;
-  void *buffer;                         /* ASSOCIATION_BUFFER_BYTES */
+  void *buffer;                         /* ASSOCIATION_BUFFER_BYTES; the
+                                           events' when LIVE */
+
+  /* events.c's, under the admin queue's lock. */
+  struct request event;
+  enum events_state events;
+  uint32_t events_next;                 /* index into namespaces */
+  _Atomic bool format_changed;          /* a namespace's blocks */
 
   /* The keeper's. */
   struct request keep_alive;
@@ -273,6 +318,47 @@ int association_admin (struct association *association,
                        const union nvme_command *sqe, enum transport_data data,
                        uint32_t bytes);
 
+/* --- admin.c ------------------------------------------------------------ */
+
+/* One admin command on a live association: any thread, waits for the answer.
+ * 0: *status is NVMe's, *value (may be NULL) is DW0 and DW1.  -errno: there
+ * was no answer.  Nothing is allocated. */
+int association_call (struct association *association,
+                      const union nvme_command *sqe,
+                      enum transport_data data, void *buf, uint32_t bytes,
+                      uint16_t *status, uint64_t *value);
+
+/* --- namespace.c -------------------------------------------------------- */
+
+/* Commands that ask for namespaces, and what their answers say: for set-up
+ * and for namespaces that are added later.  The pages are 4096 bytes. */
+union nvme_command namespace_ask_list (uint32_t wanted);
+union nvme_command namespace_ask_descriptors (uint32_t nsid);
+union nvme_command namespace_ask (uint32_t nsid);
+int namespace_judge_list (const struct association *association,
+                          const void *page, uint32_t wanted, uint32_t *nsid,
+                          struct error *err);
+int namespace_judge_descriptors (const struct association *association,
+                                 uint16_t status, const void *page,
+                                 struct error *err);
+int namespace_judge (const struct association *association, const void *page,
+                     struct namespace_info *info, struct error *err);
+/* NULL: the association has no room for one more. */
+struct namespace *namespace_add (struct association *association,
+                                 uint32_t nsid, bool only,
+                                 const struct namespace_info *info);
+/* One that is in use already, or NULL. */
+struct namespace *namespace_find (struct association *association,
+                                  uint32_t wanted);
+/* [registry's lock] Of a live association, by asking its controller. */
+int namespace_attach (struct association *association, uint32_t wanted,
+                      struct namespace **ns, struct error *err);
+
+/* --- events.c ----------------------------------------------------------- */
+
+/* From each keeper_tick: starts them once. */
+void events_start (struct association *association, uint64_t now_ms);
+
 /* --- discover.c --------------------------------------------------------- */
 
 /* The NQN of POOL/VOL on the server.  Takes until deadline_ms at most. */
@@ -291,7 +377,8 @@ uint64_t keeper_tick (struct association *association, uint64_t now_ms);
 /* --- registry.c --------------------------------------------------------- */
 
 int registry_get (const struct options *options, bool shared,
-                  struct association **association, struct error *err);
+                  struct association **association, struct namespace **ns,
+                  struct error *err);
 void registry_put (struct association *association);
 
 /* --- io.c --------------------------------------------------------------- */
@@ -348,6 +435,7 @@ TAILQ_HEAD (aio_list, aio);
 
 struct qbd_volume {
   struct association *association;      /* constant after open */
+  struct namespace *ns;                 /* one of its; constant after open */
   unsigned flags;                       /* QBD_OPEN_*, constant after open */
   _Atomic unsigned next_queue;          /* aio: round-robin */
 
@@ -364,7 +452,8 @@ struct qbd_volume {
 
 /* Takes a reference that the caller has. */
 struct qbd_volume *volume_create (struct association *association,
-                                  unsigned flags, struct error *err);
+                                  struct namespace *ns, unsigned flags,
+                                  struct error *err);
 /* Not the association.  No request in flight. */
 void volume_free (struct qbd_volume *volume);
 /* The thread's message for a failed call; returns -1. */

@@ -23,7 +23,7 @@ static uint64_t
 command_max_bytes (struct qbd_volume *volume, enum io_op op)
 {
   const struct association *association = volume->association;
-  uint32_t block_bytes = association->ns.block_bytes;
+  uint32_t block_bytes = volume->ns->info.block_bytes;
   uint64_t max = UINT64_C (65536) * block_bytes;
 
   switch (op) {
@@ -93,7 +93,7 @@ make_rw (struct transfer *transfer, struct transport_request *request,
     [IO_WRITE] = nvme_cmd_write,
     [IO_WRITE_ZEROES] = nvme_cmd_write_zeroes,
   };
-  uint32_t block_bytes = transfer->volume->association->ns.block_bytes;
+  uint32_t block_bytes = transfer->volume->ns->info.block_bytes;
 
   request->sqe.rw = (struct nvme_rw_sqe) {
     .opcode = opcodes[transfer->op],
@@ -115,7 +115,7 @@ make_discard (struct transfer *transfer, struct io_request *io,
               uint64_t bytes)
 {
   struct transport_request *request = &io->request.transport;
-  uint32_t block_bytes = transfer->volume->association->ns.block_bytes;
+  uint32_t block_bytes = transfer->volume->ns->info.block_bytes;
 
   io->range = (struct nvme_dsm_range) {
     .nlb = cpu_to_le32 ((uint32_t) (bytes / block_bytes)),
@@ -150,8 +150,7 @@ make_command (struct transfer *transfer, struct io_request *io,
     make_rw (transfer, request, bytes);
     break;
   }
-  request->sqe.common.nsid =
-    cpu_to_le32 (transfer->volume->association->nsid);
+  request->sqe.common.nsid = cpu_to_le32 (transfer->volume->ns->nsid);
   transfer->offset_bytes += bytes;
   transfer->left_bytes -= bytes;
 }

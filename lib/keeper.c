@@ -116,6 +116,9 @@ keeper_tick (struct association *association, uint64_t now_ms)
   queue_pump (association->admin, now_ms);
   if (association->dead)
     return UINT64_MAX;
+  if (association->format_changed)
+    association_lose (association, ENODEV, "its block size has changed");
+  events_start (association, now_ms);
   next_ms = keep_alive_tick (association, now_ms);
   due_ms = queue_next_due_ms (association->admin);
   if (due_ms < next_ms)

@@ -6,6 +6,7 @@ EXTRA_DIST += lib/libqbd.map
 # add libnvmeof.la, libcommon.la and $(UUID_LIBS).
 noinst_LTLIBRARIES += libqbd-internal.la
 libqbd_internal_la_SOURCES = \
+	lib/admin.c \
 	lib/aio.c \
 	lib/association-steps.c \
 	lib/association-steps.h \
@@ -13,10 +14,12 @@ libqbd_internal_la_SOURCES = \
 	lib/config.c \
 	lib/discover.c \
 	lib/error.c \
+	lib/events.c \
 	lib/host-identity.c \
 	lib/internal.h \
 	lib/io.c \
 	lib/keeper.c \
+	lib/namespace.c \
 	lib/queue.c \
 	lib/registry.c \
 	lib/tcp-queue.c \

@@ -176,6 +176,22 @@ dead_error_locked (struct queue *queue, const struct request *request)
   }
 }
 
+/* The list is in the order of due_ms.  Untimed ones are never due. */
+static void
+in_flight_locked (struct queue *queue, struct request *request)
+{
+  struct request *before = TAILQ_LAST (&queue->in_flight, request_list);
+
+  if (request->due_ms != UINT64_MAX)
+    request->due_ms = queue->now_ms + queue->params.timeout_ms;
+  while (before && before->due_ms > request->due_ms)
+    before = TAILQ_PREV (before, request_list, link);
+  if (before)
+    TAILQ_INSERT_AFTER (&queue->in_flight, before, request, link);
+  else
+    TAILQ_INSERT_HEAD (&queue->in_flight, request, link);
+}
+
 static void
 backlog_submit_locked (struct queue *queue)
 {
@@ -189,8 +205,7 @@ backlog_submit_locked (struct queue *queue)
       return;
     TAILQ_REMOVE (&queue->backlog, request, link);
     if (r == 0) {
-      request->due_ms = queue->now_ms + queue->params.timeout_ms;
-      TAILQ_INSERT_TAIL (&queue->in_flight, request, link);
+      in_flight_locked (queue, request);
     } else {
       request->transport.error = dead_error_locked (queue, NULL);
       request->done (request);
@@ -216,9 +231,8 @@ complete_locked (struct queue *queue)
   backlog_submit_locked (queue);
 }
 
-int
-queue_submit_locked (struct queue *queue, struct request *request,
-                     bool backlog)
+static int
+submit_locked (struct queue *queue, struct request *request, bool backlog)
 {
   int r = -EAGAIN;
 
@@ -232,9 +246,23 @@ queue_submit_locked (struct queue *queue, struct request *request,
     return r;
   if (r < 0)
     return -dead_error_locked (queue, NULL);
-  request->due_ms = queue->now_ms + queue->params.timeout_ms;
-  TAILQ_INSERT_TAIL (&queue->in_flight, request, link);
+  in_flight_locked (queue, request);
   return 0;
+}
+
+int
+queue_submit_locked (struct queue *queue, struct request *request,
+                     bool backlog)
+{
+  request->due_ms = 0;          /* known once it is in flight */
+  return submit_locked (queue, request, backlog);
+}
+
+int
+queue_submit_untimed_locked (struct queue *queue, struct request *request)
+{
+  request->due_ms = UINT64_MAX;
+  return submit_locked (queue, request, true);
 }
 
 /* --- time --------------------------------------------------------------- */

@@ -26,8 +26,10 @@ attach (const struct options *options, struct error *err)
   uint64_t start_ms = clock_now_ms (), spent_ms;
   struct association *association;
 
-  if (discover_volume (options, start_ms + options->connect_tmo_ms,
-                       params.subnqn, err) < 0)
+  if (options->nqn[0])
+    memcpy (params.subnqn, options->nqn, sizeof params.subnqn);
+  else if (discover_volume (options, start_ms + options->connect_tmo_ms,
+                            params.subnqn, err) < 0)
     return NULL;
   spent_ms = clock_now_ms () - start_ms;
   params.options.connect_tmo_ms = spent_ms < options->connect_tmo_ms ?
@@ -45,36 +47,68 @@ attach (const struct options *options, struct error *err)
   return association;
 }
 
+/* Namespaces of one subsystem share; bytes with padding. */
+static bool
+fits (const struct association *association, const struct options *options)
+{
+  struct options wanted;
+
+  memcpy (&wanted, options, sizeof wanted);
+  wanted.nsid = association->params.options.nsid;
+  if (association->dead ||
+      memcmp (&association->params.options, &wanted, sizeof wanted) != 0)
+    return false;
+  return association->nr_namespaces < NAMESPACES_MAX ||
+    namespace_find ((struct association *) association, options->nsid);
+}
+
 static struct association *
 find_locked (const struct options *options)
 {
   struct association *association;
 
   TAILQ_FOREACH (association, &associations, registry_link)
-    if (!association->dead &&
-        memcmp (&association->params.options, options, sizeof *options) == 0)
+    if (fits (association, options))
       return association;
   return NULL;
 }
 
+/* 0 with *ns, and one more reference. */
+static int
+share_locked (struct association *association, uint32_t nsid,
+              struct namespace **ns, struct error *err)
+{
+  int r = 0;
+
+  *ns = namespace_find (association, nsid);
+  if (!*ns)
+    r = namespace_attach (association, nsid, ns, err);
+  if (r == 0)
+    association->refs++;
+  return r;
+}
+
 int
 registry_get (const struct options *options, bool shared,
-              struct association **association, struct error *err)
+              struct association **association, struct namespace **ns,
+              struct error *err)
 {
   if (!shared) {
     *association = attach (options, err);
-    return *association ? 0 : -err->code;
+    if (!*association)
+      return -err->code;
+    *ns = &(*association)->namespaces[0];
+    return 0;
   }
 
   LOCK_SCOPE (&registry_lock);
   *association = find_locked (options);
-  if (*association) {
-    (*association)->refs++;
-    return 0;
-  }
+  if (*association)
+    return share_locked (*association, options->nsid, ns, err);
   *association = attach (options, err);
   if (!*association)
     return -err->code;
+  *ns = &(*association)->namespaces[0];
   if (keeper_add (*association, err) < 0) {
     association_free (*association);
     return -err->code;

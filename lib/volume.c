@@ -17,17 +17,18 @@
 enum { TRANSFER_MAX_BYTES = 4 << 20, COMMAND_MAX_BLOCKS = 65536 };
 
 struct qbd_volume *
-volume_create (struct association *association, unsigned flags,
-               struct error *err)
+volume_create (struct association *association, struct namespace *ns,
+               unsigned flags, struct error *err)
 {
   struct qbd_volume *volume = calloc (1, sizeof *volume);
 
   if (!volume) {
     error_set (err, ENOMEM, "open: %s: out of memory",
-               association->params.options.volume);
+               options_name (&association->params.options));
     return NULL;
   }
   volume->association = association;
+  volume->ns = ns;
   volume->flags = flags;
   volume->epoll_fd = volume->event_fd = -1;
   pthread_mutex_init (&volume->aio_lock, NULL);
@@ -54,6 +55,7 @@ qbd_open (const struct qbd_config *config, unsigned flags)
 {
   struct association *association;
   struct qbd_volume *volume;
+  struct namespace *ns;
   struct options options;
   struct error err;
 
@@ -62,10 +64,11 @@ qbd_open (const struct qbd_config *config, unsigned flags)
     goto err;
   }
   if (options_resolve (config, &options, &err) < 0 ||
-      registry_get (&options, !(flags & QBD_OPEN_PROBE), &association,
+      options_check_volume (&options, &err) < 0 ||
+      registry_get (&options, !(flags & QBD_OPEN_PROBE), &association, &ns,
                     &err) < 0)
     goto err;
-  volume = volume_create (association, flags, &err);
+  volume = volume_create (association, ns, flags, &err);
   if (volume)
     return volume;
   registry_put (association);
@@ -93,19 +96,19 @@ qbd_close (struct qbd_volume *volume)
 uint64_t
 qbd_get_size (struct qbd_volume *volume)
 {
-  return volume->association->ns.size_bytes;
+  return volume->ns->size_bytes;
 }
 
 uint32_t
 qbd_get_block_size (struct qbd_volume *volume)
 {
-  return volume->association->ns.block_bytes;
+  return volume->ns->info.block_bytes;
 }
 
 uint32_t
 qbd_get_preferred_size (struct qbd_volume *volume)
 {
-  return volume->association->ns.preferred_bytes;
+  return volume->ns->info.preferred_bytes;
 }
 
 uint32_t
@@ -130,8 +133,7 @@ qbd_get_nqn (struct qbd_volume *volume)
 int
 qbd_is_read_only (struct qbd_volume *volume)
 {
-  return volume->flags & QBD_OPEN_READONLY ||
-    volume->association->ns.read_only;
+  return volume->flags & QBD_OPEN_READONLY || volume->ns->info.read_only;
 }
 
 int
@@ -171,7 +173,7 @@ int
 volume_fail (struct qbd_volume *volume, const char *what, int error,
              uint16_t status)
 {
-  const char *name = volume->association->params.options.volume;
+  const char *name = options_name (&volume->association->params.options);
   struct error err, lost;
 
   if (error == ENOTCONN &&

@@ -2,6 +2,8 @@
 /*
  * Validation of Identify data and of the discovery log.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "nvmeof/identify-check.h"
@@ -22,6 +24,9 @@ pages_bytes (uint8_t exponent, uint8_t mpsmin)
 
   return exponent == 0 || shift >= 32 ? UINT32_MAX : UINT32_C (1) << shift;
 }
+
+/* OAES bit 8 (Base 2.0 figure 276). */
+enum { OAES_NAMESPACE = 1 << 8 };
 
 /* --- Identify Controller ------------------------------------------------ */
 
@@ -70,6 +75,7 @@ identify_check_controller (const struct nvme_id_ctrl *id,
     .max_transfer_bytes = pages_bytes (id->mdts, expect->mpsmin),
     .maxcmd = le16_to_cpu (id->maxcmd),
     .volatile_cache = id->vwc & NVME_CTRL_VWC_PRESENT,
+    .namespace_events = le32_to_cpu (id->oaes) & OAES_NAMESPACE,
     .can_dsm = oncs & NVME_CTRL_ONCS_DSM,
     .can_write_zeroes = oncs & NVME_CTRL_ONCS_WRITE_ZEROES,
     .dsm_max_blocks = UINT32_MAX,
@@ -142,19 +148,43 @@ identify_check_namespace (const struct nvme_id_ns *id,
   return 0;
 }
 
+static void
+describe_several (const __le32 list[1024], char fault[IDENTIFY_PICK_FAULT])
+{
+  enum { SHOWN = 8 };
+  int n = snprintf (fault, IDENTIFY_PICK_FAULT, "several namespaces:");
+
+  for (unsigned i = 0; i < SHOWN && le32_to_cpu (list[i]) != 0; i++)
+    n += snprintf (fault + n, IDENTIFY_PICK_FAULT - (size_t) n, "%s %u",
+                   i > 0 ? "," : "", le32_to_cpu (list[i]));
+  snprintf (fault + n, IDENTIFY_PICK_FAULT - (size_t) n,
+            "%s (nsid= chooses one)",
+            le32_to_cpu (list[SHOWN]) != 0 ? ", ..." : "");
+}
+
 int
-identify_pick_namespace (const __le32 list[1024], uint32_t *nsid,
-                         const char **fault)
+identify_pick_namespace (const __le32 list[1024], uint32_t wanted,
+                         uint32_t *nsid, char fault[IDENTIFY_PICK_FAULT])
 {
   uint32_t first = le32_to_cpu (list[0]);
 
-  if (first == 0)
-    return fail (fault, "the subsystem has no active namespace");
-  /* Ascending: if 1 is there, it is the first. */
-  if (first != 1 && le32_to_cpu (list[1]) != 0)
-    return fail (fault, "the subsystem has several namespaces, but no NSID 1");
-  if (first >= UINT32_C (0xfffffffe))
-    return fail (fault, "the namespace list holds an NSID out of range");
+  if (first >= UINT32_C (0xfffffffe)) {
+    snprintf (fault, IDENTIFY_PICK_FAULT,
+              "the namespace list holds an NSID out of range");
+    return -EPROTO;
+  }
+  if (wanted != 0 && first != wanted) {
+    snprintf (fault, IDENTIFY_PICK_FAULT, "no active namespace %u", wanted);
+    return -ENOENT;
+  }
+  if (first == 0) {
+    snprintf (fault, IDENTIFY_PICK_FAULT, "no active namespace");
+    return -ENODEV;
+  }
+  if (wanted == 0 && le32_to_cpu (list[1]) != 0) {
+    describe_several (list, fault);
+    return -EINVAL;
+  }
   *nsid = first;
   return 0;
 }

@@ -31,6 +31,7 @@ struct controller_info {
   uint32_t in_capsule_bytes;    /* of an I/O command */
   uint16_t maxcmd;
   bool volatile_cache;          /* VWC */
+  bool namespace_events;        /* OAES: Namespace Attribute Changed */
   bool can_dsm;                 /* ONCS */
   bool can_write_zeroes;
   /* From the NVM command set's own page; defaults without it. */
@@ -58,9 +59,14 @@ int identify_check_namespace (const struct nvme_id_ns *id,
                               struct namespace_info *info,
                               const char **fault);
 
-/* The active list (CNS 02h): NSID 1 if it is there, else the only one. */
-int identify_pick_namespace (const __le32 list[1024], uint32_t *nsid,
-                             const char **fault);
+/* The active list (CNS 02h), asked for from `wanted` on: the wanted
+ * namespace, or the only one when that is 0.  0, or -EPROTO, -ENODEV (there is
+ * none), -ENOENT (not the wanted one), -EINVAL (several: fault lists the
+ * first of them). */
+#define IDENTIFY_PICK_FAULT 160
+int identify_pick_namespace (const __le32 list[1024], uint32_t wanted,
+                             uint32_t *nsid,
+                             char fault[IDENTIFY_PICK_FAULT]);
 
 /* Descriptors (CNS 03h): each inside the page, lengths as their types have
  * them. */

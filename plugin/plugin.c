@@ -121,7 +121,7 @@ qbd_plugin_config (const char *key, const char *value)
 
   if (qbd_config_set (config, key, value) == -1)
     return report ();
-  if (strcmp (key, "volume") == 0)
+  if (strcmp (key, "volume") == 0 || strcmp (key, "nqn") == 0)
     have_volume = true;
   return 0;
 }
@@ -139,6 +139,8 @@ qbd_plugin_config_complete (void)
 
 #define qbd_plugin_config_help                                                \
   "volume=POOL/VOL        (required) the volume to attach.\n"                 \
+  "nqn=NQN                Or any NVMe subsystem, by its qualified name.\n"    \
+  "nsid=N                 With nqn: its namespace (default: the only one).\n" \
   "server=ADDRESS         tcp://HOST[:PORT], unix:///PATH or HOST[:PORT]\n"   \
   "                       (default $QBD_SERVER, else tcp://127.0.0.1:4420).\n" \
   "connect=now|lazy       Attach at start, or with the first client.\n"       \

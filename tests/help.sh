@@ -25,8 +25,7 @@ items qbd-server >"$tmp/manual"
 same qbd-server
 
 { qbd --help
-  for command in $(qbd --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
-  do
+  for command in create info ls pools resize rm status; do
       qbd $command --help
   done; } | options >"$tmp/help"
 items qbd >"$tmp/manual"

@@ -245,7 +245,9 @@ drive (void *opaque)
     association_drive (client->association, now_ms);
     switch (association_get_state (client->association, &err)) {
     case ASSOCIATION_LIVE:
-      client->volume = volume_create (client->association, 0, &err);
+      client->volume = volume_create (client->association,
+                                      &client->association->namespaces[0],
+                                      0, &err);
       if (client->volume == NULL)
         complain (client, err.message, err.code);
       break;

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include "nvmeof/identify-check.h"
@@ -265,20 +266,29 @@ static void
 test_active_list (void **state)
 {
   static __le32 list[1024];
-  uint32_t nsid;
+  char text[IDENTIFY_PICK_FAULT];
+  uint32_t nsid = 0;
 
-  assert_int_equal (identify_pick_namespace (list, &nsid, &fault), -1);
+  assert_int_equal (identify_pick_namespace (list, 0, &nsid, text), -ENODEV);
+  assert_int_equal (identify_pick_namespace (list, 5, &nsid, text), -ENOENT);
   list[0] = cpu_to_le32 (5);
-  assert_int_equal (identify_pick_namespace (list, &nsid, &fault), 0);
+  assert_int_equal (identify_pick_namespace (list, 0, &nsid, text), 0);
   assert_int_equal (nsid, 5);
   list[1] = cpu_to_le32 (6);
-  assert_int_equal (identify_pick_namespace (list, &nsid, &fault), -1);
-  list[0] = cpu_to_le32 (1);
-  assert_int_equal (identify_pick_namespace (list, &nsid, &fault), 0);
-  assert_int_equal (nsid, 1);
+  assert_int_equal (identify_pick_namespace (list, 0, &nsid, text), -EINVAL);
+  assert_non_null (strstr (text, ": 5, 6 ("));
+  assert_int_equal (identify_pick_namespace (list, 4, &nsid, text), -ENOENT);
+  assert_non_null (strstr (text, "no active namespace 4"));
+  nsid = 0;
+  assert_int_equal (identify_pick_namespace (list, 5, &nsid, text), 0);
+  assert_int_equal (nsid, 5);
+  for (unsigned i = 0; i < 1024; i++)
+    list[i] = cpu_to_le32 (0xffffff00 - 1024 + i);
+  assert_int_equal (identify_pick_namespace (list, 0, &nsid, text), -EINVAL);
+  assert_non_null (strstr (text, ", ... ("));
   list[0] = cpu_to_le32 (UINT32_MAX);
   list[1] = 0;
-  assert_int_equal (identify_pick_namespace (list, &nsid, &fault), -1);
+  assert_int_equal (identify_pick_namespace (list, 0, &nsid, text), -EPROTO);
 }
 
 static void

@@ -19,6 +19,7 @@ static struct {
   uint32_t vs, csts;
   unsigned not_ready;           /* CSTS answers before RDY */
   uint32_t granted_0based;
+  __u16 aer;                    /* the CID of the request that waits */
   uint16_t refuse_status;       /* for the command that is refused: */
   char refuse[32];
   uint32_t refuse_dw0;
@@ -121,7 +122,12 @@ name_of (const union nvme_command *sqe, bool admin)
               le32_to_cpu (sqe->common.cdw10));
     return name;
   } else if (sqe->common.opcode == nvme_admin_set_features)
-    s = "features";
+    s = le32_to_cpu (sqe->common.cdw10) == NVME_FEAT_FID_ASYNC_EVENT ?
+      "events" : "features";
+  else if (sqe->common.opcode == nvme_admin_get_log_page)
+    s = (le32_to_cpu (sqe->common.cdw10) & 0xffff) == 4 ? "log04" : "log";
+  else if (sqe->common.opcode == nvme_admin_async_event)
+    s = "aer";
   else if (sqe->common.opcode == nvme_admin_keep_alive)
     s = "keep-alive";
   return s;
@@ -169,6 +175,11 @@ answer (struct wire *wire, const union nvme_command *sqe, uint32_t data_bytes)
   strcat (peer.order, " ");
   if (strcmp (name, "connect") == 0)
     assert_int_equal (data_bytes, 1024);
+  if (strcmp (name, "aer") == 0) {
+    peer.aer = sqe->common.cid;
+    if (strcmp (name, peer.refuse) != 0)
+      return;
+  }
   if (strcmp (name, peer.silent) == 0 || (!admin && peer.mute &&
                                           strcmp (name, "connect") != 0))
     return;
@@ -176,7 +187,8 @@ answer (struct wire *wire, const union nvme_command *sqe, uint32_t data_bytes)
   if (strcmp (name, peer.refuse) == 0) {
     rsp.cqe.status = cpu_to_le16 ((uint16_t) (peer.refuse_status << 1));
     rsp.cqe.value = cpu_to_le64 (peer.refuse_dw0);
-  } else if (strncmp (name, "identify", 8) == 0)
+  } else if (strncmp (name, "identify", 8) == 0 ||
+             strcmp (name, "log04") == 0)
     say_data (wire, sqe->common.cid, 0, page_of (sqe), 4096,
               NVME_TCP_F_DATA_LAST);
   else if (strcmp (name, "read") == 0)
@@ -252,8 +264,8 @@ test_order_of_commands (void **state)
   assert_string_equal (peer.order,
                        "connect cap vs cc csts identify01 identify06 "
                        "features connect identify02 identify03 identify00 ");
-  assert_int_equal (association->nsid, 1);
-  assert_int_equal (association->ns.size_bytes, 1 << 20);
+  assert_int_equal (association->namespaces[0].nsid, 1);
+  assert_int_equal (association->namespaces[0].size_bytes, 1 << 20);
   /* queue_size 128, MQES 128 entries, MAXCMD 64: one less than 64 */
   assert_int_equal (queue_transport (association->io[0])->depth, 63);
 }
@@ -509,7 +521,8 @@ go_live (void)
 
   assert_int_equal (start (), ASSOCIATION_LIVE);
   peer.order[0] = '\0';
-  volume = volume_create (association, 0, &err);
+  volume = volume_create (association, &association->namespaces[0], 0,
+                          &err);
   assert_non_null (volume);
   nr_done = 0;
   for (unsigned i = 0; i < 80; i++) {
@@ -702,6 +715,149 @@ test_one_queue_takes_the_others_with_it (void **state)
   volume_free (volume);
 }
 
+/* --- events ------------------------------------------------------------- */
+
+enum { NAMESPACE_CHANGED = 0x040002 };
+
+static void
+say_event (uint32_t dw0)
+{
+  struct nvme_tcp_rsp rsp = { .cqe = { .cid = peer.aer } };
+
+  peer.order[0] = '\0';
+  rsp.cqe.dw0 = cpu_to_le32 (dw0);
+  tcp_make_hdr (&rsp.hdr, NVME_TCP_RSP, 0, 0, &peer.wire[0].agreed);
+  say_header (&peer.wire[0], &rsp, sizeof rsp);
+}
+
+static void
+tick (void)
+{
+  do
+    keeper_tick (association, now_ms);
+  while (serve ());
+}
+
+static void
+test_size_follows_events (void **state)
+{
+  peer.ctrl.oaes = cpu_to_le32 (0x100);
+  params.options.keep_alive_tmo_ms = 0;
+  go_live ();
+  peer.ns.nsze = cpu_to_le64 (2049);    /* before anybody was asked to tell */
+  tick ();
+  assert_string_equal (peer.order, "events log04 identify00 aer ");
+  assert_int_equal (qbd_get_size (volume), 2049 * 512);
+
+  peer.ns.nsze = cpu_to_le64 (4096);
+  say_event (NAMESPACE_CHANGED);
+  tick ();
+  assert_string_equal (peer.order, "log04 identify00 aer ");
+  assert_int_equal (qbd_get_size (volume), 4096 * 512);
+  assert_int_equal (submit (0, IO_READ, 512, 4095 * 512), 0);
+  pump ();
+  assert_int_equal (results[0], 0);
+  assert_int_equal (submit (0, IO_READ, 512, 4096 * 512), -EINVAL);
+
+  say_event (0x020001);         /* SMART: nothing that anybody asked for */
+  tick ();
+  assert_string_equal (peer.order, "aer ");
+
+  peer.ns.nsze = 0;             /* gone: its commands will say so */
+  say_event (NAMESPACE_CHANGED);
+  tick ();
+  assert_string_equal (peer.order, "log04 identify00 aer ");
+  assert_int_equal (qbd_get_size (volume), 4096 * 512);
+  volume_free (volume);
+}
+
+/* It waits for ever, beside commands that may not. */
+static void
+test_an_event_is_never_late (void **state)
+{
+  peer.ctrl.oaes = cpu_to_le32 (0x100);
+  params.options.keep_alive_tmo_ms = 10000;
+  go_live ();
+  tick ();
+  for (unsigned i = 0; i < 100; i++) {
+    now_ms += 5000;
+    tick ();
+  }
+  assert_int_equal (association_get_state (association, NULL),
+                    ASSOCIATION_LIVE);
+  strcpy (peer.silent, "keep-alive");
+  for (unsigned i = 0; i < 4; i++) {
+    now_ms += 5000;
+    tick ();
+  }
+  assert_int_equal (association_get_state (association, NULL),
+                    ASSOCIATION_LOST);
+  volume_free (volume);
+}
+
+static void
+test_no_events_where_there_are_none (void **state)
+{
+  go_live ();
+  tick ();
+  assert_string_equal (peer.order, "");
+  volume_free (volume);
+  teardown (NULL);
+
+  for (unsigned i = 0; i < 2; i++) {
+    setup (NULL);
+    peer.ctrl.oaes = cpu_to_le32 (0x100);
+    strcpy (peer.refuse, i ? "aer" : "events");
+    peer.refuse_status = NVME_SC_INVALID_FIELD;
+    go_live ();
+    tick ();
+    assert_string_equal (peer.order, i ? "events log04 identify00 aer " :
+                         "events ");
+    assert_int_equal (association_get_state (association, NULL),
+                      ASSOCIATION_LIVE);
+    volume_free (volume);
+    if (i == 0)
+      teardown (NULL);
+  }
+}
+
+/* Offsets would mean other blocks. */
+static void
+test_another_block_size_ends_it (void **state)
+{
+  struct error err;
+
+  peer.ctrl.oaes = cpu_to_le32 (0x100);
+  go_live ();
+  tick ();
+  peer.ns.lbaf[0].ds = 12;
+  say_event (NAMESPACE_CHANGED);
+  tick ();
+  keeper_tick (association, now_ms);
+  assert_int_equal (association_get_state (association, &err),
+                    ASSOCIATION_LOST);
+  assert_non_null (strstr (err.message, "block size has changed"));
+  volume_free (volume);
+}
+
+static void
+test_nsid (void **state)
+{
+  peer.list[1] = cpu_to_le32 (2);
+  fails (EINVAL, "several namespaces: 1, 2 (nsid= chooses one)");
+  teardown (NULL);
+  setup (NULL);
+  params.options.nsid = 2;
+  fails (ENOENT, "no active namespace 2");
+  teardown (NULL);
+  setup (NULL);
+  params.options.nsid = 2;
+  peer.list[0] = cpu_to_le32 (2);
+  peer.list[1] = cpu_to_le32 (3);
+  assert_int_equal (start (), ASSOCIATION_LIVE);
+  assert_int_equal (association->namespaces[0].nsid, 2);
+}
+
 /* --- keep-alive --------------------------------------------------------- */
 
 static void
@@ -798,6 +954,11 @@ main (void)
     TEST (test_interrupt),
     TEST (test_interrupt_after_loss),
     TEST (test_one_queue_takes_the_others_with_it),
+    TEST (test_size_follows_events),
+    TEST (test_an_event_is_never_late),
+    TEST (test_no_events_where_there_are_none),
+    TEST (test_another_block_size_ends_it),
+    TEST (test_nsid),
     TEST (test_keep_alive),
     TEST (test_keep_alive_off),
     TEST (test_keeper_judges_timeouts),

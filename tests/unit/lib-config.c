@@ -94,7 +94,7 @@ static void
 test_every_key_is_known (void **state)
 {
   static const char *const values[] = {
-    "pool/vol", "tcp://host:1", "nqn.2014-08.org.example:a",
+    "pool/vol", NULL, "2", "tcp://host:1", "nqn.2014-08.org.example:a",
     "00112233-4455-6677-8899-aabbccddeeff", "64", "1024", "0", "86400", "1",
     "on", "FALSE",
   };
@@ -102,7 +102,8 @@ test_every_key_is_known (void **state)
   size_t i;
 
   for (i = 0; keys[i]; i++)
-    assert_int_equal (qbd_config_set (config, keys[i], values[i]), 0);
+    if (values[i])      /* not nqn: it is instead of volume */
+      assert_int_equal (qbd_config_set (config, keys[i], values[i]), 0);
   assert_int_equal (i, sizeof values / sizeof values[0]);
 }
 
@@ -148,6 +149,53 @@ test_volume_is_needed (void **state)
   assert_null (qbd_open (config, 0));
   assert_int_equal (errno, EINVAL);
   assert_non_null (strstr (qbd_errmsg (), "volume=POOL/VOL"));
+}
+
+static void
+test_nqn_instead_of_volume (void **state)
+{
+  struct options options;
+  struct error err;
+
+  refused ("nqn", "pool/vol", "not an NVMe qualified name");
+  refused ("nqn", "nqn.2014-08.org.example:a b", "not an NVMe");
+  refused ("nsid", "0", "nsid: 0: ");
+  refused ("nsid", "4294967295", "nsid: 4294967295: ");
+  assert_int_equal (qbd_config_set (config, "nqn", "nqn.2014-08.x:longer"),
+                    0);
+  assert_int_equal (qbd_config_set (config, "nqn", "nqn.2014-08.x:a"), 0);
+  assert_int_equal (qbd_config_set (config, "nsid", "4294967294"), 0);
+  refused ("volume", "p/v", "not together with nqn");
+  assert_int_equal (options_resolve (config, &options, &err), 0);
+  assert_int_equal (options_check_volume (&options, &err), 0);
+  assert_string_equal (options.nqn, "nqn.2014-08.x:a");
+  assert_int_equal (options.nqn[16], 0);
+  assert_int_equal (options.nsid, 4294967294);
+  assert_string_equal (options_name (&options), "nqn.2014-08.x:a");
+}
+
+static void
+test_nsid_needs_nqn (void **state)
+{
+  struct options options;
+  struct error err;
+
+  resolved (&options);
+  refused ("nqn", "nqn.2014-08.x:a", "not together with volume");
+  assert_int_equal (qbd_config_set (config, "nsid", "1"), 0);
+  resolved (&options);
+  assert_int_equal (options_check_volume (&options, &err), -EINVAL);
+  assert_non_null (strstr (err.message, "only together with nqn"));
+}
+
+static void
+test_a_copy_is_its_own (void **state)
+{
+  struct qbd_config *copy = qbd_config_copy (config);
+
+  assert_int_equal (qbd_config_set (copy, "volume", "p/v"), 0);
+  assert_int_equal (qbd_config_set (config, "nqn", "nqn.2014-08.x:a"), 0);
+  qbd_config_free (copy);
 }
 
 /* Options are compared as bytes: the same keys give the same bytes. */
@@ -287,6 +335,10 @@ main (void)
     cmocka_unit_test_setup_teardown (test_refusals, setup, teardown),
     cmocka_unit_test_setup_teardown (test_hostnqn_too_long, setup, teardown),
     cmocka_unit_test_setup_teardown (test_volume_is_needed, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_nqn_instead_of_volume, setup,
+                                     teardown),
+    cmocka_unit_test_setup_teardown (test_nsid_needs_nqn, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_a_copy_is_its_own, setup, teardown),
     cmocka_unit_test_setup_teardown
       (test_equal_configurations_are_equal_bytes, setup, teardown),
     cmocka_unit_test (test_identity),

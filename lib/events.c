@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Asynchronous events (Base 2.0 section 5.2): one request waits at the
+ * controller for "Namespace Attribute Changed"; then the Changed Namespace
+ * List is read, which lets the next event come, and every namespace in use is
+ * identified once more.
+ *
+ *   NEW -> CONFIGURE -> LOG -> IDENTIFY ... -> ARMED -> LOG -> ...
+ *
+ * The first round looks before it waits, so that nothing is missed between
+ * set-up and the first request.  Each step is submitted by the completion of
+ * the one before, in the thread that received it, with the admin queue's lock
+ * held; nothing is allocated.  A controller without these events (OAES), or
+ * one that refuses a step, is left in peace: its sizes stay.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "lib/internal.h"
+
+enum {
+  IDENTIFY_BYTES = 4096,
+  LOG_CHANGED_NAMESPACES = 0x04,
+  EVENT_NAMESPACE = 1 << 8,             /* feature 0Bh */
+  EVENT_TYPE_NOTICE = 2,                /* dw0 2:0 */
+  EVENT_INFO_NAMESPACE = 0,             /* dw0 15:8 */
+};
+
+#define TO(state) (1u << EVENTS_##state)
+
+static const uint32_t legal[EVENTS_NR_STATES] = {
+  [EVENTS_NEW] = TO (CONFIGURE) | TO (OFF),
+  [EVENTS_CONFIGURE] = TO (LOG) | TO (OFF),
+  [EVENTS_LOG] = TO (IDENTIFY) | TO (OFF),
+  [EVENTS_IDENTIFY] = TO (IDENTIFY) | TO (ARMED) | TO (OFF),
+  [EVENTS_ARMED] = TO (LOG) | TO (ARMED) | TO (OFF),
+};
+
+static void answered_locked (struct request *request);
+
+static void
+make_command_locked (struct association *association)
+{
+  struct nvme_sqe *sqe = &association->event.transport.sqe.common;
+
+  switch (association->events) {
+  case EVENTS_CONFIGURE:
+    sqe->opcode = nvme_admin_set_features;
+    sqe->cdw10 = cpu_to_le32 (NVME_FEAT_FID_ASYNC_EVENT);
+    sqe->cdw11 = cpu_to_le32 (EVENT_NAMESPACE);
+    break;
+  case EVENTS_LOG:
+    sqe->opcode = nvme_admin_get_log_page;
+    sqe->nsid = cpu_to_le32 (NVME_NSID_ALL);
+    sqe->cdw10 = cpu_to_le32 (LOG_CHANGED_NAMESPACES |
+                              (IDENTIFY_BYTES / 4 - 1) << 16);
+    break;
+  case EVENTS_IDENTIFY:
+    association->event.transport.sqe =
+      namespace_ask (association->namespaces[association->events_next].nsid);
+    break;
+  default:
+    assert (association->events == EVENTS_ARMED);
+    sqe->opcode = nvme_admin_async_event;
+    break;
+  }
+}
+
+static void
+set_state_locked (struct association *association, enum events_state state)
+{
+  assert (legal[association->events] & 1u << state);
+  association->events = state;
+}
+
+static void
+enter_locked (struct association *association, enum events_state state)
+{
+  struct request *request = &association->event;
+  struct transport_request *transport = &request->transport;
+  bool data = state == EVENTS_LOG || state == EVENTS_IDENTIFY;
+  int r;
+
+  set_state_locked (association, state);
+  if (state == EVENTS_OFF)
+    return;
+  memset (&transport->sqe, 0, sizeof transport->sqe);
+  make_command_locked (association);
+  transport->data = data ? TRANSPORT_FROM_CONTROLLER : TRANSPORT_NO_DATA;
+  transport->iov = (struct iovec) {
+    .iov_base = association->buffer,
+    .iov_len = data ? IDENTIFY_BYTES : 0,
+  };
+  request->done = answered_locked;
+  if (state == EVENTS_ARMED)
+    r = queue_submit_untimed_locked (association->admin, request);
+  else
+    r = queue_submit_locked (association->admin, request, true);
+  if (r < 0)
+    set_state_locked (association, EVENTS_OFF);
+}
+
+/* One that is gone, or that makes no sense, keeps its size: its commands
+ * fail by themselves. */
+static void
+look_at_namespace (struct association *association)
+{
+  struct namespace *ns = &association->namespaces[association->events_next];
+  struct namespace_info info;
+  const char *fault;
+
+  if (identify_check_namespace (association->buffer, &info, &fault) < 0)
+    return;
+  if (info.block_bytes != ns->info.block_bytes)
+    association->format_changed = true;
+  else
+    ns->size_bytes = info.size_bytes;
+}
+
+static bool
+is_namespace_event (uint32_t dw0)
+{
+  return (dw0 & 7) == EVENT_TYPE_NOTICE &&
+    (dw0 >> 8 & 0xff) == EVENT_INFO_NAMESPACE;
+}
+
+/* A log that is not there does not matter; what it would say is found by
+ * Identify. */
+static void
+answered_locked (struct request *request)
+{
+  struct association *association =
+    (struct association *) ((char *) request -
+                            offsetof (struct association, event));
+  const struct nvme_cqe *cqe = &request->transport.cqe;
+  enum events_state state = association->events;
+  bool good = request->transport.error == 0 && nvme_cqe_status (cqe) == 0;
+
+  if (request->transport.error != 0 ||
+      (!good && (state == EVENTS_CONFIGURE || state == EVENTS_ARMED))) {
+    enter_locked (association, EVENTS_OFF);
+    return;
+  }
+  switch (state) {
+  case EVENTS_CONFIGURE:
+    enter_locked (association, EVENTS_LOG);
+    break;
+  case EVENTS_LOG:
+    association->events_next = 0;
+    enter_locked (association, EVENTS_IDENTIFY);
+    break;
+  case EVENTS_IDENTIFY:
+    if (good)
+      look_at_namespace (association);
+    association->events_next++;
+    enter_locked (association, association->events_next <
+                  association->nr_namespaces ? EVENTS_IDENTIFY :
+                  EVENTS_ARMED);
+    break;
+  default:
+    enter_locked (association, is_namespace_event (le32_to_cpu (cqe->dw0)) ?
+                  EVENTS_LOG : EVENTS_ARMED);
+    break;
+  }
+}
+
+void
+events_start (struct association *association, uint64_t now_ms)
+{
+  queue_lock (association->admin);
+  if (association->events != EVENTS_NEW) {
+    queue_unlock (association->admin);
+    return;
+  }
+  queue_set_now_locked (association->admin, now_ms);
+  enter_locked (association, association->controller.namespace_events ?
+                EVENTS_CONFIGURE : EVENTS_OFF);
+  queue_unlock (association->admin);
+  queue_flush_sends (association->admin);
+}
