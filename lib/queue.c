@@ -10,8 +10,8 @@
  *                others' requests with its own; the others sleep on a word of
  *                their own.  A leader that is done hands over to one sleeper.
  *
- * Whoever submits while nobody sends is the sender, and sends until nothing
- * is left, also what others submitted meanwhile.  When the wire is full, the
+ * Whoever submits while nobody sends or wakes is the sender, and sends until
+ * nothing is left, also what others submitted meanwhile.  When the wire is full, the
  * rest of sending is the receiver's business: it polls for POLLOUT too, and
  * a receiver that is in poll already is kicked out of it.
  *
@@ -46,6 +46,7 @@ struct queue {
   bool sending;                         /* a thread has the role */
   bool receiving;
   bool polling;                         /* the receiver is in poll */
+  unsigned waking;                      /* threads that wake, and then send */
   struct request_list in_flight;        /* by due_ms */
   struct request_list backlog;          /* waits for a slot */
   struct waiter_list sleepers;
@@ -67,6 +68,8 @@ enum {
 };
 
 enum { GAP_MS = 1000 };
+
+static void send_all_locked (struct queue *queue);
 
 /* --- waking ------------------------------------------------------------- */
 
@@ -138,17 +141,35 @@ queue_lock (struct queue *queue)
   pthread_mutex_lock (&queue->lock);
 }
 
-void
-queue_unlock (struct queue *queue)
+static struct waiter *
+take_wakes_locked (struct queue *queue)
 {
   struct waiter *wakes = queue->wake_first;
-  bool lost = queue->transport->error != 0 && !queue->lost_reported;
 
   queue->wake_first = NULL;
   queue->wake_last = &queue->wake_first;
+  return wakes;
+}
+
+/* Those who are woken will submit again, one by one.  So that their commands
+ * go out together, they leave sending to the one who wakes. */
+void
+queue_unlock (struct queue *queue)
+{
+  struct waiter *wakes;
+  bool lost;
+
+  while ((wakes = take_wakes_locked (queue))) {
+    queue->waking++;
+    pthread_mutex_unlock (&queue->lock);
+    wake_all (wakes);
+    pthread_mutex_lock (&queue->lock);
+    queue->waking--;
+    send_all_locked (queue);
+  }
+  lost = queue->transport->error != 0 && !queue->lost_reported;
   queue->lost_reported |= lost;
   pthread_mutex_unlock (&queue->lock);
-  wake_all (wakes);
   if (lost && queue->params.lost)
     queue->params.lost (queue->params.opaque, queue);
 }
@@ -316,6 +337,8 @@ send_all_locked (struct queue *queue)
 {
   struct transport_queue *transport = queue->transport;
 
+  if (queue->waking > 0)
+    return;
   while (!queue->sending && !transport->want_pollout &&
          transport->ops->send_begin (transport)) {
     int64_t n;
