@@ -91,6 +91,12 @@ const char *qbd_get_nqn (struct qbd_volume *volume);
 int qbd_is_read_only (struct qbd_volume *volume);
 int qbd_can_discard (struct qbd_volume *volume);
 int qbd_can_write_zeroes (struct qbd_volume *volume);
+/* qbd_write_zeroes without QBD_NO_UNMAP is quick, however long the range: the
+ * namespace deallocates instead (DLFEAT: Write Zeroes with DEAC, and
+ * deallocated blocks read as zeroes). */
+int qbd_can_fast_zero (struct qbd_volume *volume);
+/* The controller has Get LBA Status (OACS). */
+int qbd_can_block_status (struct qbd_volume *volume);
 
 /* For a process that is about to end: every request of the volume's
  * association, in flight or later, through any handle, ends promptly with
@@ -126,6 +132,36 @@ int qbd_discard (struct qbd_volume *volume, uint64_t count,
                  uint64_t offset, unsigned flags);
 int qbd_write_zeroes (struct qbd_volume *volume, uint64_t count,
                       uint64_t offset, unsigned flags);
+
+enum {
+  QBD_HOLE = 1 << 0,       /* deallocated: takes no space */
+  QBD_ZERO = 1 << 1,       /* and reads as zeroes */
+};
+
+enum {
+  QBD_ONE_EXTENT = 1 << 0, /* the first extent, or a part of it, will do */
+};
+
+/*
+ * Which parts of a range are allocated (Get LBA Status).  Calls extent, in
+ * this thread, for consecutive parts from offset on, in order and without
+ * gaps; status is 0 (data) or QBD_HOLE, with QBD_ZERO where the namespace
+ * says how deallocated blocks read.  Neighbours may have the same status.
+ * Perhaps not up to the end of the range, but always at least once.  A part
+ * is as it was at some moment during the call.
+ *
+ * It uses no I/O queue, and waits for no I/O.  A callback that returns other
+ * than 0 ends it: -1 with the errno that the callback left.
+ *
+ * EOPNOTSUPP: the controller cannot tell; take everything for data.  EPROTO:
+ * its answer makes no sense.  EINVAL: count is 0, the range is unaligned or
+ * ends beyond the volume.  Else as for I/O.
+ */
+int qbd_block_status (struct qbd_volume *volume, uint64_t count,
+                      uint64_t offset, unsigned flags,
+                      int (*extent) (void *opaque, uint64_t offset,
+                                     uint64_t count, unsigned status),
+                      void *opaque);
 
 /*
  * Asynchronous I/O.  A request is memory of the caller, zeroed or reused,

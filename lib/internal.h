@@ -2,7 +2,7 @@
 /*
  * The volume client's own declarations, grouped by file, top to bottom.
  *
- *   volume.c  io.c  aio.c          the functions of libqbd.h
+ *   volume.c  io.c  aio.c  block-status.c      the functions of libqbd.h
  *      |        \    /
  *      |       transfer (io.c)     one call: split into commands
  *      |          |
@@ -48,6 +48,7 @@
 #include "common/stream.h"
 #include "lib/transport.h"
 #include "nvmeof/identify-check.h"
+#include "nvmeof/lba-status.h"
 #include "nvmeof/nqn.h"
 
 /* --- error.c ------------------------------------------------------------ */
@@ -427,6 +428,37 @@ bool transfer_is_empty (const struct transfer *transfer);
 /* [locked] Submit the next command on this request. */
 int transfer_next_locked (struct transfer *transfer,
                           struct io_request *request, bool backlog);
+
+/* --- block-status.c ----------------------------------------------------- */
+
+/* As the argument of qbd_block_status. */
+typedef int (*block_status_extent) (void *opaque, uint64_t offset,
+                                    uint64_t count, unsigned status);
+
+/* A question about [next_lba, end_lba), asked in rounds. */
+struct block_status {
+  struct qbd_volume *volume;
+  uint64_t next_lba, end_lba;   /* not answered yet */
+  uint32_t bytes;               /* room for an answer */
+  block_status_extent extent;
+  void *opaque;
+  const char *fault;            /* what is wrong with the answer, or NULL */
+  union {
+    struct nvme_lba_status list;
+    uint8_t page[4096];
+  } answer;
+};
+
+/* 0 or a positive errno. */
+int block_status_init (struct block_status *status,
+                       struct qbd_volume *volume, uint64_t count,
+                       uint64_t offset, unsigned flags,
+                       block_status_extent extent, void *opaque);
+/* The next admin command; its data goes to status->answer, status->bytes. */
+union nvme_command block_status_ask (const struct block_status *status);
+/* Its NVMe status came.  Calls extent for all that is known now.  1: there is
+ * more to ask, 0: that was all, -errno. */
+int block_status_answered (struct block_status *status, uint16_t sc);
 
 /* --- volume.c ----------------------------------------------------------- */
 

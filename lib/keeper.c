@@ -71,7 +71,7 @@ keep_alive_send (struct association *association, uint64_t now_ms)
   association->keep_alive_sent_ms = now_ms;
   queue_lock (association->admin);
   queue_set_now_locked (association->admin, now_ms);
-  if (queue_submit_locked (association->admin, request, false) < 0)
+  if (queue_submit_locked (association->admin, request, true) < 0)
     association->keep_alive_pending = false;
   queue_unlock (association->admin);
   queue_flush_sends (association->admin);

@@ -11,6 +11,7 @@ libqbd_internal_la_SOURCES = \
 	lib/association-steps.c \
 	lib/association-steps.h \
 	lib/association.c \
+	lib/block-status.c \
 	lib/config.c \
 	lib/discover.c \
 	lib/error.c \

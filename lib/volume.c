@@ -150,6 +150,19 @@ qbd_can_write_zeroes (struct qbd_volume *volume)
     !qbd_is_read_only (volume);
 }
 
+int
+qbd_can_fast_zero (struct qbd_volume *volume)
+{
+  return qbd_can_write_zeroes (volume) &&
+    volume->ns->info.deallocated_zero && volume->ns->info.zeroes_deallocate;
+}
+
+int
+qbd_can_block_status (struct qbd_volume *volume)
+{
+  return volume->association->controller.can_lba_status;
+}
+
 /* --- how it is ---------------------------------------------------------- */
 
 void

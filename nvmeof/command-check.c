@@ -3,6 +3,7 @@
  * Validation of commands as a controller receives them.
  */
 #include "nvmeof/command-check.h"
+#include "nvmeof/lba-status.h"
 #include "nvmeof/nqn.h"
 
 #define INVALID_FIELD STATUS_DNR (NVME_SC_INVALID_FIELD)
@@ -263,5 +264,34 @@ command_check_dsm_ranges (const struct nvme_dsm_range *ranges,
     if (status)
       return status;
   }
+  return 0;
+}
+
+uint16_t
+command_check_lba_status (const struct nvme_sqe *sqe,
+                          const struct command_namespace *ns,
+                          uint32_t max_bytes, uint32_t *bytes,
+                          struct byte_range *range)
+{
+  uint64_t slba = le32_to_cpu (sqe->cdw10)
+    | (uint64_t) le32_to_cpu (sqe->cdw11) << 32;
+  uint64_t room = ((uint64_t) le32_to_cpu (sqe->cdw12) + 1) * 4;
+  uint32_t cdw13 = le32_to_cpu (sqe->cdw13);
+  uint64_t blocks = cdw13 & 0xffff;
+  uint16_t status;
+
+  if ((status = check_nsid (sqe->nsid, ns)) != 0)
+    return status;
+  if (cdw13 >> 24 != LBA_STATUS_ATYPE_ALLOCATED)
+    return INVALID_FIELD;
+  if (room < sizeof (struct nvme_lba_status) || room > max_bytes)
+    return INVALID_FIELD;
+  if (slba >= ns->nsze)
+    return STATUS_DNR (NVME_SC_LBA_RANGE);
+  if (blocks == 0)
+    blocks = ns->nsze - slba;
+  if ((status = check_blocks (slba, blocks, ns, range)) != 0)
+    return status;
+  *bytes = (uint32_t) room;
   return 0;
 }

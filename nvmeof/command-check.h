@@ -116,4 +116,12 @@ uint16_t command_check_dsm_ranges (const struct nvme_dsm_range *ranges,
                                    unsigned nr_ranges,
                                    const struct command_namespace *ns);
 
+/* Get LBA Status (an admin command; see lba-status.h): ATYPE 02h, a range
+ * that begins inside the namespace (RL 0: and ends with it), *bytes of room
+ * for the answer: at least its header, at most max_bytes. */
+uint16_t command_check_lba_status (const struct nvme_sqe *sqe,
+                                   const struct command_namespace *ns,
+                                   uint32_t max_bytes, uint32_t *bytes,
+                                   struct byte_range *range);
+
 #endif

@@ -78,6 +78,7 @@ identify_check_controller (const struct nvme_id_ctrl *id,
     .namespace_events = le32_to_cpu (id->oaes) & OAES_NAMESPACE,
     .can_dsm = oncs & NVME_CTRL_ONCS_DSM,
     .can_write_zeroes = oncs & NVME_CTRL_ONCS_WRITE_ZEROES,
+    .can_lba_status = le16_to_cpu (id->oacs) & NVME_CTRL_OACS_LBA_STATUS,
     .dsm_max_blocks = UINT32_MAX,
   };
   if (!expect->discovery)
@@ -144,6 +145,9 @@ identify_check_namespace (const struct nvme_id_ns *id,
     .block_bytes = UINT32_C (1) << lbaf->ds,
     .preferred_bytes = preferred_bytes (id, UINT32_C (1) << lbaf->ds),
     .read_only = id->nsattr & 1,
+    .deallocated_zero =
+      (id->dlfeat & NVME_NS_DLFEAT_RB) == NVME_NS_DLFEAT_RB_ALL_0S,
+    .zeroes_deallocate = id->dlfeat & NVME_NS_DLFEAT_WRITE_ZEROES,
   };
   return 0;
 }

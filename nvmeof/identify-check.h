@@ -34,6 +34,7 @@ struct controller_info {
   bool namespace_events;        /* OAES: Namespace Attribute Changed */
   bool can_dsm;                 /* ONCS */
   bool can_write_zeroes;
+  bool can_lba_status;          /* OACS */
   /* From the NVM command set's own page; defaults without it. */
   uint32_t zeroes_max_bytes;    /* UINT32_MAX: no limit */
   uint32_t dsm_max_blocks;      /* of one range; UINT32_MAX: no limit */
@@ -53,6 +54,8 @@ struct namespace_info {
   uint32_t block_bytes;
   uint32_t preferred_bytes;     /* at least block_bytes */
   bool read_only;
+  bool deallocated_zero;        /* DLFEAT: deallocated blocks read as 0 */
+  bool zeroes_deallocate;       /* DLFEAT: Write Zeroes knows DEAC */
 };
 
 int identify_check_namespace (const struct nvme_id_ns *id,

@@ -9,6 +9,8 @@ libnvmeof_la_SOURCES = \
 	nvmeof/endian.h \
 	nvmeof/identify-check.c \
 	nvmeof/identify-check.h \
+	nvmeof/lba-status.c \
+	nvmeof/lba-status.h \
 	nvmeof/nqn.c \
 	nvmeof/nqn.h \
 	nvmeof/status.c \

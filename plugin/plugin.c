@@ -304,6 +304,27 @@ qbd_plugin_can_zero (void *handle)
   return qbd_can_write_zeroes (handle);
 }
 
+/* It means: the answer to a fast zero is quick, be it a refusal. */
+static int
+qbd_plugin_can_fast_zero (void *handle)
+{
+  return 1;
+}
+
+static int
+qbd_plugin_can_extents (void *handle)
+{
+  return qbd_can_block_status (handle);
+}
+
+/* Nothing between client and storage keeps what is read: reading ahead would
+ * send data over the network to be dropped.  (The cache filter can.) */
+static int
+qbd_plugin_can_cache (void *handle)
+{
+  return NBDKIT_CACHE_NONE;
+}
+
 /* The namespace has one cache, or none: a flush on any connection covers
  * what every other has completed. */
 static int
@@ -365,10 +386,51 @@ qbd_plugin_zero (void *handle, uint32_t count, uint64_t offset,
 {
   unsigned f = fua (flags);
 
+  /* Zeroes by deallocation cost the same for any length.  Written ones may
+   * be slow, and nobody can tell beforehand. */
+  if (flags & NBDKIT_FLAG_FAST_ZERO
+      && !(flags & NBDKIT_FLAG_MAY_TRIM && qbd_can_fast_zero (handle))) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
   if (!(flags & NBDKIT_FLAG_MAY_TRIM))
     f |= QBD_NO_UNMAP;
   stall_request_begins ();
   return ended (blocks_zero (handle, count, offset, f));
+}
+
+/* --- block status ----------------------------------------------------------- */
+
+static int
+add_extent (void *opaque, uint64_t offset, uint64_t count, unsigned status)
+{
+  uint32_t type = 0;
+
+  if (status & QBD_HOLE)
+    type |= NBDKIT_EXTENT_HOLE;
+  if (status & QBD_ZERO)
+    type |= NBDKIT_EXTENT_ZERO;
+  return nbdkit_add_extent (opaque, offset, count, type);
+}
+
+/* nbdkit drops what lies before offset, and takes what lies behind the
+ * range. */
+static int
+qbd_plugin_extents (void *handle, uint32_t count, uint64_t offset,
+                    uint32_t flags, struct nbdkit_extents *extents)
+{
+  uint32_t block = qbd_get_block_size (handle);
+  uint64_t start = offset - offset % block;
+  uint64_t end = (offset + count + block - 1) / block * block;
+  int r;
+
+  stall_request_begins ();
+  r = qbd_block_status (handle, end - start, start,
+                        flags & NBDKIT_FLAG_REQ_ONE ? QBD_ONE_EXTENT : 0,
+                        add_extent, extents);
+  if (r == -1 && errno == EOPNOTSUPP)
+    r = add_extent (extents, start, end - start, 0);
+  return ended (r);
 }
 
 static struct nbdkit_plugin plugin = {
@@ -395,12 +457,16 @@ static struct nbdkit_plugin plugin = {
   .can_fua = qbd_plugin_can_fua,
   .can_trim = qbd_plugin_can_trim,
   .can_zero = qbd_plugin_can_zero,
+  .can_fast_zero = qbd_plugin_can_fast_zero,
+  .can_extents = qbd_plugin_can_extents,
+  .can_cache = qbd_plugin_can_cache,
   .can_multi_conn = qbd_plugin_can_multi_conn,
   .pread = qbd_plugin_pread,
   .pwrite = qbd_plugin_pwrite,
   .flush = qbd_plugin_flush,
   .trim = qbd_plugin_trim,
   .zero = qbd_plugin_zero,
+  .extents = qbd_plugin_extents,
   .errno_is_preserved = 1,
 };
 

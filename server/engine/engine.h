@@ -3,7 +3,8 @@
  * What a storage engine is to the server: one table of functions.
  *
  * Slow calls (pool_*, volume_*) may block, run never on a reactor, and are
- * serialised per pool by the caller (control/volumes.c).  submit runs on a
+ * serialised per pool by the caller (control/volumes.c).  allocated may block
+ * too, but is serialised with nothing.  submit runs on a
  * reactor and never blocks.  An engine knows no NVMe: it sees bytes.
  *
  * A pool's identity (its domain UUID) and a volume's (UUID) are made once
@@ -40,6 +41,9 @@ struct engine_volume {
   char uuid[ENGINE_UUID_TEXT];          /* constant after open */
   uint32_t block_size;                  /* 512 or 4096, constant after open */
   bool read_only;                       /* constant after open */
+  /* ENGINE_UNMAP, and DISCARD, are quick whatever their length: nothing is
+   * written.  Constant after open. */
+  bool unmaps;
   _Atomic uint64_t size_bytes;          /* changes in volume_resize */
 };
 
@@ -85,6 +89,11 @@ struct engine_request {
 
 #define ENGINE_PENDING 1
 
+struct engine_extent {
+  uint64_t offset_bytes;
+  uint64_t length_bytes;
+};
+
 struct engine_ops {
   const char *name;             /* the scheme in --pool NAME=SCHEME:ARGUMENT */
 
@@ -125,6 +134,16 @@ struct engine_ops {
    * is sticky: every later FLUSH and FUA fails with it. */
   int (*submit) (struct engine_volume *volume,
                  struct engine_request *request);
+
+  /* The allocated parts of a range that is inside size_bytes and a multiple of
+   * block_size: in order, not empty, whole blocks, with gaps between them.
+   * Returns how many, or -errno.  At most nr_max; when it is nr_max there may
+   * be more behind the last one.  What is in no extent reads as zeroes, in
+   * so far as no request that runs meanwhile changes it.  May block: never on
+   * a reactor; any thread else, also beside requests and other calls. */
+  int (*allocated) (struct engine_volume *volume, uint64_t offset_bytes,
+                    uint64_t length_bytes, struct engine_extent *extents,
+                    unsigned nr_max);
 
   /* Snapshots will need: quiesce (no request is running until resumed) and
    * a hook that is told of each changed block range before the change. */

@@ -13,6 +13,7 @@
  *   file-sync.c      fdatasync, one at a time for a volume
  *   file-bounce.c    direct I/O with buffers that it does not take
  *   ranges.c         keeps requests that overlap apart
+ *   sparse.c         where a file has data
  *
  * Lock order: ranges.lock and file_sync.lock are leaves.
  */

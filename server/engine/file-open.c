@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "server/engine/file-internal.h"
+#include "server/engine/sparse.h"
 
 /* Buffers of one element are aligned to this (engine.h). */
 #define BUFFER_ALIGN 4096
@@ -174,6 +175,8 @@ file_open_volume (struct file_volume *v, struct error *err)
                       pool->path, file);
   }
   v->is_memory = pool->is_memory;
+  v->volume.unmaps = !v->volume.read_only && sparse_can_punch_hole (v->fd);
+  atomic_init (&v->no_punch_hole, !v->volume.unmaps);
   atomic_init (&v->volume.size_bytes, (uint64_t) st.st_size
                - (uint64_t) st.st_size % v->volume.block_size);
   return 0;

@@ -19,6 +19,7 @@
 #include "common/cleanup.h"
 #include "common/size.h"
 #include "server/engine/file-internal.h"
+#include "server/engine/sparse.h"
 
 void
 file_name_of (const char *volume, char file[FILE_NAME_BYTES])
@@ -302,6 +303,17 @@ volume_close (struct engine_volume *volume)
   free (v);
 }
 
+static int
+file_allocated (struct engine_volume *volume, uint64_t offset_bytes,
+                uint64_t length_bytes, struct engine_extent *extents,
+                unsigned nr_max)
+{
+  int r = sparse_allocated (file_volume (volume)->fd, volume->block_size,
+                            offset_bytes, length_bytes, extents, nr_max);
+
+  return r < 0 ? file_errno (r) : r;
+}
+
 const struct engine_ops engine_file = {
   .name = "file",
   .pool_open = file_pool_open,
@@ -315,4 +327,5 @@ const struct engine_ops engine_file = {
   .volume_resize = volume_resize,
   .volume_allocated = volume_allocated,
   .submit = file_submit,
+  .allocated = file_allocated,
 };

@@ -16,6 +16,8 @@ libengine_la_SOURCES = \
 	server/engine/file.c \
 	server/engine/ram.c \
 	server/engine/ranges.c \
-	server/engine/ranges.h
+	server/engine/ranges.h \
+	server/engine/sparse.c \
+	server/engine/sparse.h
 libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(UUID_CFLAGS)
 libengine_la_LIBADD = libreactor.la libcommon.la $(SQLITE_LIBS) $(UUID_LIBS)

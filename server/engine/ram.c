@@ -25,7 +25,7 @@
 
 #include <uuid/uuid.h>
 
-#include "server/engine/engine.h"
+#include "server/engine/sparse.h"
 
 /* A read and a write of one block must not mix, and the kernel's copies
  * into and out of a memfd may.  So a stripe is locked while it is copied. */
@@ -221,6 +221,7 @@ ram_volume_create (struct engine_pool *pool, const char *name,
   strcpy (v->volume.name, name);
   make_uuid (v->volume.uuid);
   v->volume.block_size = block_size;
+  v->volume.unmaps = true;
   atomic_init (&v->volume.size_bytes, size_bytes);
   for (i = 0; i < NR_STRIPES; ++i)
     pthread_mutex_init (&v->stripes[i], NULL);
@@ -396,6 +397,15 @@ ram_submit (struct engine_volume *volume, struct engine_request *request)
   return 0;
 }
 
+static int
+ram_allocated (struct engine_volume *volume, uint64_t offset_bytes,
+               uint64_t length_bytes, struct engine_extent *extents,
+               unsigned nr_max)
+{
+  return sparse_allocated (ram_volume (volume)->fd, volume->block_size,
+                           offset_bytes, length_bytes, extents, nr_max);
+}
+
 const struct engine_ops engine_ram = {
   .name = "ram",
   .pool_open = ram_pool_open,
@@ -409,4 +419,5 @@ const struct engine_ops engine_ram = {
   .volume_resize = ram_volume_resize,
   .volume_allocated = ram_volume_allocated,
   .submit = ram_submit,
+  .allocated = ram_allocated,
 };

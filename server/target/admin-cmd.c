@@ -66,5 +66,7 @@ admin_parse (struct target_command *command)
     command->handler = abort_execute;
     return 0;
   }
+  if (opcode == nvme_admin_get_lba_status && controller->subsystem->volume)
+    return lba_status_parse (command);
   return parse_discovery (command);
 }

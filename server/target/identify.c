@@ -75,6 +75,7 @@ identify_controller (struct target_command *command)
     id->oaes = cpu_to_le32 (TARGET_OAES);
     id->rab = 6;
     id->cmic = NVME_CTRL_CMIC_MULTI_PORT | NVME_CTRL_CMIC_MULTI_CTRL;
+    id->oacs = cpu_to_le16 (NVME_CTRL_OACS_LBA_STATUS);
     id->acl = 3;
     id->frmw = NVME_CTRL_FRMW_1ST_RO | 1 << 1;  /* one slot */
     id->sqes = 6 << 4 | 6;
@@ -122,8 +123,11 @@ identify_namespace (struct target_command *command)
   id->nsze = id->ncap = id->nuse = cpu_to_le64 (ns.nsze);
   id->nsfeat = NVME_NS_FEAT_THIN;
   id->nmic = NVME_NS_NMIC_SHARED;
-  /* Deallocated blocks read as zeroes; Write Zeroes takes DEAC. */
-  id->dlfeat = NVME_NS_DLFEAT_RB_ALL_0S | NVME_NS_DLFEAT_WRITE_ZEROES;
+  /* Deallocated blocks read as zeroes.  DEAC is accepted in any case; what
+   * hosts want to know is whether it is worth while. */
+  id->dlfeat = NVME_NS_DLFEAT_RB_ALL_0S;
+  if (subsystem->volume->unmaps)
+    id->dlfeat |= NVME_NS_DLFEAT_WRITE_ZEROES;
   id->nsattr = nsattr (subsystem);
   memcpy (id->nguid, subsystem->uuid, sizeof id->nguid);
   id->lbaf[0].ds = subsystem->lba_shift;
@@ -189,7 +193,7 @@ identify_independent (struct target_command *command)
   struct nvme_id_independent_id_ns *id = command->buffer;
 
   memset (id, 0, IDENTIFY_BYTES);
-  id->nsfeat = NVME_NS_FEAT_THIN | NVME_NS_FEAT_IO_OPT;
+  /* Not the bits of CNS 00h: bit 4 of this NSFEAT says rotational media. */
   id->nmic = NVME_NS_NMIC_SHARED;
   id->nsattr = nsattr (subsystem);
   id->nstat = 1;                /* ready */

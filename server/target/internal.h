@@ -185,6 +185,7 @@ uint16_t admin_parse (struct target_command *command);          /* admin-cmd.c *
 uint16_t io_parse (struct target_command *command,              /* io-cmd.c */
                    uint32_t sgl_bytes);
 uint16_t identify_parse (struct target_command *command);       /* identify.c */
+uint16_t lba_status_parse (struct target_command *command);     /* lba-status.c */
 uint16_t log_parse (struct target_command *command);            /* log-page.c */
 uint16_t set_features_parse (struct target_command *command);   /* features.c */
 uint16_t get_features_parse (struct target_command *command);

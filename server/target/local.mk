@@ -11,6 +11,7 @@ libtarget_la_SOURCES = \
 	server/target/identify.c \
 	server/target/internal.h \
 	server/target/io-cmd.c \
+	server/target/lba-status.c \
 	server/target/log-page.c \
 	server/target/queue.c \
 	server/target/subsystem.c \

@@ -27,7 +27,7 @@
 
 #include "common/address.h"
 #include "common/error.h"
-#include "nvmeof/command.h"
+#include "nvmeof/command-check.h"
 #include "server/engine/engine.h"
 #include "server/reactor/reactor.h"
 
@@ -205,7 +205,14 @@ struct target_command {
   unsigned nr_ranges;
   uint64_t range_done_bytes;
   struct iovec iov;             /* the engine may change it */
-  struct engine_request request;
+  union {
+    struct engine_request request;
+    struct {                    /* Get LBA Status: the worker's until done */
+      struct reactor_work work;
+      struct byte_range work_range;
+      int work_result;
+    };
+  };
   TAILQ_ENTRY (target_command) in_events;       /* held AERs */
 };
 

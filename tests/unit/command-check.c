@@ -300,6 +300,86 @@ test_flush (void **state)
                     DNR (NVME_SC_INVALID_NS));
 }
 
+static uint16_t
+check_lba_status (const struct nvme_sqe *sqe,
+                  const struct command_namespace *where)
+{
+  uint32_t bytes = 1;
+  struct byte_range range = { 1, 1 };
+  uint16_t status = command_check_lba_status (sqe, where, 8192, &bytes,
+                                              &range);
+
+  if (status != 0) {
+    assert_int_equal (bytes, 1);
+    assert_int_equal (range.offset_bytes, 1);
+    assert_int_equal (range.length_bytes, 1);
+  }
+  return status;
+}
+
+static void
+test_lba_status (void **state)
+{
+  const struct nvme_sqe good = {
+    .nsid = cpu_to_le32 (1), .cdw12 = cpu_to_le32 (1023),
+    .cdw13 = cpu_to_le32 (0x02000003),
+  };
+  const struct command_namespace giant = {
+    .nsid = 1, .nsze = UINT64_C (1) << 54, .lba_shift = 9,
+  };
+  struct nvme_sqe sqe = good;
+  struct byte_range range;
+  uint32_t bytes;
+
+  sqe.cdw11 = cpu_to_le32 (1);
+  sqe.cdw10 = cpu_to_le32 (2);
+  assert_int_equal (command_check_lba_status (&sqe, &giant, 8192, &bytes,
+                                              &range), 0);
+  assert_int_equal (bytes, 4096);
+  assert_int_equal (range.offset_bytes, ((UINT64_C (1) << 32) + 2) * 512);
+  assert_int_equal (range.length_bytes, 3 * 512);
+  sqe.cdw13 = cpu_to_le32 (0x02000000); /* to the end */
+  assert_int_equal (command_check_lba_status (&sqe, &giant, 8192, &bytes,
+                                              &range), 0);
+  assert_int_equal (range.offset_bytes + range.length_bytes,
+                    giant.nsze * 512);
+
+  sqe = good;
+  sqe.cdw10 = cpu_to_le32 ((uint32_t) ns.nsze - 3);
+  assert_int_equal (check_lba_status (&sqe, &ns), 0);
+  sqe.cdw10 = cpu_to_le32 ((uint32_t) ns.nsze - 2);
+  assert_int_equal (check_lba_status (&sqe, &ns), DNR (NVME_SC_LBA_RANGE));
+  sqe.cdw13 = cpu_to_le32 (0x02000000);
+  assert_int_equal (check_lba_status (&sqe, &ns), 0);
+  sqe.cdw10 = cpu_to_le32 ((uint32_t) ns.nsze);
+  assert_int_equal (check_lba_status (&sqe, &ns), DNR (NVME_SC_LBA_RANGE));
+  sqe.cdw10 = sqe.cdw11 = cpu_to_le32 (UINT32_MAX);
+  assert_int_equal (check_lba_status (&sqe, &ns), DNR (NVME_SC_LBA_RANGE));
+
+  /* MNDW: the header at least, the transfer's maximum at most. */
+  sqe = good;
+  sqe.cdw12 = cpu_to_le32 (0);
+  assert_int_equal (check_lba_status (&sqe, &ns), INVALID_FIELD);
+  sqe.cdw12 = cpu_to_le32 (1);
+  assert_int_equal (check_lba_status (&sqe, &ns), 0);
+  sqe.cdw12 = cpu_to_le32 (2047);
+  assert_int_equal (check_lba_status (&sqe, &ns), 0);
+  sqe.cdw12 = cpu_to_le32 (2048);
+  assert_int_equal (check_lba_status (&sqe, &ns), INVALID_FIELD);
+  sqe.cdw12 = cpu_to_le32 (UINT32_MAX);
+  assert_int_equal (check_lba_status (&sqe, &ns), INVALID_FIELD);
+
+  for (unsigned atype = 0; atype < 256; atype++) {
+    sqe = good;
+    sqe.cdw13 = cpu_to_le32 (atype << 24 | 3);
+    assert_int_equal (check_lba_status (&sqe, &ns),
+                      atype == 2 ? 0 : INVALID_FIELD);
+  }
+  sqe = good;
+  sqe.nsid = cpu_to_le32 (NVME_NSID_ALL);
+  assert_int_equal (check_lba_status (&sqe, &ns), DNR (NVME_SC_INVALID_NS));
+}
+
 static void
 test_dsm (void **state)
 {
@@ -365,6 +445,7 @@ main (void)
     cmocka_unit_test (test_range_of_giants),
     cmocka_unit_test (test_rw_fields),
     cmocka_unit_test (test_flush),
+    cmocka_unit_test (test_lba_status),
     cmocka_unit_test (test_dsm),
     cmocka_unit_test (test_dsm_ranges),
   };

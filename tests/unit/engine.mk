@@ -5,7 +5,8 @@ engine_tests = \
 	tests/unit/engine-file-mount \
 	tests/unit/engine-ram \
 	tests/unit/engine-random \
-	tests/unit/engine-ranges
+	tests/unit/engine-ranges \
+	tests/unit/engine-sparse
 check_PROGRAMS += $(engine_tests)
 TESTS += $(engine_tests)
 ENGINE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -30,4 +31,8 @@ tests_unit_engine_random_LDADD = $(ENGINE_TEST_LDADD)
 tests_unit_engine_ranges_SOURCES = tests/unit/engine-ranges.c
 tests_unit_engine_ranges_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_engine_ranges_LDADD = $(ENGINE_TEST_LDADD)
+tests_unit_engine_sparse_SOURCES = tests/unit/engine-sparse.c \
+	tests/unit/engine-helpers.c tests/unit/engine-helpers.h
+tests_unit_engine_sparse_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_engine_sparse_LDADD = $(ENGINE_TEST_LDADD)
 endif

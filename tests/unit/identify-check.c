@@ -68,6 +68,16 @@ test_controller (void **state)
 }
 
 static void
+test_oacs (void **state)
+{
+  for (unsigned bit = 0; bit < 16; bit++) {
+    ctrl.oacs = cpu_to_le16 ((uint16_t) (1u << bit));
+    assert_int_equal (check (), 0);
+    assert_int_equal (info.can_lba_status, bit == 9);
+  }
+}
+
+static void
 test_mdts (void **state)
 {
   static const struct { uint8_t mdts, mpsmin; uint32_t bytes; } t[] = {
@@ -200,6 +210,18 @@ test_namespace (void **state)
   ns.nsattr = 1;
   assert_int_equal (check_ns (), 0);
   assert_true (ns_info.read_only);
+}
+
+/* Only "all bytes 0" is a promise of zeroes. */
+static void
+test_dlfeat (void **state)
+{
+  for (unsigned dlfeat = 0; dlfeat < 256; dlfeat++) {
+    ns.dlfeat = (uint8_t) dlfeat;
+    assert_int_equal (check_ns (), 0);
+    assert_int_equal (ns_info.deallocated_zero, (dlfeat & 7) == 1);
+    assert_int_equal (ns_info.zeroes_deallocate, (dlfeat & 8) != 0);
+  }
 }
 
 static void
@@ -365,6 +387,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     CONTROLLER (test_controller),
+    CONTROLLER (test_oacs),
     CONTROLLER (test_mdts),
     CONTROLLER (test_cntlid),
     CONTROLLER (test_kas),
@@ -374,6 +397,7 @@ main (void)
     CONTROLLER (test_discovery_controller_has_no_io),
     CONTROLLER (test_nvm_limits),
     NAMESPACE (test_namespace),
+    NAMESPACE (test_dlfeat),
     NAMESPACE (test_namespace_formats),
     NAMESPACE (test_namespace_sizes),
     NAMESPACE (test_preferred_size),

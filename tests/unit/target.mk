@@ -5,6 +5,7 @@ target_tests = \
 	tests/unit/command-check \
 	tests/unit/target \
 	tests/unit/target-fence \
+	tests/unit/target-lba-status \
 	tests/unit/tcp-malformed
 check_PROGRAMS += $(target_tests)
 TESTS += $(target_tests)
@@ -29,6 +30,10 @@ tests_unit_target_LDADD = libserver-fixture.la $(UUID_LIBS)
 tests_unit_target_fence_SOURCES = tests/unit/target-fence.c
 tests_unit_target_fence_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_target_fence_LDADD = libserver-fixture.la
+
+tests_unit_target_lba_status_SOURCES = tests/unit/target-lba-status.c
+tests_unit_target_lba_status_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_target_lba_status_LDADD = libserver-fixture.la
 
 tests_unit_tcp_malformed_SOURCES = tests/unit/tcp-malformed.c
 tests_unit_tcp_malformed_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

@@ -3,6 +3,7 @@ if HAVE_CMOCKA
 
 wire_tests = \
 	tests/unit/common \
+	tests/unit/lba-status \
 	tests/unit/nvmeof-names \
 	tests/unit/stream \
 	tests/unit/tcp-check \
@@ -14,6 +15,10 @@ TESTS += $(wire_tests)
 tests_unit_common_SOURCES = tests/unit/common.c
 tests_unit_common_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_common_LDADD = libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_lba_status_SOURCES = tests/unit/lba-status.c
+tests_unit_lba_status_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_lba_status_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
 tests_unit_nvmeof_names_SOURCES = tests/unit/nvmeof-names.c
 tests_unit_nvmeof_names_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
