@@ -299,7 +299,7 @@ sim_client_new (struct sim_server *server, struct model *model,
     .queue_size = params->queue_size,
     .keep_alive_tmo_ms = 5000,
     .connect_tmo_ms = 10000,
-    .io_tmo_ms = 30000,
+    .io_tmo_ms = 600000,         /* the slowest links need minutes */
     .hdr_digest = params->hdr_digest,
     .data_digest = params->data_digest,
     .hostnqn = HOST_NQN,
