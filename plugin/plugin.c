@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
@@ -36,6 +37,16 @@ static bool lazy;                       /* constant after config_complete */
 
 static pthread_mutex_t keeper_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct qbd_volume *keeper;       /* under keeper_lock */
+
+/* nbdkit that gets a signal does not close its handles: cleanup does, lest
+ * the association's thread runs in a plugin that is being unloaded. */
+struct handle {
+  struct qbd_volume *volume;            /* what nbdkit sees as its handle */
+  LIST_ENTRY (handle) link;
+};
+static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
+static LIST_HEAD (, handle) handles =   /* under handles_lock */
+  LIST_HEAD_INITIALIZER (handles);
 
 static int
 report (void)
@@ -218,13 +229,20 @@ qbd_plugin_after_fork (void)
   return 0;
 }
 
-/* All connections are closed. */
-static void
-qbd_plugin_cleanup (void)
+static int
+remember_handle (struct qbd_volume *volume)
 {
-  stall_watch_stop ();
-  qbd_close (keeper);
-  keeper = NULL;
+  struct handle *handle = malloc (sizeof *handle);
+
+  if (handle == NULL) {
+    nbdkit_error ("open: %s", strerror (ENOMEM));
+    errno = ENOMEM;
+    return -1;
+  }
+  handle->volume = volume;
+  LOCK_SCOPE (&handles_lock);
+  LIST_INSERT_HEAD (&handles, handle, link);
+  return 0;
 }
 
 static void *
@@ -242,17 +260,50 @@ qbd_plugin_open (int readonly)
   if (qbd_get_block_size (volume) > BLOCKS_MAX_BYTES) {
     nbdkit_error ("open: %s: blocks of %u bytes are not supported",
                   qbd_get_nqn (volume), qbd_get_block_size (volume));
-    qbd_close (volume);
     errno = ENOTSUP;
-    return NULL;
+    goto err;
   }
+  if (remember_handle (volume) == -1)
+    goto err;
   return volume;
+
+ err:
+  {
+    int err = errno;
+
+    qbd_close (volume);
+    errno = err;
+  }
+  return NULL;
 }
 
 static void
-qbd_plugin_close (void *handle)
+qbd_plugin_close (void *volume)
 {
-  qbd_close (handle);
+  struct handle *handle;
+
+  {
+    LOCK_SCOPE (&handles_lock);
+    LIST_FOREACH (handle, &handles, link)
+      if (handle->volume == volume)
+        break;
+    LIST_REMOVE (handle, link);
+  }
+  qbd_close (volume);
+  free (handle);
+}
+
+/* All connections are over, though not closed. */
+static void
+qbd_plugin_cleanup (void)
+{
+  struct handle *handle;
+
+  stall_watch_stop ();
+  while ((handle = LIST_FIRST (&handles)) != NULL)
+    qbd_plugin_close (handle->volume);
+  qbd_close (keeper);
+  keeper = NULL;
 }
 
 /* --- what the volume is ------------------------------------------------- */

@@ -45,3 +45,10 @@ SH_TESTS += tests/nbd-unaligned-client.sh
 SH_TESTS += tests/nbd-unaligned-concurrent.sh
 SH_TESTS += tests/nbd-volume-missing.sh
 SH_TESTS += tests/nbd-zero.sh
+SH_TESTS += tests/plugin-unload.sh
+
+check_PROGRAMS += tests/plugin-unload
+tests_plugin_unload_SOURCES = tests/plugin-unload.c
+tests_plugin_unload_CFLAGS = $(AM_CFLAGS) $(NBDKIT_CFLAGS)
+tests_plugin_unload_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+tests_plugin_unload_LDADD = -ldl
