@@ -24,6 +24,10 @@
 enum {
   CLI_BLOCK_SIZE = 1 << 0,
   CLI_SHRINK = 1 << 1,
+  CLI_FORMAT = 1 << 2,
+  CLI_FROM = 1 << 3,
+  CLI_QUIET = 1 << 4,
+  CLI_SIZE = 1 << 5,
 };
 
 struct cli {
@@ -31,6 +35,9 @@ struct cli {
   bool json;
   unsigned given;               /* CLI_* */
   uint64_t block_size;
+  uint64_t from_bytes;
+  uint64_t size_bytes;
+  const char *format;           /* NULL: not said */
 };
 
 #define CLI_OPERANDS_MAX 2
@@ -47,6 +54,8 @@ struct command {
 };
 
 extern const struct command command_create;
+extern const struct command command_export;
+extern const struct command command_import;
 extern const struct command command_info;
 extern const struct command command_ls;
 extern const struct command command_pools;
@@ -65,7 +74,8 @@ struct call {
   long timeout_s;               /* 0: as long as the server works on it */
 };
 
-/* *reply is a new reference to what the server answered. */
+/* *reply is a new reference to what the server answered.  -ENOENT also when
+ * it knows no such volume. */
 int client_call (const struct cli *cli, const struct call *call,
                  json_t **reply, struct error *err);
 

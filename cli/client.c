@@ -149,7 +149,7 @@ explain_refusal (const struct cli *cli, long status, const json_t *reply,
     return error_set (err, EPROTO, "connect: %s: this is not qbd-server: "
                       "HTTP status %ld without an error in JSON",
                       cli->control, status);
-  return error_set (err, EREMOTEIO, "%s", message);
+  return error_set (err, status == 404 ? ENOENT : EREMOTEIO, "%s", message);
 }
 
 static int

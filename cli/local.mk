@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
 bin_PROGRAMS += qbd
 qbd_SOURCES = \
+	cli/attach.c \
 	cli/cli.h \
 	cli/client.c \
 	cli/create.c \
+	cli/export.c \
+	cli/image.c \
+	cli/import.c \
 	cli/info.c \
 	cli/ls.c \
 	cli/main.c \
 	cli/output.c \
 	cli/pools.c \
+	cli/progress.c \
 	cli/resize.c \
 	cli/rm.c \
-	cli/status.c
+	cli/status.c \
+	cli/transfer.c \
+	cli/transfer.h
 qbd_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS)
-qbd_LDADD = libcommon.la $(CURL_LIBS) $(JANSSON_LIBS)
+qbd_LDADD = libqbd.la libcommon.la $(CURL_LIBS) $(JANSSON_LIBS)

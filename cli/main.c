@@ -17,6 +17,8 @@
 
 static const struct command *const commands[] = {
   &command_create,
+  &command_export,
+  &command_import,
   &command_info,
   &command_ls,
   &command_pools,
@@ -30,18 +32,26 @@ static const struct command *const commands[] = {
 enum {
   OPT_BLOCK_SIZE = 256,
   OPT_CONTROL,
+  OPT_FORMAT,
+  OPT_FROM,
   OPT_HELP,
   OPT_JSON,
+  OPT_QUIET,
   OPT_SHRINK,
+  OPT_SIZE,
   OPT_VERSION,
 };
 
 static const struct option long_options[] = {
   { "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
   { "control", required_argument, NULL, OPT_CONTROL },
+  { "format", required_argument, NULL, OPT_FORMAT },
+  { "from", required_argument, NULL, OPT_FROM },
   { "help", no_argument, NULL, OPT_HELP },
   { "json", no_argument, NULL, OPT_JSON },
+  { "quiet", no_argument, NULL, OPT_QUIET },
   { "shrink", no_argument, NULL, OPT_SHRINK },
+  { "size", required_argument, NULL, OPT_SIZE },
   { "version", no_argument, NULL, OPT_VERSION },
   { NULL, 0, NULL, 0 },
 };
@@ -54,8 +64,16 @@ static const struct {
 } command_options[] = {
   { CLI_BLOCK_SIZE, "--block-size N",
     "512 or 4096: bytes of a logical block [512]" },
+  { CLI_FORMAT, "--format FORMAT",
+    "of FILE: raw, or what qemu-img knows [raw]" },
+  { CLI_FROM, "--from N",
+    "go on where an earlier import ended" },
+  { CLI_QUIET, "--quiet",
+    "show no progress" },
   { CLI_SHRINK, "--shrink",
     "allow a smaller size" },
+  { CLI_SIZE, "--size SIZE",
+    "of a new volume [that of FILE]" },
 };
 
 #define NR_COMMAND_OPTIONS \
@@ -157,15 +175,28 @@ take_option (struct line *line, int opt, struct error *err)
                        err);
   case OPT_CONTROL:
     return control_path_set (line->cli.control, optarg, err);
+  case OPT_FORMAT:
+    line->cli.given |= CLI_FORMAT;
+    line->cli.format = optarg;
+    return 0;
+  case OPT_FROM:
+    line->cli.given |= CLI_FROM;
+    return size_parse ("option: --from", optarg, &line->cli.from_bytes, err);
   case OPT_HELP:
     line->help = true;
     return 0;
   case OPT_JSON:
     line->cli.json = true;
     return 0;
+  case OPT_QUIET:
+    line->cli.given |= CLI_QUIET;
+    return 0;
   case OPT_SHRINK:
     line->cli.given |= CLI_SHRINK;
     return 0;
+  case OPT_SIZE:
+    line->cli.given |= CLI_SIZE;
+    return size_parse ("option: --size", optarg, &line->cli.size_bytes, err);
   case OPT_VERSION:
     line->version = true;
     return 0;

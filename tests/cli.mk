@@ -3,6 +3,11 @@
 # qbd, the management API, and qbd-server as its user sees it.
 SH_TESTS += tests/cli-attached.sh
 SH_TESTS += tests/cli-bad-input.sh
+SH_TESTS += tests/cli-copy.sh
+SH_TESTS += tests/cli-copy-format.sh
+SH_TESTS += tests/cli-copy-full.sh
+SH_TESTS += tests/cli-copy-interrupted.sh
+SH_TESTS += tests/cli-copy-refused.sh
 SH_TESTS += tests/cli-full.sh
 SH_TESTS += tests/cli-no-server.sh
 SH_TESTS += tests/cli-volumes.sh

@@ -25,7 +25,8 @@ items qbd-server >"$tmp/manual"
 same qbd-server
 
 { qbd --help
-  for command in create info ls pools resize rm status; do
+  for command in $(qbd --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+  do
       qbd $command --help
   done; } | options >"$tmp/help"
 items qbd >"$tmp/manual"

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From the control API's list of listeners to an open volume.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "cli/transfer.h"
+#include "common/address.h"
+
+#define ANSWER_TIMEOUT_S 10
+#define LISTENERS_MAX 64
+
+/* A server that listens everywhere is reached here, too. */
+static void
+make_reachable (struct address *address)
+{
+  if (address->family != ADDRESS_TCP)
+    return;
+  if (strcmp (address->host, "0.0.0.0") == 0)
+    strcpy (address->host, "127.0.0.1");
+  else if (strcmp (address->host, "::") == 0)
+    strcpy (address->host, "::1");
+}
+
+/* The smaller, the better. */
+static unsigned
+distance (const struct address *address)
+{
+  if (address->family == ADDRESS_UNIX)
+    return 0;
+  if (strncmp (address->host, "127.", 4) == 0
+      || strcmp (address->host, "::1") == 0)
+    return 1;
+  return 2;
+}
+
+static unsigned
+collect_listeners (const json_t *status, struct address *listeners)
+{
+  const json_t *element;
+  struct error ignored;
+  unsigned n = 0;
+  size_t i;
+
+  json_array_foreach (json_object_get (status, "listeners"), i, element) {
+    const char *text = output_string (element, "address");
+
+    if (n < LISTENERS_MAX
+        && address_parse ("listener", text, &listeners[n], &ignored) == 0)
+      make_reachable (&listeners[n++]);
+  }
+  return n;
+}
+
+static int
+open_over (const struct address *address, const char *name, unsigned flags,
+           struct qbd_volume **volume)
+{
+  char text[ADDRESS_TEXT_MAX];
+  struct qbd_config *config = qbd_config_new ();
+  int r = -1;
+
+  address_format (address, text, sizeof text);
+  if (config && qbd_config_set (config, "server", text) == 0
+      && qbd_config_set (config, "volume", name) == 0) {
+    *volume = qbd_open (config, flags);
+    r = *volume ? 0 : -1;
+  }
+  r = r < 0 ? -errno : 0;
+  qbd_config_free (config);
+  return r;
+}
+
+int
+attach_volume (const struct cli *cli, const char *what, const char *name,
+               unsigned flags, struct qbd_volume **volume, struct error *err)
+{
+  const struct call call = {
+    .method = "GET", .path = "/v1/status", .timeout_s = ANSWER_TIMEOUT_S,
+  };
+  struct address listeners[LISTENERS_MAX];
+  json_t *status;
+  unsigned n;
+  int r;
+
+  r = client_call (cli, &call, &status, err);
+  if (r < 0)
+    return r;
+  n = collect_listeners (status, listeners);
+  json_decref (status);
+  if (n == 0)
+    return error_set (err, ENOTCONN, "%s: %s: the server listens nowhere",
+                      what, cli->control);
+  for (unsigned d = 0; d <= 2; ++d)
+    for (unsigned i = 0; i < n; ++i)
+      if (distance (&listeners[i]) == d) {
+        r = open_over (&listeners[i], name, flags, volume);
+        if (r == 0)
+          return 0;
+      }
+  return error_set (err, -r, "%s: %s", what, qbd_errmsg ());
+}
