@@ -3,6 +3,7 @@
 # An import into a full pool fails with that reason, tells where, and goes on
 # from there once there is space; an export onto a full disk leaves nothing.
 source "${0%/*}/functions.sh"
+requires curl --version
 requires unshare -rm mount -t tmpfs none /mnt
 if test -z "$QBD_TEST_INSIDE"; then
     QBD_TEST_INSIDE=1 exec unshare -rm "$0"
@@ -20,6 +21,8 @@ expect_error "^qbd: import: .*/image: demo/disk: No space left on device; demo/d
 from=$(sed -n 's/.*--from //p' "$tmp/said")
 test "$from" -gt 0
 test "$from" -lt $((24 << 20))
+curl -sS --unix-socket "$QBD_CONTROL" http://localhost/metrics |
+    grep -E '^qbd_operation_errors_total\{pool="demo",volume="disk",operation="write"\} [1-9]'
 
 mount -o remount,size=64m "$tmp/mount"
 qbd import "$tmp/image" demo/disk --from "$from"

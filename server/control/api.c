@@ -10,6 +10,7 @@
 
 #include "server/control/api-json.h"
 #include "server/control/api.h"
+#include "server/control/metrics.h"
 
 #define VOLUMES_PATH "/v1/volumes"
 
@@ -172,12 +173,13 @@ struct route {
   const char *method;
   bool query;
   bool body;
-  handler_fn *handler;
+  handler_fn *handler;          /* NULL: the metrics, which are no JSON */
 };
 
 static const struct route routes[] = {
   { "/v1/status", "GET", false, false, get_status },
   { "/v1/pools", "GET", false, false, get_pools },
+  { "/metrics", "GET", false, false, NULL },
   { VOLUMES_PATH, "GET", true, false, get_volumes },
   { VOLUMES_PATH, "POST", false, true, post_volume },
   { VOLUMES_PATH "/", "GET", false, false, get_volume },
@@ -192,6 +194,7 @@ static const struct {
 } allowed[] = {
   { "/v1/status", "GET, HEAD" },
   { "/v1/pools", "GET, HEAD" },
+  { "/metrics", "GET, HEAD" },
   { VOLUMES_PATH, "GET, HEAD, POST" },
   { VOLUMES_PATH "/", "GET, HEAD, PATCH, DELETE" },
 };
@@ -246,6 +249,7 @@ api_refuse (unsigned status, const struct error *err, struct api_reply *reply)
 
   reply->status = status;
   reply->allow = NULL;
+  reply->content_type = "application/json";
   reply->body = json ? json_dumps (json, JSON_INDENT (2)) : NULL;
   json_decref (json);
 }
@@ -269,6 +273,13 @@ api_handle (const struct api_server *server,
   else if (request->body_bytes > 0 && !route->body)
     r = error_set (&err, EINVAL, "api: %s %s: takes no body",
                    request->method, route->path);
+  else if (!route->handler) {
+    *reply = (struct api_reply) {
+      .status = 200, .content_type = METRICS_CONTENT_TYPE,
+      .body = metrics_text (server),
+    };
+    return;
+  }
   else
     r = route->handler (server, request,
                         request->path + strlen (route->path), &json, &err);
@@ -278,6 +289,7 @@ api_handle (const struct api_server *server,
   }
   reply->status = r;
   reply->allow = NULL;
+  reply->content_type = "application/json";
   reply->body = json ? json_dumps (json, JSON_INDENT (2)) : NULL;
   json_decref (json);
 }

@@ -43,6 +43,7 @@ struct api_request {
 struct api_reply {
   unsigned status;              /* HTTP's */
   const char *allow;            /* 405: the methods, constant; or NULL */
+  const char *content_type;     /* constant */
   char *body;                   /* the caller frees it; NULL: out of memory */
 };
 

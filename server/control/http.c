@@ -54,7 +54,7 @@ send_reply (struct MHD_Connection *connection, struct api_reply *reply)
     return MHD_NO;
   }
   MHD_add_response_header (response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                           "application/json");
+                           reply->content_type);
   if (reply->allow)
     MHD_add_response_header (response, MHD_HTTP_HEADER_ALLOW, reply->allow);
   result = MHD_queue_response (connection, reply->status, response);

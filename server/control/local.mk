@@ -7,6 +7,8 @@ libcontrol_la_SOURCES = \
 	server/control/api.h \
 	server/control/control.h \
 	server/control/http.c \
+	server/control/metrics.c \
+	server/control/metrics.h \
 	server/control/volumes-change.c \
 	server/control/volumes-internal.h \
 	server/control/volumes.c \

@@ -77,7 +77,7 @@ struct volume_info {
   uint64_t allocated_bytes;
   uint32_t block_size;
   bool read_only;
-  struct subsystem *subsystem;  /* for subsystem_each_host */
+  struct subsystem *subsystem;  /* for subsystem_each_host, _stats */
 };
 
 typedef void volumes_each_fn (void *opaque, const struct volume_info *);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sys/eventfd.h>
@@ -40,6 +41,15 @@ uint64_t
 reactor_now_ms (const struct reactor *reactor)
 {
   return reactor->now_ms;
+}
+
+uint64_t
+reactor_clock_us (const struct reactor *reactor)
+{
+  struct timespec ts;
+
+  clock_gettime (CLOCK_MONOTONIC, &ts);
+  return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
 }
 
 /* --- the loop --------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * The way of every command: parsed to a handler, executed, completed.  On
  * its queue's reactor.
  */
+#include "server/target/counters.h"
 #include "server/target/internal.h"
 
 static uint16_t
@@ -88,6 +89,7 @@ target_command_execute (struct target_command *command)
   assert ((command->buffer != NULL) == (command->data_bytes > 0));
   command->executing = true;
   queue->nr_executing++;
+  counters_start (command);
   if (queue->state == TARGET_QUEUE_DEAD)
     command_complete (command, NVME_SC_ABORT_QUEUE);
   else
@@ -110,6 +112,7 @@ command_complete (struct target_command *command, uint16_t status)
   fill_cqe (command, status);
   if (command->executing) {
     command->executing = false;
+    counters_finish (command, status);
     queue->nr_executing--;
     queue_check_drained (queue);
   }

@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "server/target/counters.h"
 #include "server/target/internal.h"
 
 static const bool legal[][CONTROLLER_NR_STATES] = {
@@ -120,8 +121,11 @@ controller_locked_add_queue (struct controller *controller,
 {
   queue->controller = controller;
   TAILQ_INSERT_TAIL (&controller->queues, queue, in_controller);
-  if (queue->qid > 0)
+  if (queue->qid > 0) {
     controller->nr_io_queues++;
+    queue->counters = counters_locked_get (controller->subsystem,
+                                           queue->reactor);
+  }
 }
 
 static void

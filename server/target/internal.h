@@ -30,6 +30,7 @@ enum {
   TARGET_CONNECT_WAIT_MS = 10000,       /* for dead controllers to drain */
   TARGET_HOSTID_BYTES = 16,
   TARGET_CNTLID_MAX = 0xffef,
+  TARGET_COUNTERS_MAX = 64,     /* reactors */
 };
 
 #define TARGET_VERSION 0x00010400u      /* NVMe 1.4: see identify.c */
@@ -56,6 +57,8 @@ struct subsystem {
   TAILQ_HEAD (, controller) controllers;        /* locked */
   uint16_t last_cntlid;                 /* locked */
   bool barred;                          /* locked */
+  struct counters *counters[TARGET_COUNTERS_MAX];       /* locked, by
+                                           reactor; see counters.h */
 };
 
 /* All locked. */

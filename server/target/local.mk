@@ -4,6 +4,8 @@ libtarget_la_SOURCES = \
 	server/target/admin-cmd.c \
 	server/target/command.c \
 	server/target/controller.c \
+	server/target/counters.c \
+	server/target/counters.h \
 	server/target/discovery.c \
 	server/target/events.c \
 	server/target/fabrics-cmd.c \

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "nvmeof/nqn.h"
+#include "server/target/counters.h"
 #include "server/target/internal.h"
 
 struct subsystem *
@@ -158,8 +159,10 @@ subsystem_remove (struct subsystem *subsystem, struct error *err)
     target->genctr++;
   }
   pthread_mutex_unlock (&target->lock);
-  if (r == 0)
+  if (r == 0) {
+    counters_free (subsystem);
     free (subsystem);
+  }
   return r;
 }
 

@@ -72,6 +72,28 @@ unsigned subsystem_each_host (struct subsystem *subsystem,
                                             const struct subsystem_host *),
                               void *opaque);
 
+/* What the I/O commands that were executed add up to, since subsystem_add;
+ * those that were refused for their fields do not count. */
+#define SUBSYSTEM_NR_OPS (ENGINE_WRITE_ZEROES + 1)
+#define SUBSYSTEM_LATENCY_BUCKETS 16
+
+/* The upper bounds of all buckets but the last, in microseconds. */
+extern const uint32_t subsystem_latency_us[SUBSYSTEM_LATENCY_BUCKETS - 1];
+
+struct subsystem_op_stats {
+  uint64_t started;             /* less finished: in flight */
+  uint64_t finished;
+  uint64_t errors;              /* of those finished */
+  uint64_t bytes;               /* of those without an error */
+  uint64_t sum_us;              /* from execution to completion */
+  uint64_t latency[SUBSYSTEM_LATENCY_BUCKETS];  /* each for itself */
+};
+
+/* Indexed by enum engine_op.  Any thread; never a moment of all reactors
+ * at once. */
+void subsystem_stats (struct subsystem *subsystem,
+                      struct subsystem_op_stats stats[SUBSYSTEM_NR_OPS]);
+
 /* Any thread: refuse new associations and end the attached ones; their
  * commands in flight are executed and awaited.  For shutdown: the transports
  * see ops->close for each queue, connected or not. */
@@ -129,6 +151,7 @@ struct target_queue {
 
   /* the target's, this reactor only */
   struct controller *controller;        /* from Connect until drained */
+  struct counters *counters;            /* I/O queues, from Connect on */
   unsigned nr_executing;        /* executed, not complete, not held */
   bool disconnected;
   void (*drained) (struct target_queue *queue);
@@ -201,6 +224,8 @@ struct target_command {
   /* the target's */
   void (*handler) (struct target_command *command);
   bool executing;
+  bool counted;
+  uint64_t started_us;          /* when counted */
   unsigned range_index;         /* Dataset Management */
   unsigned nr_ranges;
   uint64_t range_done_bytes;

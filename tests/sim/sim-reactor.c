@@ -89,6 +89,12 @@ reactor_now_ms (const struct reactor *reactor)
   return world_now_ms ();
 }
 
+uint64_t
+reactor_clock_us (const struct reactor *reactor)
+{
+  return world_now_ms () * 1000;
+}
+
 void
 reactor_timer_arm (struct reactor *reactor, struct reactor_timer *timer,
                    uint64_t due_ms)
