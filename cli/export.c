@@ -18,6 +18,8 @@
 
 #include "cli/transfer.h"
 
+#define EXTENTS_MAX 256
+#define STATUS_MAX (1u << 30)           /* bytes that are asked for at once */
 #define PART_SUFFIX ".qbd-XXXXXX"
 
 struct export {
@@ -31,6 +33,10 @@ struct export {
   bool seekable;
   bool sparse;                  /* what is not written reads as zeroes */
   uint64_t size_bytes;
+  /* Of the volume, in order: what reads as zeroes, and what may not. */
+  bool extents_known;
+  unsigned nr_extents, extent;
+  struct { uint64_t end_bytes; bool zero; } extents[EXTENTS_MAX];
   struct progress progress;
   struct transfer transfer;
 };
@@ -277,38 +283,92 @@ drain_chunk (struct export *export, struct chunk *chunk, struct error *err)
   return 0;
 }
 
-static void
-fill_chunk (struct export *export, struct chunk *chunk, uint64_t at_bytes)
+static int
+take_extent (void *opaque, uint64_t offset, uint64_t count, unsigned status)
+{
+  struct export *export = opaque;
+  bool zero = status & QBD_ZERO;
+  unsigned n = export->nr_extents;
+
+  if (n > 0 && export->extents[n - 1].zero == zero) {
+    export->extents[n - 1].end_bytes = offset + count;
+    return 0;
+  }
+  if (n == EXTENTS_MAX)
+    return 1;
+  export->extents[n].end_bytes = offset + count;
+  export->extents[n].zero = zero;
+  export->nr_extents++;
+  return 0;
+}
+
+/* Where the zeroes or the data that begin at at_bytes end.  A target that
+ * does not tell is read as a whole: that fails where asking did. */
+static uint64_t
+find_extent (struct export *export, uint64_t at_bytes, bool *zero)
 {
   uint64_t left_bytes = export->size_bytes - at_bytes;
 
+  *zero = false;
+  if (!export->extents_known)
+    return export->size_bytes;
+  while (export->extent < export->nr_extents
+         && export->extents[export->extent].end_bytes <= at_bytes)
+    export->extent++;
+  if (export->extent == export->nr_extents) {
+    export->extent = export->nr_extents = 0;
+    /* -1 also when take_extent has enough. */
+    qbd_block_status (export->transfer.volume,
+                      left_bytes < STATUS_MAX ? left_bytes : STATUS_MAX,
+                      at_bytes, 0, take_extent, export);
+    if (export->nr_extents == 0) {
+      export->extents_known = false;
+      return export->size_bytes;
+    }
+  }
+  *zero = export->extents[export->extent].zero;
+  return export->extents[export->extent].end_bytes;
+}
+
+/* Returns where the next one begins.  An empty chunk is a hole. */
+static uint64_t
+fill_chunk (struct export *export, struct chunk *chunk, uint64_t at_bytes)
+{
+  bool zero;
+  uint64_t end_bytes = find_extent (export, at_bytes, &zero);
+
   chunk->offset_bytes = at_bytes;
-  chunk->count_bytes = left_bytes < TRANSFER_CHUNK ? left_bytes
-    : TRANSFER_CHUNK;
-  transfer_submit (&export->transfer, chunk, TRANSFER_READ, 0,
-                   chunk->count_bytes);
+  chunk->count_bytes = 0;
+  if (zero && export->sparse)
+    return end_bytes;
+  chunk->count_bytes = end_bytes - at_bytes < TRANSFER_CHUNK
+    ? end_bytes - at_bytes : TRANSFER_CHUNK;
+  if (zero)
+    memset (chunk->buf, 0, chunk->count_bytes);
+  else
+    transfer_submit (&export->transfer, chunk, TRANSFER_READ, 0,
+                     chunk->count_bytes);
+  return at_bytes + chunk->count_bytes;
 }
 
 static int
 copy (struct export *export, struct error *err)
 {
-  uint64_t read_bytes = 0, written_bytes = 0;
+  uint64_t read_bytes = 0;
   struct chunk *chunks = export->transfer.chunks;
   unsigned head = 0, tail = 0;          /* filled, drained */
   int r;
 
-  while (written_bytes < export->size_bytes) {
-    while (read_bytes < export->size_bytes && head - tail < TRANSFER_DEPTH) {
-      struct chunk *chunk = &chunks[head++ % TRANSFER_DEPTH];
-
-      fill_chunk (export, chunk, read_bytes);
-      read_bytes += chunk->count_bytes;
-    }
-    r = drain_chunk (export, &chunks[tail % TRANSFER_DEPTH], err);
+  export->extents_known = qbd_can_block_status (export->transfer.volume);
+  do {
+    while (read_bytes < export->size_bytes && head - tail < TRANSFER_DEPTH)
+      read_bytes = fill_chunk (export, &chunks[head++ % TRANSFER_DEPTH],
+                               read_bytes);
+    r = drain_chunk (export, &chunks[tail++ % TRANSFER_DEPTH], err);
     if (r < 0)
       return r;
-    written_bytes += chunks[tail++ % TRANSFER_DEPTH].count_bytes;
-  }
+  } while (tail < head || read_bytes < export->size_bytes);
+  progress_update (&export->progress, export->size_bytes);
   return 0;
 }
 
