@@ -44,6 +44,12 @@ target_queue_limit (const struct target_queue *queue)
   return queue->sqsize == 0 ? 1 : queue->sqsize + TARGET_QUEUE_SLACK;
 }
 
+const struct subsystem *
+target_queue_subsystem (const struct target_queue *queue)
+{
+  return queue->controller ? queue->controller->subsystem : NULL;
+}
+
 /* Nothing executes any more. */
 static void
 queue_kill (struct target_queue *queue)

@@ -189,6 +189,10 @@ target_queue_heard (struct target_queue *queue)
  * spends memory on the command. */
 unsigned target_queue_limit (const struct target_queue *queue);
 
+/* What the host is attached to; NULL before Connect.  To be compared. */
+const struct subsystem *target_queue_subsystem (const struct target_queue
+                                                *queue);
+
 /* Something is wrong with the connection and it will end: from now on
  * nothing that came on it executes, and its controller dies.  reason is
  * constant, for the log.  Idempotent. */

@@ -103,6 +103,7 @@ tcp_release (struct tcp_connection *connection)
     return;
   assert (connection->state == TCP_CLOSED);
   assert (TAILQ_EMPTY (&connection->requests));
+  tcp_ration_put (connection);
   tcp_pool_put (connection->pool);
   free (connection);
   transport_count (-1);
@@ -141,6 +142,7 @@ close_now (struct tcp_connection *connection)
     return;
   set_state (connection, TCP_CLOSED);
   reactor_timer_disarm (connection->reactor, &connection->limit);
+  reactor_timer_disarm (connection->reactor, &connection->stall);
   if (connection->watch.fd >= 0)
     reactor_watch_remove (connection->reactor, &connection->watch);
   stream_close (connection->stream);
@@ -213,6 +215,72 @@ limit_expired (struct reactor_timer *timer)
     assert (!"disarmed");
   }
   tcp_release (connection);
+}
+
+/* --- a host that does not do its part ------------------------------------------- */
+
+unsigned tcp_stall_limit_ms = 30000;
+
+static bool
+waits_for_data (const struct tcp_connection *connection)
+{
+  const struct tcp_request *request;
+
+  TAILQ_FOREACH (request, &connection->requests, in_connection)
+    if (request->state == TCP_REQUEST_SOLICITED && !request->out.queued)
+      return true;
+  return false;
+}
+
+/* When the host will have been idle for too long; 0: nothing is its turn. */
+static uint64_t
+stall_due_ms (const struct tcp_connection *connection)
+{
+  uint64_t since_ms = UINT64_MAX;
+
+  if (!TAILQ_EMPTY (&connection->output))
+    since_ms = connection->sent_ms;
+  if (waits_for_data (connection) && connection->data_ms < since_ms)
+    since_ms = connection->data_ms;
+  return since_ms == UINT64_MAX ? 0 : since_ms + tcp_stall_limit_ms;
+}
+
+static void
+stall_expired (struct reactor_timer *timer)
+{
+  struct tcp_connection *connection =
+    (void *) ((char *) timer - offsetof (struct tcp_connection, stall));
+  uint64_t due_ms;
+
+  connection->stall_armed = false;
+  tcp_hold (connection);
+  /* A socket tells of room only when there is much of it. */
+  tcp_flush (connection);
+  due_ms = connection->state == TCP_READY ? stall_due_ms (connection) : 0;
+  if (due_ms > reactor_now_ms (connection->reactor)) {
+    connection->stall_armed = true;
+    reactor_timer_arm (connection->reactor, &connection->stall, due_ms);
+  }
+  else if (due_ms > 0) {
+    log_warning ("%s: %s for %u s: closed", connection->portal.peer,
+                 TAILQ_EMPTY (&connection->output)
+                 ? "no byte of the data it was asked for"
+                 : "no byte of its responses was taken",
+                 tcp_stall_limit_ms / 1000);
+    tcp_lost (connection, "its host stalled");
+  }
+  tcp_release (connection);
+}
+
+void
+tcp_watch_stall (struct tcp_connection *connection)
+{
+  if (connection->stall_armed)
+    return;
+  connection->stall_armed = true;
+  reactor_timer_arm (connection->reactor, &connection->stall,
+                     reactor_now_ms (connection->reactor)
+                     + tcp_stall_limit_ms);
 }
 
 /* --- the target's side ----------------------------------------------------------- */
@@ -336,6 +404,7 @@ create (struct reactor *reactor, struct stream *stream,
   connection->watch.ready = watch_ready;
   connection->watch.fd = -1;
   connection->limit.expired = limit_expired;
+  connection->stall.expired = stall_expired;
   connection->again.run = run_again;
   connection->flush.run = run_flush;
   connection->agreed.peer = TCP_PEER_HOST;

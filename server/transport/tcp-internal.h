@@ -30,6 +30,11 @@ enum {
   TCP_CLOSE_LIMIT_MS = 2000,    /* output of a connection that ends */
 };
 
+/* How long a host may leave a connection without a byte while the server
+ * waits for data that it asked for, or for its output to be taken.  Set
+ * before the first connection, by tests. */
+extern unsigned tcp_stall_limit_ms;
+
 /* --- output ----------------------------------------------------------------- */
 
 /* Bytes to send: embedded in what they belong to. */
@@ -91,6 +96,9 @@ void tcp_request_put (struct tcp_request *request);
 void tcp_request_set_state (struct tcp_request *request,
                             enum tcp_request_state state);
 
+/* Before the last hold ends. */
+void tcp_ration_put (struct tcp_connection *connection);
+
 /* A buffer for the command.  0; -EAGAIN: the request waits for one, in
  * state WAITING, and tcp_request_granted is called later; -ENOMEM.
  * Those up to TCP_IN_CAPSULE_BYTES never wait. */
@@ -128,6 +136,10 @@ struct tcp_connection {
   bool ended;                   /* TERM: the host's last byte was read */
   struct reactor_watch watch;
   struct reactor_timer limit;
+  struct reactor_timer stall;   /* looks whether the host does its part */
+  bool stall_armed;
+  uint64_t sent_ms;             /* the last output taken, or queued to none */
+  uint64_t data_ms;             /* the last data asked for or received */
   struct reactor_task again;    /* posted: the turn's budget was used up */
   bool again_posted;
   struct reactor_task flush;    /* deferred: output of this turn */
@@ -141,6 +153,7 @@ struct tcp_connection {
   TAILQ_HEAD (, tcp_request) waiting;
   TAILQ_ENTRY (tcp_connection) in_starved;
   uint64_t large_bytes;         /* of buffers that it has */
+  struct tcp_ration *ration;    /* its subsystem's; NULL until needed */
 
   /* tcp-receive.c: the PDU that is coming in */
   enum tcp_phase phase;
@@ -169,6 +182,8 @@ void tcp_release (struct tcp_connection *connection);
 
 /* ICReq was good: the time for Connect begins. */
 void tcp_set_ready (struct tcp_connection *connection);
+/* The host has something to do from now on: see that it does. */
+void tcp_watch_stall (struct tcp_connection *connection);
 /* Come back in the next turn. */
 void tcp_again (struct tcp_connection *connection);
 /* The peer broke the protocol: TermReq. */

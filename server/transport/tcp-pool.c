@@ -4,10 +4,10 @@
  * and data buffers.  All grow with the requests in flight and are given back
  * above a watermark.
  *
- * Large buffers are rationed, per connection and per reactor: a request waits
- * for its buffer before the host is asked for data or the engine for a read, so
- * that a slow or hostile peer costs a bounded amount of memory, and parsing
- * never stops for it.
+ * Large buffers are rationed, per connection, subsystem and reactor: a
+ * request waits for its buffer before the host is asked for data or the
+ * engine for a read, so that a slow or hostile peer costs a bounded amount of
+ * memory, and parsing never stops for it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -28,6 +28,16 @@ static const uint64_t pool_large_max_bytes = 256 << 20;
 static const uint64_t pool_free_max_bytes = 16 << 20;
 enum { POOL_FREE_REQUESTS_MAX = 512 };
 
+/* What the connections to one subsystem have.  It may take as much as it
+ * leaves to others, and one buffer in any case: those who have much never
+ * keep one who has nothing from being served. */
+struct tcp_ration {
+  LIST_ENTRY (tcp_ration) in_pool;
+  const struct subsystem *of;   /* compared only; NULL: none */
+  unsigned users;
+  uint64_t large_bytes;
+};
+
 /* A free buffer holds the list in its first bytes. */
 struct buffer {
   SLIST_ENTRY (buffer) next;
@@ -45,6 +55,7 @@ struct tcp_pool {
   uint64_t free_bytes;
 
   uint64_t large_bytes;
+  LIST_HEAD (, tcp_ration) rations;
   TAILQ_HEAD (, tcp_connection) starved;
   struct reactor_task grant;
   bool grant_deferred;
@@ -72,6 +83,7 @@ pool_create (struct reactor *reactor)
   }
   TAILQ_INIT (&pool->requests);
   TAILQ_INIT (&pool->starved);
+  LIST_INIT (&pool->rations);
   for (unsigned i = 0; i < NR_CLASSES; i++)
     SLIST_INIT (&pool->buffers[i]);
   pool->grant.run = grant_buffers;
@@ -84,7 +96,8 @@ pool_free (struct tcp_pool *pool)
   struct tcp_request *request;
   struct buffer *buffer;
 
-  assert (TAILQ_EMPTY (&pool->starved) && pool->large_bytes == 0);
+  assert (TAILQ_EMPTY (&pool->starved) && pool->large_bytes == 0
+          && LIST_EMPTY (&pool->rations));
   while ((request = TAILQ_FIRST (&pool->requests)) != NULL) {
     TAILQ_REMOVE (&pool->requests, request, in_connection);
     free (request);
@@ -183,13 +196,55 @@ give_buffer (struct tcp_pool *pool, void *memory, uint32_t bytes)
   pool->free_bytes += class_bytes[class];
 }
 
+static struct tcp_ration *
+ration_get (struct tcp_pool *pool, const struct subsystem *of)
+{
+  struct tcp_ration *ration;
+
+  LIST_FOREACH (ration, &pool->rations, in_pool)
+    if (ration->of == of)
+      break;
+  if (ration == NULL) {
+    if ((ration = calloc (1, sizeof *ration)) == NULL)
+      return NULL;
+    ration->of = of;
+    LIST_INSERT_HEAD (&pool->rations, ration, in_pool);
+  }
+  ration->users++;
+  return ration;
+}
+
+void
+tcp_ration_put (struct tcp_connection *connection)
+{
+  struct tcp_ration *ration = connection->ration;
+
+  if (ration == NULL || --ration->users > 0)
+    return;
+  assert (ration->large_bytes == 0);
+  LIST_REMOVE (ration, in_pool);
+  free (ration);
+}
+
 static bool
 ration_left (const struct tcp_connection *connection, uint32_t bytes)
 {
-  uint32_t cost = class_bytes[class_of (bytes)];
+  const struct tcp_ration *ration = connection->ration;
+  uint64_t cost = class_bytes[class_of (bytes)];
 
-  return connection->large_bytes + cost <= connection_large_max_bytes
-    && connection->pool->large_bytes + cost <= pool_large_max_bytes;
+  if (connection->large_bytes + cost > connection_large_max_bytes)
+    return false;
+  return ration->large_bytes == 0
+    || connection->pool->large_bytes + cost + ration->large_bytes + cost
+       <= pool_large_max_bytes;
+}
+
+static void
+account_large (struct tcp_connection *connection, int64_t bytes)
+{
+  connection->large_bytes += (uint64_t) bytes;
+  connection->ration->large_bytes += (uint64_t) bytes;
+  connection->pool->large_bytes += (uint64_t) bytes;
 }
 
 static int
@@ -201,10 +256,8 @@ get_now (struct tcp_request *request)
   request->command.buffer = take_buffer (connection->pool, bytes);
   if (request->command.buffer == NULL)
     return -ENOMEM;
-  if (is_large (bytes)) {
-    connection->large_bytes += class_bytes[class_of (bytes)];
-    connection->pool->large_bytes += class_bytes[class_of (bytes)];
-  }
+  if (is_large (bytes))
+    account_large (connection, class_bytes[class_of (bytes)]);
   return 0;
 }
 
@@ -214,8 +267,16 @@ tcp_buffer_get (struct tcp_request *request)
   struct tcp_connection *connection = request->connection;
   uint32_t bytes = request->command.data_bytes;
 
-  if (!is_large (bytes) || (TAILQ_EMPTY (&connection->waiting)
-                            && ration_left (connection, bytes)))
+  if (!is_large (bytes))
+    return get_now (request);
+  if (connection->ration == NULL) {
+    connection->ration =
+      ration_get (connection->pool,
+                  target_queue_subsystem (&connection->queue));
+    if (connection->ration == NULL)
+      return -ENOMEM;
+  }
+  if (TAILQ_EMPTY (&connection->waiting) && ration_left (connection, bytes))
     return get_now (request);
   if (TAILQ_EMPTY (&connection->waiting))
     TAILQ_INSERT_TAIL (&connection->pool->starved, connection, in_starved);
@@ -281,8 +342,7 @@ return_buffer (struct tcp_request *request)
   request->command.buffer = NULL;
   if (!is_large (bytes))
     return;
-  connection->large_bytes -= class_bytes[class_of (bytes)];
-  pool->large_bytes -= class_bytes[class_of (bytes)];
+  account_large (connection, -(int64_t) class_bytes[class_of (bytes)]);
   if (!TAILQ_EMPTY (&pool->starved) && !pool->grant_deferred) {
     pool->grant_deferred = true;
     tcp_pool_get (pool->reactor);       /* the task holds the pool */

@@ -354,6 +354,9 @@ account_data (struct tcp_connection *connection, const uint8_t *p, size_t n)
   if (connection->data)
     connection->data += n;
   connection->data_left_bytes -= (uint32_t) n;
+  if (connection->data_request
+      && connection->data_request->state == TCP_REQUEST_SOLICITED)
+    connection->data_ms = reactor_now_ms (connection->reactor);
   if (connection->data_left_bytes > 0)
     return;
   if (connection->agreed.ddgst) {

@@ -33,6 +33,9 @@ static void
 queue_out (struct tcp_connection *connection, struct tcp_out *out)
 {
   out->queued = true;
+  if (TAILQ_EMPTY (&connection->output))
+    connection->sent_ms = reactor_now_ms (connection->reactor);
+  tcp_watch_stall (connection);
   TAILQ_INSERT_TAIL (&connection->output, out, link);
   if (connection->flush_deferred)
     return;
@@ -62,6 +65,8 @@ out_sent (struct tcp_connection *connection, struct tcp_out *out)
   if (request->state == TCP_REQUEST_ANSWERING
       || connection->state != TCP_READY)
     tcp_request_over (request);
+  else
+    connection->data_ms = reactor_now_ms (connection->reactor);
 }
 
 static void
@@ -116,6 +121,7 @@ tcp_flush (struct tcp_connection *connection)
       tcp_lost (connection, "a connection of its host broke");
       break;
     }
+    connection->sent_ms = reactor_now_ms (connection->reactor);
     advance (connection, (size_t) n);
   }
   tcp_check_closed (connection);

@@ -6,7 +6,8 @@ target_tests = \
 	tests/unit/target \
 	tests/unit/target-fence \
 	tests/unit/target-lba-status \
-	tests/unit/tcp-malformed
+	tests/unit/tcp-malformed \
+	tests/unit/tcp-stall
 check_PROGRAMS += $(target_tests)
 TESTS += $(target_tests)
 
@@ -38,5 +39,9 @@ tests_unit_target_lba_status_LDADD = libserver-fixture.la
 tests_unit_tcp_malformed_SOURCES = tests/unit/tcp-malformed.c
 tests_unit_tcp_malformed_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_tcp_malformed_LDADD = libserver-fixture.la
+
+tests_unit_tcp_stall_SOURCES = tests/unit/tcp-stall.c
+tests_unit_tcp_stall_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_tcp_stall_LDADD = libserver-fixture.la
 
 endif
