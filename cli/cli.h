@@ -48,12 +48,15 @@ struct command {
   unsigned options;                             /* CLI_* it takes */
   const char *summary;                          /* one line */
   const char *help;                             /* paragraphs, or NULL */
+  bool no_control;                              /* does not ask the server's
+                                                   control socket */
   /* Operands that were left out are NULL.  -errno with err set. */
   int (*run) (const struct cli *cli, char *const operands[],
               struct error *err);
 };
 
 extern const struct command command_create;
+extern const struct command command_discover;
 extern const struct command command_export;
 extern const struct command command_import;
 extern const struct command command_info;

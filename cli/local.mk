@@ -5,6 +5,7 @@ qbd_SOURCES = \
 	cli/cli.h \
 	cli/client.c \
 	cli/create.c \
+	cli/discover.c \
 	cli/export.c \
 	cli/image.c \
 	cli/import.c \

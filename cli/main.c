@@ -17,6 +17,7 @@
 
 static const struct command *const commands[] = {
   &command_create,
+  &command_discover,
   &command_export,
   &command_import,
   &command_info,
@@ -281,7 +282,7 @@ execute (struct line *line, const struct command *command, struct error *err)
 {
   int r;
 
-  if (line->cli.control[0] == '\0') {
+  if (!command->no_control && line->cli.control[0] == '\0') {
     r = control_path_find (line->cli.control, err);
     if (r < 0)
       return r;

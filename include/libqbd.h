@@ -64,6 +64,27 @@ int qbd_config_set (struct qbd_config *config,
 /* The known keys, NULL terminated, constant. */
 const char *const *qbd_config_keys (void);
 
+/*
+ * What the server's discovery log says: the subsystems that this host may
+ * attach, one entry for each way to each.
+ */
+struct qbd_discovered {
+  const char *nqn;              /* for the key nqn */
+  const char *name;             /* POOL/VOL, for the key volume; NULL: it is
+                                   no qbd-server's */
+  const char *transport;        /* "tcp", "unix"; "rdma", "fc", "loop", "?"
+                                   cannot be attached */
+  const char *address;          /* tcp://HOST:PORT, unix:///PATH, ... */
+};
+
+/* Calls each in the order of the log, in this thread; the strings are valid
+ * inside it.  Of config, volume, nqn and nsid do not matter.  Takes at most
+ * connect_tmo.  Errors as for qbd_open. */
+int qbd_discover (const struct qbd_config *config,
+                  void (*each) (void *opaque,
+                                const struct qbd_discovered *discovered),
+                  void *opaque);
+
 enum {
   QBD_OPEN_READONLY = 1 << 0,   /* writes fail with EROFS */
   QBD_OPEN_PROBE = 1 << 1,      /* no keep-alive thread: open, ask, close */
@@ -74,8 +95,8 @@ enum {
  * association, counted by reference; QBD_OPEN_PROBE never shares.
  *
  * ENOENT no such volume or namespace; ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH
- * no server; EPROTO the peer does not speak NVMe/TCP; EACCES the host is not allowed;
- * EINVAL the configuration lacks a volume, or nsid has to choose. */
+ * no server; EPROTO the peer does not speak NVMe/TCP; EACCES the host is not
+ * allowed; EINVAL the configuration lacks a volume, or nsid has to choose. */
 struct qbd_volume *qbd_open (const struct qbd_config *config, unsigned flags);
 
 /* Waits for requests in flight; done() of asynchronous ones runs inside.

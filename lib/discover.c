@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * POOL/VOL to an NQN: a volume's name is in its NQN, and its server's
- * discovery log (Base 2.0 section 5.16.1.22, log 70h) lists the NQNs.  Read as
- * Linux reads it: header, entries in pieces, header again; when the generation
- * moved meanwhile, all over.
+ * The discovery log (Base 2.0 section 5.16.1.22, log 70h), read as Linux reads
+ * it: header, entries in pieces, header again; when the generation moved
+ * meanwhile, all over.  And POOL/VOL to an NQN: a volume's name is in its NQN,
+ * and its server's log lists the NQNs.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,20 +21,17 @@ enum {
   READS_MAX = 10,               /* of a log that keeps changing */
 };
 
-struct search {
+struct log {
   struct association *association;
   uint64_t deadline_ms;
-  const char *volume;
-  char nqn[NVMEOF_NQN_MAX + 1];         /* "" until found */
-  char near[NVMEOF_NQN_MAX + 1];        /* the nearest other name */
-  bool ambiguous;
+  const struct discovery_reader *reader;
 };
 
 static int
-get_log (struct search *search, uint64_t offset_bytes, uint32_t bytes,
+get_log (struct log *log, uint64_t offset_bytes, uint32_t bytes,
          struct error *err)
 {
-  struct association *association = search->association;
+  struct association *association = log->association;
   uint32_t numd_0based = bytes / 4 - 1;
   union nvme_command sqe = { .common = {
       .opcode = nvme_admin_get_log_page,
@@ -49,7 +46,7 @@ get_log (struct search *search, uint64_t offset_bytes, uint32_t bytes,
   while (!association->step_done) {
     uint64_t now_ms = clock_now_ms ();
 
-    if (now_ms >= search->deadline_ms)
+    if (now_ms >= log->deadline_ms)
       association_lose (association, ETIMEDOUT,
                         "no answer to Get Log Page in time");
     if (association_drive (association, now_ms) != ASSOCIATION_LIVE)
@@ -68,50 +65,27 @@ get_log (struct search *search, uint64_t offset_bytes, uint32_t bytes,
 }
 
 static int
-get_header (struct search *search, struct discovery_header *header,
+get_header (struct log *log, struct discovery_header *header,
             struct error *err)
 {
   const char *fault;
-  int r = get_log (search, 0, HEADER_BYTES, err);
+  int r = get_log (log, 0, HEADER_BYTES, err);
 
   if (r < 0)
     return r;
-  if (discovery_check_header (search->association->buffer, header,
+  if (discovery_check_header (log->association->buffer, header,
                               &fault) < 0)
     return error_set (err, EPROTO, "connect: %s: discovery log: %s",
-                      search->association->uri, fault);
+                      log->association->uri, fault);
   return 0;
 }
 
-static void
-look_at (struct search *search, const struct nvmf_disc_log_entry *entry)
-{
-  const char *name;
-
-  if (!discovery_entry_usable (entry, NVMF_TRTYPE_TCP))
-    return;
-  name = nqn_volume_name (entry->subnqn);
-  if (!name)
-    return;
-  if (strcmp (name, search->volume) == 0) {
-    if (search->nqn[0] && strcmp (search->nqn, entry->subnqn) != 0)
-      search->ambiguous = true;
-    snprintf (search->nqn, sizeof search->nqn, "%s", entry->subnqn);
-  } else {
-    const char *const names[] = { name, search->near[0] ? search->near : NULL,
-                                  NULL };
-
-    if (nearest_name (search->volume, names) == name)
-      snprintf (search->near, sizeof search->near, "%s", name);
-  }
-}
-
 static int
-read_entries (struct search *search, const struct discovery_header *header,
+read_entries (struct log *log, const struct discovery_header *header,
               struct error *err)
 {
-  const struct nvmf_disc_log_entry *entries = search->association->buffer;
-  uint32_t at_once = search->association->controller.max_transfer_bytes /
+  const struct nvmf_disc_log_entry *entries = log->association->buffer;
+  uint32_t at_once = log->association->controller.max_transfer_bytes /
     HEADER_BYTES;
 
   if (at_once > ENTRIES_AT_ONCE)
@@ -122,28 +96,32 @@ read_entries (struct search *search, const struct discovery_header *header,
 
     if (n > header->numrec - i)
       n = (uint32_t) (header->numrec - i);
-    r = get_log (search, HEADER_BYTES * (1 + i), n * HEADER_BYTES, err);
+    r = get_log (log, HEADER_BYTES * (1 + i), n * HEADER_BYTES, err);
     if (r < 0)
       return r;
-    for (uint32_t k = 0; k < n; k++)
-      look_at (search, &entries[k]);
+    for (uint32_t k = 0; r == 0 && k < n; k++)
+      r = log->reader->entry (log->reader->opaque, &entries[k]);
+    if (r < 0)
+      return error_set (err, -r, "connect: %s: discovery log: %s",
+                        log->association->uri,
+                        r == -EFBIG ? "it has too many entries" :
+                        strerror (-r));
     i += n;
   }
   return 0;
 }
 
 static int
-read_log (struct search *search, struct error *err)
+read_log (struct log *log, struct error *err)
 {
   struct discovery_header before, after;
-  int r = get_header (search, &before, err);
+  int r = get_header (log, &before, err);
 
   for (unsigned i = 0; r == 0 && i < READS_MAX; i++) {
-    search->nqn[0] = search->near[0] = '\0';
-    search->ambiguous = false;
-    r = read_entries (search, &before, err);
+    log->reader->restart (log->reader->opaque);
+    r = read_entries (log, &before, err);
     if (r == 0)
-      r = get_header (search, &after, err);
+      r = get_header (log, &after, err);
     if (r == 0 && before.genctr == after.genctr)
       return 0;
     before = after;
@@ -151,15 +129,82 @@ read_log (struct search *search, struct error *err)
   if (r == 0)
     return error_set (err, EAGAIN,
                       "connect: %s: the discovery log keeps changing",
-                      search->association->uri);
+                      log->association->uri);
   return r;
 }
 
-static int
-conclude (const struct search *search, char *nqn, struct error *err)
+int
+discover (const struct options *options, uint64_t deadline_ms,
+          const struct discovery_reader *reader, struct error *err)
 {
-  const char *uri = search->association->uri;
+  struct association_params params = {
+    .options = *options,
+    .subnqn = NVMEOF_DISCOVERY_NQN,
+    .discovery = true,
+  };
+  struct log log = { .deadline_ms = deadline_ms, .reader = reader };
+  int r;
 
+  log.association = association_create (&params, err);
+  if (!log.association)
+    return -err->code;
+  r = association_attach (log.association, err);
+  if (r == 0)
+    r = read_log (&log, err);
+  association_free (log.association);
+  return r;
+}
+
+/* --- one volume --------------------------------------------------------- */
+
+struct search {
+  const char *volume;
+  char nqn[NVMEOF_NQN_MAX + 1];         /* "" until found */
+  char near[NVMEOF_NQN_MAX + 1];        /* the nearest other name */
+  bool ambiguous;
+};
+
+static void
+search_restart (void *opaque)
+{
+  struct search *search = opaque;
+
+  search->nqn[0] = search->near[0] = '\0';
+  search->ambiguous = false;
+}
+
+static int
+search_entry (void *opaque, const struct nvmf_disc_log_entry *entry)
+{
+  struct search *search = opaque;
+  const char *name;
+
+  if (!discovery_entry_usable (entry, NVMF_TRTYPE_TCP))
+    return 0;
+  name = nqn_volume_name (entry->subnqn);
+  if (!name)
+    return 0;
+  if (strcmp (name, search->volume) == 0) {
+    if (search->nqn[0] && strcmp (search->nqn, entry->subnqn) != 0)
+      search->ambiguous = true;
+    strcpy (search->nqn, entry->subnqn);        /* it is valid: it fits */
+  } else {
+    const char *const names[] = { name, search->near[0] ? search->near : NULL,
+                                  NULL };
+
+    if (nearest_name (search->volume, names) == name)
+      snprintf (search->near, sizeof search->near, "%s", name);
+  }
+  return 0;
+}
+
+static int
+conclude (const struct search *search, const struct address *server,
+          char *nqn, struct error *err)
+{
+  char uri[ADDRESS_TEXT_MAX];
+
+  address_format (server, uri, sizeof uri);
   if (search->ambiguous)
     return error_set (err, EINVAL, "open: %s: %s has several volumes of that "
                       "name", search->volume, uri);
@@ -178,25 +223,11 @@ int
 discover_volume (const struct options *options, uint64_t deadline_ms,
                  char nqn[NVMEOF_NQN_MAX + 1], struct error *err)
 {
-  struct association_params params = {
-    .options = *options,
-    .subnqn = NVMEOF_DISCOVERY_NQN,
-    .discovery = true,
+  struct search search = { .volume = options->volume };
+  const struct discovery_reader reader = {
+    .restart = search_restart, .entry = search_entry, .opaque = &search,
   };
-  struct search search = {
-    .deadline_ms = deadline_ms,
-    .volume = options->volume,
-  };
-  int r;
+  int r = discover (options, deadline_ms, &reader, err);
 
-  search.association = association_create (&params, err);
-  if (!search.association)
-    return -err->code;
-  r = association_attach (search.association, err);
-  if (r == 0)
-    r = read_log (&search, err);
-  if (r == 0)
-    r = conclude (&search, nqn, err);
-  association_free (search.association);
-  return r;
+  return r < 0 ? r : conclude (&search, &options->server, nqn, err);
 }

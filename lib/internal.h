@@ -360,7 +360,19 @@ int namespace_attach (struct association *association, uint32_t wanted,
 /* From each keeper_tick: starts them once. */
 void events_start (struct association *association, uint64_t now_ms);
 
-/* --- discover.c --------------------------------------------------------- */
+/* --- discover.c, discover-list.c ---------------------------------------- */
+
+struct discovery_reader {
+  /* What was told so far is void: the log has changed. */
+  void (*restart) (void *opaque);
+  /* 0, or -errno that ends it. */
+  int (*entry) (void *opaque, const struct nvmf_disc_log_entry *entry);
+  void *opaque;
+};
+
+/* Tells the reader the server's whole log.  Until deadline_ms at most. */
+int discover (const struct options *options, uint64_t deadline_ms,
+              const struct discovery_reader *reader, struct error *err);
 
 /* The NQN of POOL/VOL on the server.  Takes until deadline_ms at most. */
 int discover_volume (const struct options *options, uint64_t deadline_ms,

@@ -13,6 +13,7 @@ libqbd_internal_la_SOURCES = \
 	lib/association.c \
 	lib/block-status.c \
 	lib/config.c \
+	lib/discover-list.c \
 	lib/discover.c \
 	lib/error.c \
 	lib/events.c \

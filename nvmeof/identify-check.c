@@ -237,9 +237,70 @@ discovery_check_header (const struct nvmf_discovery_log *log,
 }
 
 bool
+discovery_entry_valid (const struct nvmf_disc_log_entry *entry)
+{
+  return entry->subtype == NVME_NQN_NVME &&
+    nqn_field_valid (entry->subnqn, sizeof entry->subnqn);
+}
+
+bool
 discovery_entry_usable (const struct nvmf_disc_log_entry *entry,
                         uint8_t trtype)
 {
-  return entry->trtype == trtype && entry->subtype == NVME_NQN_NVME &&
-    nqn_field_valid (entry->subnqn, sizeof entry->subnqn);
+  return entry->trtype == trtype && discovery_entry_valid (entry);
+}
+
+/* The length of a text field: NUL or spaces end it.  -1: not printable. */
+static int
+text_bytes (const char *field, size_t field_bytes)
+{
+  size_t n = 0;
+
+  for (; n < field_bytes && field[n] != '\0' && field[n] != ' '; n++)
+    if (field[n] < ' ' || field[n] > '~')
+      return -1;
+  return (int) n;
+}
+
+static const char *
+transport_name (const struct nvmf_disc_log_entry *entry)
+{
+  switch (entry->trtype) {
+  case NVMF_TRTYPE_TCP:
+    /* There is no address family for it: "this machine", and a path. */
+    return entry->adrfam == NVMF_ADDR_FAMILY_LOOP &&
+      entry->traddr[0] == '/' ? "unix" : "tcp";
+  case NVMF_TRTYPE_RDMA:
+    return "rdma";
+  case NVMF_TRTYPE_FC:
+    return "fc";
+  case NVMF_TRTYPE_LOOP:
+    return "loop";
+  default:
+    return "?";
+  }
+}
+
+void
+discovery_entry_where (const struct nvmf_disc_log_entry *entry,
+                       struct discovery_where *where)
+{
+  int host = text_bytes (entry->traddr, sizeof entry->traddr);
+  int port = text_bytes (entry->trsvcid, sizeof entry->trsvcid);
+  bool ip6 = host > 0 && memchr (entry->traddr, ':', (size_t) host);
+
+  static_assert (sizeof entry->traddr + sizeof entry->trsvcid + 12 <=
+                 sizeof where->address, "");
+  where->transport = transport_name (entry);
+  where->address[0] = '\0';
+  if (host <= 0 || port < 0)
+    return;
+  if (entry->trtype == NVMF_TRTYPE_TCP && where->transport[0] == 't')
+    snprintf (where->address, sizeof where->address, "tcp://%s%.*s%s:%.*s",
+              ip6 ? "[" : "", host, entry->traddr, ip6 ? "]" : "", port,
+              entry->trsvcid);
+  else
+    snprintf (where->address, sizeof where->address, "%s%.*s",
+              where->transport[0] == 'u' ? "unix://" : "", host,
+              entry->traddr);
 }

@@ -87,9 +87,20 @@ int discovery_check_header (const struct nvmf_discovery_log *log,
                             struct discovery_header *header,
                             const char **fault);
 
-/* An entry that describes an NVM subsystem on this transport; its NQN is a
- * checked string then.  Other entries are none of ours: false. */
+/* An entry that describes an NVM subsystem; its NQN is a checked string
+ * then.  Others (referrals, discovery itself) are none of ours: false. */
+bool discovery_entry_valid (const struct nvmf_disc_log_entry *entry);
+/* And it is on this transport. */
 bool discovery_entry_usable (const struct nvmf_disc_log_entry *entry,
                              uint8_t trtype);
+
+/* Where a valid entry's subsystem is. */
+struct discovery_where {
+  const char *transport;        /* "tcp", "unix", "rdma", "fc", "loop", "?" */
+  char address[304];            /* tcp://HOST:PORT, unix://PATH, else TRADDR;
+                                   "" where it is not printable */
+};
+void discovery_entry_where (const struct nvmf_disc_log_entry *entry,
+                            struct discovery_where *where);
 
 #endif

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "nvmeof/identify-check.h"
@@ -379,6 +380,53 @@ test_discovery_entries (void **state)
   assert_false (discovery_entry_usable (&entry, NVMF_TRTYPE_TCP));
 }
 
+static struct nvmf_disc_log_entry entry;
+
+static void
+expect_where (const char *transport, const char *address)
+{
+  struct discovery_where where;
+
+  discovery_entry_where (&entry, &where);
+  assert_string_equal (where.transport, transport);
+  assert_string_equal (where.address, address);
+}
+
+static void
+test_where (void **state)
+{
+  char longest[400];
+
+  memset (&entry, 0, sizeof entry);
+  entry.trtype = NVMF_TRTYPE_TCP;
+  expect_where ("tcp", "");
+  strcpy (entry.traddr, "192.0.2.1");
+  strcpy (entry.trsvcid, "4420  ");     /* others pad with spaces */
+  expect_where ("tcp", "tcp://192.0.2.1:4420");
+  strcpy (entry.traddr, "2001:db8::1");
+  expect_where ("tcp", "tcp://[2001:db8::1]:4420");
+  entry.trtype = NVMF_TRTYPE_RDMA;
+  expect_where ("rdma", "2001:db8::1");
+  entry.trtype = 77;
+  expect_where ("?", "2001:db8::1");
+  entry.trtype = NVMF_TRTYPE_TCP;
+  entry.adrfam = NVMF_ADDR_FAMILY_LOOP;
+  expect_where ("tcp", "tcp://[2001:db8::1]:4420");
+  strcpy (entry.traddr, "/run/x");
+  expect_where ("unix", "unix:///run/x");
+  strcpy (entry.traddr, "/run/\n");
+  expect_where ("unix", "");
+  entry.adrfam = 0;
+  memset (entry.traddr, 'x', sizeof entry.traddr);
+  memset (entry.trsvcid, '1', sizeof entry.trsvcid);
+  snprintf (longest, sizeof longest, "tcp://%.256s:%.32s", entry.traddr,
+            entry.trsvcid);
+  assert_int_equal (strlen (longest), 6 + 256 + 1 + 32);
+  expect_where ("tcp", longest);
+  entry.trsvcid[3] = '\x80';
+  expect_where ("tcp", "");
+}
+
 #define CONTROLLER(test) cmocka_unit_test_setup (test, good_controller)
 #define NAMESPACE(test) cmocka_unit_test_setup (test, good_namespace)
 
@@ -405,6 +453,7 @@ main (void)
     cmocka_unit_test (test_descriptors),
     cmocka_unit_test (test_discovery_header),
     cmocka_unit_test (test_discovery_entries),
+    cmocka_unit_test (test_where),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
