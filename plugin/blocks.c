@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "plugin/blocks.h"
-#include "plugin/range-lock.h"
 
 /* The request as at most three pieces: part of a first block, whole blocks,
  * part of a last one. */
@@ -59,9 +58,10 @@ modify (struct qbd_volume *volume, const struct pieces *p, const void *data,
 }
 
 int
-blocks_read (struct qbd_volume *volume, void *buf, uint32_t count,
+blocks_read (const struct blocks *blocks, void *buf, uint32_t count,
              uint64_t offset)
 {
+  struct qbd_volume *volume = blocks->volume;
   const struct pieces p = cut (volume, count, offset);
   uint8_t block[BLOCKS_MAX_BYTES], *to = buf;
 
@@ -99,22 +99,22 @@ write_pieces (struct qbd_volume *volume, const struct pieces *p,
 }
 
 int
-blocks_write (struct qbd_volume *volume, const void *buf, uint32_t count,
+blocks_write (const struct blocks *blocks, const void *buf, uint32_t count,
               uint64_t offset, unsigned flags)
 {
-  const struct pieces p = cut (volume, count, offset);
+  const struct pieces p = cut (blocks->volume, count, offset);
   range_lock_held held;
   int r;
 
   if (is_whole (&p)) {
-    held = range_lock_shared (offset, count);
-    r = qbd_pwrite (volume, buf, count, offset, flags);
+    held = range_lock_shared (blocks->lock, offset, count);
+    r = qbd_pwrite (blocks->volume, buf, count, offset, flags);
   }
   else {
-    held = range_lock_alone (offset, count);
-    r = write_pieces (volume, &p, buf, offset, flags);
+    held = range_lock_alone (blocks->lock, offset, count);
+    r = write_pieces (blocks->volume, &p, buf, offset, flags);
   }
-  range_unlock (held);
+  range_unlock (blocks->lock, held);
   return r;
 }
 
@@ -135,32 +135,32 @@ zero_pieces (struct qbd_volume *volume, const struct pieces *p,
 }
 
 int
-blocks_zero (struct qbd_volume *volume, uint32_t count, uint64_t offset,
+blocks_zero (const struct blocks *blocks, uint32_t count, uint64_t offset,
              unsigned flags)
 {
-  const struct pieces p = cut (volume, count, offset);
+  const struct pieces p = cut (blocks->volume, count, offset);
   range_lock_held held;
   int r;
 
-  held = is_whole (&p) ? range_lock_shared (offset, count)
-                       : range_lock_alone (offset, count);
-  r = zero_pieces (volume, &p, offset, flags);
-  range_unlock (held);
+  held = is_whole (&p) ? range_lock_shared (blocks->lock, offset, count)
+                       : range_lock_alone (blocks->lock, offset, count);
+  r = zero_pieces (blocks->volume, &p, offset, flags);
+  range_unlock (blocks->lock, held);
   return r;
 }
 
 int
-blocks_trim (struct qbd_volume *volume, uint32_t count, uint64_t offset,
+blocks_trim (const struct blocks *blocks, uint32_t count, uint64_t offset,
              unsigned flags)
 {
-  const struct pieces p = cut (volume, count, offset);
+  const struct pieces p = cut (blocks->volume, count, offset);
   range_lock_held held;
   int r;
 
   if (p.body == 0)
     return 0;
-  held = range_lock_shared (offset + p.head, p.body);
-  r = qbd_discard (volume, p.body, offset + p.head, flags);
-  range_unlock (held);
+  held = range_lock_shared (blocks->lock, offset + p.head, p.body);
+  r = qbd_discard (blocks->volume, p.body, offset + p.head, flags);
+  range_unlock (blocks->lock, held);
   return r;
 }

@@ -12,17 +12,25 @@
 
 #include <libqbd.h>
 
+#include "plugin/range-lock.h"
+
 /* The largest block that these functions can modify. */
 #define BLOCKS_MAX_BYTES 4096
 
-int blocks_read (struct qbd_volume *volume, void *buf, uint32_t count,
+/* One NBD connection's way to a volume; both are shared. */
+struct blocks {
+  struct qbd_volume *volume;
+  struct range_lock *lock;
+};
+
+int blocks_read (const struct blocks *blocks, void *buf, uint32_t count,
                  uint64_t offset);
-int blocks_write (struct qbd_volume *volume, const void *buf, uint32_t count,
-                  uint64_t offset, unsigned flags);
-int blocks_zero (struct qbd_volume *volume, uint32_t count, uint64_t offset,
+int blocks_write (const struct blocks *blocks, const void *buf,
+                  uint32_t count, uint64_t offset, unsigned flags);
+int blocks_zero (const struct blocks *blocks, uint32_t count, uint64_t offset,
                  unsigned flags);
 /* Parts of blocks stay as they are: a trim is a hint. */
-int blocks_trim (struct qbd_volume *volume, uint32_t count, uint64_t offset,
+int blocks_trim (const struct blocks *blocks, uint32_t count, uint64_t offset,
                  unsigned flags);
 
 #endif

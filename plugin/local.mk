@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 nbdkit_plugin_LTLIBRARIES = nbdkit-qbd-plugin.la
 nbdkit_qbd_plugin_la_SOURCES = \
+	plugin/attach.c \
+	plugin/attach.h \
 	plugin/blocks.c \
 	plugin/blocks.h \
+	plugin/exports.c \
+	plugin/exports.h \
 	plugin/plugin.c \
 	plugin/range-lock.c \
 	plugin/range-lock.h \

@@ -3,30 +3,27 @@
  * nbdkit-qbd-plugin: parameters and NBD semantics over libqbd.
  *
  * Life cycle: get_ready asks for the volume once and leaves nothing behind,
- * so that a wrong name fails at start; after_fork attaches for good.  nbdkit
- * opens and closes a handle several times for one client, so the process
- * keeps one volume open (`keeper`), and the handles share its association.
+ * so that a wrong name fails at start; after_fork attaches for good.  Where
+ * the command line names no volume, the export name does, and at start
+ * only discovery is tried.
  *
  * It must not know NVMe.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
 #include <libqbd.h>
 
-#include "common/cleanup.h"
 #include "common/nearest.h"
-#include "plugin/blocks.h"
-#include "plugin/range-lock.h"
+#include "plugin/attach.h"
+#include "plugin/exports.h"
 #include "plugin/stall.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
@@ -34,19 +31,6 @@
 static struct qbd_config *config;       /* constant after config_complete */
 static bool have_volume;                /* constant after config_complete */
 static bool lazy;                       /* constant after config_complete */
-
-static pthread_mutex_t keeper_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct qbd_volume *keeper;       /* under keeper_lock */
-
-/* nbdkit that gets a signal does not close its handles: cleanup does, lest
- * the association's thread runs in a plugin that is being unloaded. */
-struct handle {
-  struct qbd_volume *volume;            /* what nbdkit sees as its handle */
-  LIST_ENTRY (handle) link;
-};
-static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
-static LIST_HEAD (, handle) handles =   /* under handles_lock */
-  LIST_HEAD_INITIALIZER (handles);
 
 static int
 report (void)
@@ -58,17 +42,23 @@ report (void)
   return -1;
 }
 
+static struct qbd_volume *
+volume_of (void *handle)
+{
+  return ((const struct handle *) handle)->blocks.volume;
+}
+
+static const struct blocks *
+blocks_of (void *handle)
+{
+  return &((const struct handle *) handle)->blocks;
+}
+
 /* --- parameters --------------------------------------------------------- */
 
 static void
 qbd_plugin_load (void)
 {
-  int err = range_lock_init ();
-
-  if (err) {
-    nbdkit_error ("load: range lock: %s", strerror (err));
-    exit (EXIT_FAILURE);
-  }
   config = qbd_config_new ();
   if (config == NULL) {
     nbdkit_error ("load: qbd: %s", qbd_errmsg ());
@@ -137,20 +127,10 @@ qbd_plugin_config (const char *key, const char *value)
   return 0;
 }
 
-static int
-qbd_plugin_config_complete (void)
-{
-  if (!have_volume) {
-    nbdkit_error ("volume: missing: which volume to attach "
-                  "(nbdkit qbd volume=POOL/VOL)");
-    return -1;
-  }
-  return 0;
-}
-
 #define qbd_plugin_config_help                                                \
-  "volume=POOL/VOL        (required) the volume to attach.\n"                 \
+  "volume=POOL/VOL        The volume to attach.\n"                            \
   "nqn=NQN                Or any NVMe subsystem, by its qualified name.\n"    \
+  "                       Without both the export name says which.\n"        \
   "nsid=N                 With nqn: its namespace (default: the only one).\n" \
   "server=ADDRESS         tcp://HOST[:PORT], unix:///PATH or HOST[:PORT]\n"   \
   "                       (default $QBD_SERVER, else tcp://127.0.0.1:4420).\n" \
@@ -181,6 +161,8 @@ qbd_plugin_get_ready (void)
 
   if (lazy)
     return 0;
+  if (!have_volume)
+    return exports_probe (config);
   volume = qbd_open (config, QBD_OPEN_PROBE);
   if (volume == NULL)
     return report ();
@@ -188,30 +170,16 @@ qbd_plugin_get_ready (void)
   return 0;
 }
 
-/* Makes sure that a live association is there for handles to share. */
+/* The volume stays attached when its first handle is closed. */
 static int
-keep_attached (void)
+attach_first (void)
 {
-  LOCK_SCOPE (&keeper_lock);
+  struct handle *handle = attach_open (config, 0);
 
-  if (keeper && qbd_check (keeper) == -1) {
-    qbd_close (keeper);
-    keeper = NULL;
-  }
-  if (keeper == NULL)
-    keeper = qbd_open (config, 0);
-  return keeper ? 0 : report ();
-}
-
-/* nbdkit waits for its connections when it ends, and a connection may wait
- * for a server that never answers. */
-static void
-interrupt_requests (void)
-{
-  LOCK_SCOPE (&keeper_lock);
-
-  if (keeper)
-    qbd_interrupt (keeper);
+  if (handle == NULL)
+    return -1;
+  attach_close (handle);
+  return 0;
 }
 
 static int
@@ -219,9 +187,11 @@ qbd_plugin_after_fork (void)
 {
   int err;
 
-  if (!lazy && keep_attached () == -1)
+  if (!lazy && have_volume && attach_first () == -1)
     return -1;
-  err = stall_watch_start (interrupt_requests);
+  /* nbdkit waits for its connections when it ends, and a connection may wait
+   * for a server that never answers. */
+  err = stall_watch_start (attach_interrupt);
   if (err) {
     nbdkit_error ("start: thread: %s", strerror (err));
     return -1;
@@ -229,81 +199,74 @@ qbd_plugin_after_fork (void)
   return 0;
 }
 
-static int
-remember_handle (struct qbd_volume *volume)
+/* No request runs any more. */
+static void
+qbd_plugin_cleanup (void)
 {
-  struct handle *handle = malloc (sizeof *handle);
+  stall_watch_stop ();
+  attach_end ();
+}
 
-  if (handle == NULL) {
-    nbdkit_error ("open: %s", strerror (ENOMEM));
-    errno = ENOMEM;
-    return -1;
-  }
-  handle->volume = volume;
-  LOCK_SCOPE (&handles_lock);
-  LIST_INSERT_HEAD (&handles, handle, link);
-  return 0;
+/* --- exports -------------------------------------------------------------- */
+
+static int
+qbd_plugin_list_exports (int readonly, int is_tls,
+                         struct nbdkit_exports *exports)
+{
+  return have_volume ? nbdkit_use_default_export (exports)
+                     : exports_list (config, exports);
+}
+
+static const char *
+qbd_plugin_default_export (int readonly, int is_tls)
+{
+  return have_volume ? "" : exports_default (config);
+}
+
+static const char *
+qbd_plugin_export_description (void *handle)
+{
+  return nbdkit_strdup_intern (qbd_get_nqn (volume_of (handle)));
+}
+
+static struct handle *
+open_export (const char *name, unsigned flags)
+{
+  struct qbd_config *chosen = exports_choose (config, name);
+  struct handle *handle = NULL;
+
+  if (chosen)
+    handle = attach_open (chosen, flags);
+  qbd_config_free (chosen);
+  return handle;
 }
 
 static void *
 qbd_plugin_open (int readonly)
 {
-  struct qbd_volume *volume;
+  const unsigned flags = readonly ? QBD_OPEN_READONLY : 0;
+  struct handle *handle;
+  uint32_t block_size;
 
-  if (keep_attached () == -1)
+  handle = have_volume ? attach_open (config, flags)
+                       : open_export (nbdkit_export_name (), flags);
+  if (handle == NULL)
     return NULL;
-  volume = qbd_open (config, readonly ? QBD_OPEN_READONLY : 0);
-  if (volume == NULL) {
-    report ();
-    return NULL;
-  }
-  if (qbd_get_block_size (volume) > BLOCKS_MAX_BYTES) {
+  block_size = qbd_get_block_size (volume_of (handle));
+  if (block_size > BLOCKS_MAX_BYTES) {
     nbdkit_error ("open: %s: blocks of %u bytes are not supported",
-                  qbd_get_nqn (volume), qbd_get_block_size (volume));
+                  qbd_get_nqn (volume_of (handle)), block_size);
+    attach_close (handle);
     errno = ENOTSUP;
-    goto err;
+    return NULL;
   }
-  if (remember_handle (volume) == -1)
-    goto err;
-  return volume;
-
- err:
-  {
-    int err = errno;
-
-    qbd_close (volume);
-    errno = err;
-  }
-  return NULL;
+  return handle;
 }
 
 static void
-qbd_plugin_close (void *volume)
+qbd_plugin_close (void *handle)
 {
-  struct handle *handle;
-
-  {
-    LOCK_SCOPE (&handles_lock);
-    LIST_FOREACH (handle, &handles, link)
-      if (handle->volume == volume)
-        break;
-    LIST_REMOVE (handle, link);
-  }
-  qbd_close (volume);
-  free (handle);
-}
-
-/* All connections are over, though not closed. */
-static void
-qbd_plugin_cleanup (void)
-{
-  struct handle *handle;
-
-  stall_watch_stop ();
-  while ((handle = LIST_FIRST (&handles)) != NULL)
-    qbd_plugin_close (handle->volume);
-  qbd_close (keeper);
-  keeper = NULL;
+  attach_close (handle);
 }
 
 /* --- what the volume is ------------------------------------------------- */
@@ -311,15 +274,15 @@ qbd_plugin_cleanup (void)
 static int64_t
 qbd_plugin_get_size (void *handle)
 {
-  return (int64_t) qbd_get_size (handle);
+  return (int64_t) qbd_get_size (volume_of (handle));
 }
 
 static int
 qbd_plugin_block_size (void *handle, uint32_t *minimum, uint32_t *preferred,
                        uint32_t *maximum)
 {
-  *minimum = qbd_get_block_size (handle);
-  *preferred = qbd_get_preferred_size (handle);
+  *minimum = qbd_get_block_size (volume_of (handle));
+  *preferred = qbd_get_preferred_size (volume_of (handle));
   *maximum = UINT32_MAX;        /* libqbd splits */
   return 0;
 }
@@ -327,7 +290,7 @@ qbd_plugin_block_size (void *handle, uint32_t *minimum, uint32_t *preferred,
 static int
 qbd_plugin_can_write (void *handle)
 {
-  return !qbd_is_read_only (handle);
+  return !qbd_is_read_only (volume_of (handle));
 }
 
 static int
@@ -345,14 +308,14 @@ qbd_plugin_can_fua (void *handle)
 static int
 qbd_plugin_can_trim (void *handle)
 {
-  return qbd_can_discard (handle);
+  return qbd_can_discard (volume_of (handle));
 }
 
 /* Without it nbdkit writes zeroes itself. */
 static int
 qbd_plugin_can_zero (void *handle)
 {
-  return qbd_can_write_zeroes (handle);
+  return qbd_can_write_zeroes (volume_of (handle));
 }
 
 /* It means: the answer to a fast zero is quick, be it a refusal. */
@@ -365,7 +328,7 @@ qbd_plugin_can_fast_zero (void *handle)
 static int
 qbd_plugin_can_extents (void *handle)
 {
-  return qbd_can_block_status (handle);
+  return qbd_can_block_status (volume_of (handle));
 }
 
 /* Nothing between client and storage keeps what is read: reading ahead would
@@ -405,7 +368,7 @@ qbd_plugin_pread (void *handle, void *buf, uint32_t count, uint64_t offset,
                   uint32_t flags)
 {
   stall_request_begins ();
-  return ended (blocks_read (handle, buf, count, offset));
+  return ended (blocks_read (blocks_of (handle), buf, count, offset));
 }
 
 static int
@@ -413,14 +376,15 @@ qbd_plugin_pwrite (void *handle, const void *buf, uint32_t count,
                    uint64_t offset, uint32_t flags)
 {
   stall_request_begins ();
-  return ended (blocks_write (handle, buf, count, offset, fua (flags)));
+  return ended (blocks_write (blocks_of (handle), buf, count, offset,
+                              fua (flags)));
 }
 
 static int
 qbd_plugin_flush (void *handle, uint32_t flags)
 {
   stall_request_begins ();
-  return ended (qbd_flush (handle));
+  return ended (qbd_flush (volume_of (handle)));
 }
 
 static int
@@ -428,7 +392,7 @@ qbd_plugin_trim (void *handle, uint32_t count, uint64_t offset,
                  uint32_t flags)
 {
   stall_request_begins ();
-  return ended (blocks_trim (handle, count, offset, fua (flags)));
+  return ended (blocks_trim (blocks_of (handle), count, offset, fua (flags)));
 }
 
 static int
@@ -440,14 +404,15 @@ qbd_plugin_zero (void *handle, uint32_t count, uint64_t offset,
   /* Zeroes by deallocation cost the same for any length.  Written ones may
    * be slow, and nobody can tell beforehand. */
   if (flags & NBDKIT_FLAG_FAST_ZERO
-      && !(flags & NBDKIT_FLAG_MAY_TRIM && qbd_can_fast_zero (handle))) {
+      && !(flags & NBDKIT_FLAG_MAY_TRIM
+           && qbd_can_fast_zero (volume_of (handle)))) {
     errno = EOPNOTSUPP;
     return -1;
   }
   if (!(flags & NBDKIT_FLAG_MAY_TRIM))
     f |= QBD_NO_UNMAP;
   stall_request_begins ();
-  return ended (blocks_zero (handle, count, offset, f));
+  return ended (blocks_zero (blocks_of (handle), count, offset, f));
 }
 
 /* --- block status ----------------------------------------------------------- */
@@ -470,13 +435,13 @@ static int
 qbd_plugin_extents (void *handle, uint32_t count, uint64_t offset,
                     uint32_t flags, struct nbdkit_extents *extents)
 {
-  uint32_t block = qbd_get_block_size (handle);
+  uint32_t block = qbd_get_block_size (volume_of (handle));
   uint64_t start = offset - offset % block;
   uint64_t end = (offset + count + block - 1) / block * block;
   int r;
 
   stall_request_begins ();
-  r = qbd_block_status (handle, end - start, start,
+  r = qbd_block_status (volume_of (handle), end - start, start,
                         flags & NBDKIT_FLAG_REQ_ONE ? QBD_ONE_EXTENT : 0,
                         add_extent, extents);
   if (r == -1 && errno == EOPNOTSUPP)
@@ -492,13 +457,15 @@ static struct nbdkit_plugin plugin = {
   .load = qbd_plugin_load,
   .unload = qbd_plugin_unload,
   .config = qbd_plugin_config,
-  .config_complete = qbd_plugin_config_complete,
   .config_help = qbd_plugin_config_help,
   .magic_config_key = "volume",
   .dump_plugin = qbd_plugin_dump_plugin,
   .get_ready = qbd_plugin_get_ready,
   .after_fork = qbd_plugin_after_fork,
   .cleanup = qbd_plugin_cleanup,
+  .list_exports = qbd_plugin_list_exports,
+  .default_export = qbd_plugin_default_export,
+  .export_description = qbd_plugin_export_description,
   .open = qbd_plugin_open,
   .close = qbd_plugin_close,
   .get_size = qbd_plugin_get_size,

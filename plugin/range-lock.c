@@ -4,17 +4,13 @@
  * volume.  Any thread.  Writers are preferred, or a stream of whole-block
  * writes would starve a read-modify-write.
  */
-#include <pthread.h>
-
 #include "plugin/range-lock.h"
 
-#define NR_STRIPES 64
+#define NR_STRIPES RANGE_LOCK_STRIPES
 #define STRIPE_BYTES (UINT64_C (1) << 20)
 
-static pthread_rwlock_t stripes[NR_STRIPES];
-
 int
-range_lock_init (void)
+range_lock_init (struct range_lock *lock)
 {
   pthread_rwlockattr_t attr;
   unsigned i;
@@ -26,9 +22,16 @@ range_lock_init (void)
   pthread_rwlockattr_setkind_np (&attr,
                                  PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
   for (i = 0; i < NR_STRIPES && err == 0; i++)
-    err = pthread_rwlock_init (&stripes[i], &attr);
+    err = pthread_rwlock_init (&lock->stripes[i], &attr);
   pthread_rwlockattr_destroy (&attr);
   return err;
+}
+
+void
+range_lock_destroy (struct range_lock *lock)
+{
+  for (unsigned i = 0; i < NR_STRIPES; i++)
+    pthread_rwlock_destroy (&lock->stripes[i]);
 }
 
 static range_lock_held
@@ -48,28 +51,28 @@ stripes_of (uint64_t offset, uint64_t count)
 }
 
 range_lock_held
-range_lock_shared (uint64_t offset, uint64_t count)
+range_lock_shared (struct range_lock *lock, uint64_t offset, uint64_t count)
 {
   range_lock_held held = stripes_of (offset, count), left;
 
   for (left = held; left; left &= left - 1)
-    pthread_rwlock_rdlock (&stripes[__builtin_ctzll (left)]);
+    pthread_rwlock_rdlock (&lock->stripes[__builtin_ctzll (left)]);
   return held;
 }
 
 range_lock_held
-range_lock_alone (uint64_t offset, uint64_t count)
+range_lock_alone (struct range_lock *lock, uint64_t offset, uint64_t count)
 {
   range_lock_held held = stripes_of (offset, count), left;
 
   for (left = held; left; left &= left - 1)
-    pthread_rwlock_wrlock (&stripes[__builtin_ctzll (left)]);
+    pthread_rwlock_wrlock (&lock->stripes[__builtin_ctzll (left)]);
   return held;
 }
 
 void
-range_unlock (range_lock_held held)
+range_unlock (struct range_lock *lock, range_lock_held held)
 {
   for (; held; held &= held - 1)
-    pthread_rwlock_unlock (&stripes[__builtin_ctzll (held)]);
+    pthread_rwlock_unlock (&lock->stripes[__builtin_ctzll (held)]);
 }

@@ -8,14 +8,25 @@
 #ifndef QBD_PLUGIN_RANGE_LOCK_H
 #define QBD_PLUGIN_RANGE_LOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
+
+#define RANGE_LOCK_STRIPES 64
+
+/* Of one volume. */
+struct range_lock {
+  pthread_rwlock_t stripes[RANGE_LOCK_STRIPES];
+};
 
 /* What a lock call holds: a bit per stripe. */
 typedef uint64_t range_lock_held;
 
-int range_lock_init (void);             /* once; 0 or an errno */
-range_lock_held range_lock_shared (uint64_t offset, uint64_t count);
-range_lock_held range_lock_alone (uint64_t offset, uint64_t count);
-void range_unlock (range_lock_held held);
+int range_lock_init (struct range_lock *lock);  /* 0 or an errno */
+void range_lock_destroy (struct range_lock *lock);
+range_lock_held range_lock_shared (struct range_lock *lock, uint64_t offset,
+                                   uint64_t count);
+range_lock_held range_lock_alone (struct range_lock *lock, uint64_t offset,
+                                  uint64_t count);
+void range_unlock (struct range_lock *lock, range_lock_held held);
 
 #endif

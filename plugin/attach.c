@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Volumes by their NQN, whatever name a client used: all handles of one
+ * share its range lock.  One mutex, which is held over nothing that waits for
+ * the server.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NBDKIT_API_VERSION 2
+#include <nbdkit-plugin.h>
+
+#include "common/cleanup.h"
+#include "plugin/attach.h"
+
+/* Attached although no client is there. */
+#define IDLE_MAX 4
+
+struct attached {
+  char nqn[256];
+  struct range_lock lock;
+  unsigned nr_handles;
+  struct qbd_volume *kept;      /* of a handle that was closed; or NULL */
+  TAILQ_ENTRY (attached) link;  /* idle ones: who became so first is first */
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* all below */
+static TAILQ_HEAD (, attached) all = TAILQ_HEAD_INITIALIZER (all);
+static TAILQ_HEAD (, handle) handles = TAILQ_HEAD_INITIALIZER (handles);
+static unsigned nr_idle;
+
+static struct attached *
+find_locked (const char *nqn)
+{
+  struct attached *attached;
+
+  TAILQ_FOREACH (attached, &all, link)
+    if (strcmp (attached->nqn, nqn) == 0)
+      return attached;
+  return NULL;
+}
+
+/* It is idle, until a handle uses it. */
+static struct attached *
+new_locked (const char *nqn)
+{
+  struct attached *attached = calloc (1, sizeof *attached);
+
+  if (attached == NULL)
+    return NULL;
+  if (range_lock_init (&attached->lock) != 0) {
+    free (attached);
+    return NULL;
+  }
+  strncpy (attached->nqn, nqn, sizeof attached->nqn - 1);
+  TAILQ_INSERT_TAIL (&all, attached, link);
+  nr_idle++;
+  return attached;
+}
+
+/* Returns what is to be closed without the mutex. */
+static struct qbd_volume *
+forget_locked (struct attached *attached)
+{
+  struct qbd_volume *volume = attached->kept;
+
+  TAILQ_REMOVE (&all, attached, link);
+  nr_idle--;
+  range_lock_destroy (&attached->lock);
+  free (attached);
+  return volume;
+}
+
+/* One that has been idle for longest, if there are more than most. */
+static struct qbd_volume *
+forget_idle (unsigned most)
+{
+  struct attached *attached;
+  LOCK_SCOPE (&mutex);
+
+  if (nr_idle <= most)
+    return NULL;
+  TAILQ_FOREACH (attached, &all, link)
+    if (attached->nr_handles == 0)
+      break;
+  return forget_locked (attached);
+}
+
+static bool
+too_many_idle (unsigned most)
+{
+  LOCK_SCOPE (&mutex);
+
+  return nr_idle > most;
+}
+
+static void
+limit_idle (unsigned most)
+{
+  while (too_many_idle (most))
+    qbd_close (forget_idle (most));
+}
+
+static bool
+use (struct handle *handle)
+{
+  const char *nqn = qbd_get_nqn (handle->blocks.volume);
+  struct attached *attached;
+  LOCK_SCOPE (&mutex);
+
+  attached = find_locked (nqn);
+  if (attached == NULL)
+    attached = new_locked (nqn);
+  if (attached == NULL)
+    return false;
+  if (attached->nr_handles++ == 0)
+    nr_idle--;
+  handle->attached = attached;
+  handle->blocks.lock = &attached->lock;
+  TAILQ_INSERT_TAIL (&handles, handle, link);
+  return true;
+}
+
+struct handle *
+attach_open (const struct qbd_config *config, unsigned flags)
+{
+  struct handle *handle = calloc (1, sizeof *handle);
+
+  if (handle == NULL)
+    goto no_memory;
+  handle->blocks.volume = qbd_open (config, flags);
+  if (handle->blocks.volume == NULL) {
+    nbdkit_error ("%s", qbd_errmsg ());
+    goto err;
+  }
+  if (use (handle))
+    return handle;
+  qbd_close (handle->blocks.volume);
+
+ no_memory:
+  nbdkit_error ("open: out of memory");
+ err:
+  free (handle);
+  return NULL;
+}
+
+/* Keeps a living volume where none is kept.  Returns what is to be closed. */
+static struct qbd_volume *
+release (struct handle *handle)
+{
+  struct attached *attached = handle->attached;
+  struct qbd_volume *volume = handle->blocks.volume, *other;
+  bool lives = qbd_check (volume) == 0;
+  LOCK_SCOPE (&mutex);
+
+  TAILQ_REMOVE (&handles, handle, link);
+  if (--attached->nr_handles == 0) {
+    nr_idle++;
+    TAILQ_REMOVE (&all, attached, link);
+    TAILQ_INSERT_TAIL (&all, attached, link);
+  }
+  if (!lives || (attached->kept && qbd_check (attached->kept) == 0))
+    return volume;
+  other = attached->kept;
+  attached->kept = volume;
+  return other;
+}
+
+void
+attach_close (struct handle *handle)
+{
+  qbd_close (release (handle));
+  free (handle);
+  limit_idle (IDLE_MAX);
+}
+
+void
+attach_interrupt (void)
+{
+  struct handle *handle;
+  LOCK_SCOPE (&mutex);
+
+  TAILQ_FOREACH (handle, &handles, link)
+    qbd_interrupt (handle->blocks.volume);
+}
+
+static struct handle *
+any_handle (void)
+{
+  LOCK_SCOPE (&mutex);
+
+  return TAILQ_FIRST (&handles);
+}
+
+void
+attach_end (void)
+{
+  struct handle *handle;
+
+  while ((handle = any_handle ()) != NULL)
+    attach_close (handle);
+  limit_idle (0);
+}
