@@ -52,8 +52,9 @@ unsignal_locked (struct qbd_volume *volume)
 {
   uint64_t count;
 
-  if (!volume->aio_signalled)
-    return;
+  if (!volume->aio_signalled ||
+      (volume->aio_in_flight == 0 && volume->aio_waiting > 0))
+    return;             /* those who wait for the last one have to see it */
   volume->aio_signalled =
     read (volume->event_fd, &count, sizeof count) < 0 && errno != EAGAIN;
 }
@@ -85,9 +86,8 @@ take_done (struct qbd_volume *volume)
   aio = TAILQ_FIRST (&volume->aio_done);
   if (aio) {
     TAILQ_REMOVE (&volume->aio_done, aio, link);
-    volume->aio_in_flight--;
-  } else {
-    unsignal_locked (volume);
+    if (--volume->aio_in_flight == 0 && volume->aio_waiting > 0)
+      signal_locked (volume);
   }
   return aio;
 }
@@ -124,8 +124,8 @@ count_in_flight (struct qbd_volume *volume, int change)
 {
   LOCK_SCOPE (&volume->aio_lock);
   volume->aio_in_flight += (unsigned) change;
-  /* Who polls the descriptor learns that there is something to send. */
-  if (change > 0 && volume->aio_fd_given)
+  /* Who polls learns that there is something to send. */
+  if (change > 0 && (volume->aio_fd_given || volume->aio_waiting > 0))
     signal_locked (volume);
 }
 
@@ -214,76 +214,84 @@ qbd_aio_write_zeroes (struct qbd_volume *volume, struct qbd_aio *aio,
 
 /* --- the descriptor ----------------------------------------------------- */
 
+/* The queues tell the instance what they wait for from now on. */
 static int
-open_fds_locked (struct qbd_volume *volume)
+watch_queues (struct qbd_volume *volume, int epoll_fd)
 {
-  struct epoll_event event = { .events = EPOLLIN };
-  int epoll_fd, event_fd;
+  const struct association *association = volume->association;
 
-  if (volume->epoll_fd >= 0)
-    return 0;
-  epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
-  event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (epoll_fd < 0 || event_fd < 0 ||
-      epoll_ctl (epoll_fd, EPOLL_CTL_ADD, event_fd, &event) < 0) {
-    int r = -errno;
+  for (uint32_t i = 0; i < association->nr_io; i++) {
+    int r = queue_watch (association->io[i], &volume->aio_watch[i], epoll_fd);
 
-    if (epoll_fd >= 0)
-      close (epoll_fd);
-    if (event_fd >= 0)
-      close (event_fd);
-    return r;
+    if (r < 0)
+      return r;
   }
-  volume->epoll_fd = epoll_fd;
-  volume->event_fd = event_fd;
   return 0;
 }
 
-/* A socket is watched for what its queue waits for; a dead one, which is
- * readable for ever, no more. */
 static void
-watch (struct qbd_volume *volume, uint32_t i)
+unwatch_queues (struct qbd_volume *volume)
 {
-  struct queue *queue = volume->association->io[i];
-  char reason[1];
-  short events;
-  int fd = queue_poll_fd (queue, &events);
-  uint8_t want = queue_error (queue, reason, sizeof reason) ? 0 :
-    (uint8_t) events;
-  struct epoll_event event = { .events = want };       /* EPOLLIN is POLLIN */
-  int op;
+  const struct association *association = volume->association;
 
-  if (fd < 0)
-    return;
+  for (uint32_t i = 0; i < association->nr_io; i++)
+    queue_unwatch (association->io[i], &volume->aio_watch[i]);
+}
+
+/* [fds_lock] */
+static int
+open_fds (struct qbd_volume *volume)
+{
+  struct epoll_event event = { .events = EPOLLIN };
+  CLEANUP_CLOSE int epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  CLEANUP_CLOSE int event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  int r;
+
+  if (epoll_fd < 0 || event_fd < 0 ||
+      epoll_ctl (epoll_fd, EPOLL_CTL_ADD, event_fd, &event) < 0)
+    return -errno;
+  r = watch_queues (volume, epoll_fd);
+  if (r < 0) {
+    unwatch_queues (volume);
+    return r;
+  }
   LOCK_SCOPE (&volume->aio_lock);
-  if (volume->aio_watched[i] == want || volume->epoll_fd < 0)
+  volume->event_fd = event_fd;
+  volume->epoll_fd = epoll_fd;
+  epoll_fd = event_fd = -1;
+  return 0;
+}
+
+void
+aio_close_fds (struct qbd_volume *volume)
+{
+  if (volume->epoll_fd < 0)
     return;
-  op = want == 0 ? EPOLL_CTL_DEL :
-    volume->aio_watched[i] == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-  if (epoll_ctl (volume->epoll_fd, op, fd, &event) == 0)
-    volume->aio_watched[i] = want;
+  unwatch_queues (volume);
+  close (volume->epoll_fd);
+  close (volume->event_fd);
 }
 
 static int
 prepare_fds (struct qbd_volume *volume, bool given)
 {
   struct error err;
-  int r;
+  int r = 0;
 
   {
-    LOCK_SCOPE (&volume->aio_lock);
-    r = open_fds_locked (volume);
-    volume->aio_fd_given |= given;
-    if (r == 0 && (!TAILQ_EMPTY (&volume->aio_done) ||
-                   (given && volume->aio_in_flight > 0)))
-      signal_locked (volume);
+    LOCK_SCOPE (&volume->fds_lock);
+    if (volume->epoll_fd < 0)
+      r = open_fds (volume);
   }
   if (r < 0) {
     error_set (&err, -r, "aio: descriptor: %s", strerror (-r));
     return error_publish (&err);
   }
-  for (uint32_t i = 0; i < volume->association->nr_io; i++)
-    watch (volume, i);
+  LOCK_SCOPE (&volume->aio_lock);
+  volume->aio_fd_given |= given;
+  if (!TAILQ_EMPTY (&volume->aio_done) ||
+      (given && volume->aio_in_flight > 0))
+    signal_locked (volume);
   return 0;
 }
 
@@ -295,11 +303,20 @@ qbd_aio_fd (struct qbd_volume *volume)
 
 /* --- polling ------------------------------------------------------------ */
 
+/* What is signalled from now on, nobody has looked at. */
 static void
-pumping (struct qbd_volume *volume, int change)
+begin_pump (struct qbd_volume *volume)
 {
   LOCK_SCOPE (&volume->aio_lock);
-  volume->aio_pumping += (unsigned) change;
+  volume->aio_pumping++;
+  unsignal_locked (volume);
+}
+
+static void
+end_pump (struct qbd_volume *volume)
+{
+  LOCK_SCOPE (&volume->aio_lock);
+  volume->aio_pumping--;
 }
 
 int
@@ -307,10 +324,10 @@ volume_pump (struct qbd_volume *volume, uint64_t now_ms)
 {
   struct association *association = volume->association;
 
-  pumping (volume, 1);
+  begin_pump (volume);
   for (uint32_t i = 0; i < association->nr_io; i++)
     queue_pump (association->io[i], now_ms);
-  pumping (volume, -1);
+  end_pump (volume);
   return deliver (volume);
 }
 
@@ -333,6 +350,24 @@ in_flight (struct qbd_volume *volume)
 {
   LOCK_SCOPE (&volume->aio_lock);
   return volume->aio_in_flight;
+}
+
+/* False: there is nothing to wait for. */
+static bool
+begin_wait (struct qbd_volume *volume)
+{
+  LOCK_SCOPE (&volume->aio_lock);
+  if (volume->aio_in_flight == 0)
+    return false;
+  volume->aio_waiting++;
+  return true;
+}
+
+static void
+end_wait (struct qbd_volume *volume)
+{
+  LOCK_SCOPE (&volume->aio_lock);
+  volume->aio_waiting--;
 }
 
 static void
@@ -364,9 +399,10 @@ qbd_aio_poll (struct qbd_volume *volume, int timeout_ms)
     if (volume->epoll_fd >= 0 || timeout_ms != 0)
       if (prepare_fds (volume, false) < 0)
         return n > 0 ? n : -1;
-    if (n > 0 || now_ms >= deadline_ms || in_flight (volume) == 0)
+    if (n > 0 || now_ms >= deadline_ms || !begin_wait (volume))
       return n;
     wait_until (volume, deadline_ms);
+    end_wait (volume);
     now_ms = clock_now_ms ();
   }
 }

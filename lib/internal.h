@@ -26,7 +26,8 @@
  * simulator uses: association_create, _start, _drive, _next_ms, _free;
  * volume_create, aio_submit, volume_pump, volume_free.
  *
- * Lock order: registry, keeper, association, queue, volume (aio).  A
+ * Lock order: registry, keeper, association, volume (fds), queue, volume
+ * (aio).  A
  * request's done callback runs with its queue's lock held.
  *
  * Functions return 0 or -errno and fill an error where they have one; only
@@ -136,6 +137,13 @@ struct waiter {
   _Atomic uint32_t word;        /* futex */
 };
 
+/* An epoll instance that follows what a queue waits for. */
+struct queue_watch {
+  TAILQ_ENTRY (queue_watch) link;
+  int epoll_fd;
+  bool watching;                /* the owner's: between the two calls */
+};
+
 struct queue_params {
   uint32_t timeout_ms;          /* io_tmo */
   /* Without a lock, once, by the thread that saw the queue die. */
@@ -172,6 +180,13 @@ void queue_flush_sends (struct queue *queue);
 
 /* POLLIN, and POLLOUT where a send was cut short; -1: no descriptor. */
 int queue_poll_fd (struct queue *queue, short *events);
+/* From now on the instance polls readable when there is something to receive,
+ * or room for what was cut short.  Not for a dead queue.  -errno: out of
+ * memory. */
+int queue_watch (struct queue *queue, struct queue_watch *watch,
+                 int epoll_fd);
+/* Does nothing when it is not watched. */
+void queue_unwatch (struct queue *queue, struct queue_watch *watch);
 uint64_t queue_next_due_ms (struct queue *queue);       /* UINT64_MAX: none */
 uint64_t queue_received (struct queue *queue);          /* a counter */
 bool queue_driven (struct queue *queue);        /* someone waits in receive */
@@ -281,7 +296,7 @@ struct association {
   uint64_t keep_alive_sent_ms;
   uint64_t keep_alive_next_ms;
   uint64_t keep_alive_seen;             /* queue_received, summed */
-  bool keeper_watched;
+  struct queue_watch keeper_watch;      /* of admin */
   TAILQ_ENTRY (association) keeper_link;
 
   /* The registry's. */
@@ -483,15 +498,19 @@ struct qbd_volume {
   unsigned flags;                       /* QBD_OPEN_*, constant after open */
   _Atomic unsigned next_queue;          /* aio: round-robin */
 
+  /* The descriptors are made under fds_lock, before a queue's. */
+  pthread_mutex_t fds_lock;
+  _Atomic int epoll_fd;                 /* -1, then constant */
+
   pthread_mutex_t aio_lock;             /* all below */
   struct aio_list aio_done;
   unsigned aio_in_flight;               /* submitted, done() not called */
+  unsigned aio_waiting;                 /* threads that sleep on epoll_fd */
   unsigned aio_pumping;                 /* threads that will look at aio_done */
   bool aio_signalled;                   /* the eventfd is readable */
   bool aio_fd_given;                    /* the user polls by himself */
-  int epoll_fd;                         /* -1, then constant */
-  int event_fd;
-  uint8_t aio_watched[IO_QUEUES_MAX];   /* POLLIN, POLLOUT: as in the epoll */
+  int event_fd;                         /* -1, then constant */
+  struct queue_watch aio_watch[IO_QUEUES_MAX];  /* of the I/O queues */
 };
 
 /* Takes a reference that the caller has. */
@@ -513,5 +532,6 @@ int aio_submit (struct qbd_volume *volume, struct qbd_aio *aio,
 int volume_pump (struct qbd_volume *volume, uint64_t now_ms);
 /* Returns when none is in flight. */
 void aio_drain (struct qbd_volume *volume);
+void aio_close_fds (struct qbd_volume *volume);
 
 #endif

@@ -142,17 +142,6 @@ keeper_tick (struct association *association, uint64_t now_ms)
 
 /* --- the thread --------------------------------------------------------- */
 
-static int
-watch (struct association *association, int op)
-{
-  struct epoll_event event = { .events = EPOLLIN };
-  short unused;
-  int fd = queue_poll_fd (association->admin, &unused);
-
-  association->keeper_watched = op == EPOLL_CTL_ADD;
-  return epoll_ctl (keeper.epoll_fd, op, fd, &event);
-}
-
 /* Tick all.  Returns when to come back. */
 static uint64_t
 keeper_round_locked (void)
@@ -166,9 +155,6 @@ keeper_round_locked (void)
 
     if (tick_ms < next_ms)
       next_ms = tick_ms;
-    /* A dead socket is readable for ever. */
-    if (association->dead && association->keeper_watched)
-      watch (association, EPOLL_CTL_DEL);
   }
   return next_ms;
 }
@@ -261,7 +247,9 @@ keeper_add (struct association *association, struct error *err)
   if (r < 0)
     return error_set (err, -r, "open: keep-alive thread: %s", strerror (-r));
   TAILQ_INSERT_TAIL (&keeper.associations, association, keeper_link);
-  watch (association, EPOLL_CTL_ADD);
+  /* Not watched for want of memory: it is looked at by the clock. */
+  queue_watch (association->admin, &association->keeper_watch,
+               keeper.epoll_fd);
   keeper_wake ();
   return 0;
 }
@@ -273,8 +261,7 @@ keeper_remove (struct association *association)
   {
     LOCK_SCOPE (&keeper.lock);
     TAILQ_REMOVE (&keeper.associations, association, keeper_link);
-    if (association->keeper_watched)
-      watch (association, EPOLL_CTL_DEL);
+    queue_unwatch (association->admin, &association->keeper_watch);
     if (!TAILQ_EMPTY (&keeper.associations))
       return;
     keeper.stop = true;

@@ -13,7 +13,9 @@
  * Whoever submits while nobody sends or wakes is the sender, and sends until
  * nothing is left, also what others submitted meanwhile.  When the wire is full, the
  * rest of sending is the receiver's business: it polls for POLLOUT too, and
- * a receiver that is in poll already is kicked out of it.
+ * a receiver that is in poll already is kicked out of it.  There may be no
+ * receiver, or one that leaves: so every epoll instance that watches the
+ * queue (queue_watch) waits for POLLOUT meanwhile.
  *
  * Every unlock is queue_unlock: it wakes those who became done under the
  * lock, all of which are marked before the first one runs, and reports a
@@ -27,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -46,10 +49,13 @@ struct queue {
   bool sending;                         /* a thread has the role */
   bool receiving;
   bool polling;                         /* the receiver is in poll */
+  bool polling_out;                     /* and waits for room, too */
   unsigned waking;                      /* threads that wake, and then send */
   struct request_list in_flight;        /* by due_ms */
   struct request_list backlog;          /* waits for a slot */
   struct waiter_list sleepers;
+  TAILQ_HEAD (, queue_watch) watches;
+  short watched;                        /* what for: as poll's events */
   struct waiter *wake_first;            /* to be woken by queue_unlock */
   struct waiter **wake_last;
   uint64_t now_ms;
@@ -151,6 +157,38 @@ take_wakes_locked (struct queue *queue)
   return wakes;
 }
 
+/* A dead socket is readable for ever, and watched no more. */
+static short
+wanted_locked (const struct queue *queue)
+{
+  if (queue->transport->error != 0)
+    return 0;
+  return (short) (POLLIN | (queue->transport->want_pollout ? POLLOUT : 0));
+}
+
+static int
+watch_locked (struct queue *queue, struct queue_watch *watch, int op)
+{
+  struct epoll_event event = { .events = (uint32_t) queue->watched };
+  int fd = queue->transport->ops->wait_fd (queue->transport);
+
+  return epoll_ctl (watch->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
+}
+
+/* Whoever sleeps in epoll_wait notices. */
+static void
+update_watches_locked (struct queue *queue)
+{
+  short wanted = wanted_locked (queue);
+  struct queue_watch *watch;
+
+  if (wanted == queue->watched)
+    return;
+  queue->watched = wanted;
+  TAILQ_FOREACH (watch, &queue->watches, link)
+    watch_locked (queue, watch, wanted ? EPOLL_CTL_MOD : EPOLL_CTL_DEL);
+}
+
 /* Those who are woken will submit again, one by one.  So that their commands
  * go out together, they leave sending to the one who wakes. */
 void
@@ -169,6 +207,8 @@ queue_unlock (struct queue *queue)
   }
   lost = queue->transport->error != 0 && !queue->lost_reported;
   queue->lost_reported |= lost;
+  if (lost)
+    update_watches_locked (queue);
   pthread_mutex_unlock (&queue->lock);
   if (lost && queue->params.lost)
     queue->params.lost (queue->params.opaque, queue);
@@ -350,7 +390,9 @@ send_all_locked (struct queue *queue)
     queue->sending = false;
     transport->ops->send_end (transport, n);
     complete_locked (queue);
-    if (transport->want_pollout && queue->polling)
+    if (transport->want_pollout)
+      update_watches_locked (queue);
+    if (transport->want_pollout && queue->polling && !queue->polling_out)
       kick (queue);
   }
 }
@@ -399,6 +441,7 @@ receive_turn_locked (struct queue *queue, bool wait)
 
   transport->ops->recv_begin (transport);
   queue->polling = wait;
+  queue->polling_out = out;
   queue_unlock (queue);
   if (wait)
     events = poll_wire (queue, out, due_ms);
@@ -417,6 +460,7 @@ receive_turn_locked (struct queue *queue, bool wait)
   else
     judge_locked (queue);
   send_all_locked (queue);
+  update_watches_locked (queue);
 }
 
 static void
@@ -501,13 +545,13 @@ queue_pump (struct queue *queue, uint64_t now_ms)
 
   queue_lock (queue);
   queue_set_now_locked (queue, now_ms);
-  if (!queue->receiving)
-    transport->want_pollout = false;    /* try again */
+  transport->want_pollout = false;      /* try again */
   send_all_locked (queue);
   while (more && !queue->receiving && transport->error == 0) {
     more = pump_receive_locked (queue);
     send_all_locked (queue);
   }
+  update_watches_locked (queue);
   hand_over_locked (queue);
   queue_unlock (queue);
 }
@@ -522,6 +566,35 @@ queue_poll_fd (struct queue *queue, short *events)
                      (queue->transport->want_pollout ? POLLOUT : 0));
   queue_unlock (queue);
   return queue->transport->ops->wait_fd (queue->transport);
+}
+
+int
+queue_watch (struct queue *queue, struct queue_watch *watch, int epoll_fd)
+{
+  int r = 0;
+
+  queue_lock (queue);
+  watch->epoll_fd = epoll_fd;
+  if (queue->watched && queue->transport->ops->wait_fd (queue->transport) >= 0)
+    r = watch_locked (queue, watch, EPOLL_CTL_ADD);
+  if (r == 0)
+    TAILQ_INSERT_TAIL (&queue->watches, watch, link);
+  watch->watching = r == 0;
+  queue_unlock (queue);
+  return r;
+}
+
+void
+queue_unwatch (struct queue *queue, struct queue_watch *watch)
+{
+  if (!watch->watching)
+    return;
+  queue_lock (queue);
+  TAILQ_REMOVE (&queue->watches, watch, link);
+  watch->watching = false;
+  if (queue->watched)
+    watch_locked (queue, watch, EPOLL_CTL_DEL);
+  queue_unlock (queue);
 }
 
 uint64_t
@@ -602,6 +675,8 @@ queue_create (struct transport_queue *transport,
   TAILQ_INIT (&queue->in_flight);
   TAILQ_INIT (&queue->backlog);
   TAILQ_INIT (&queue->sleepers);
+  TAILQ_INIT (&queue->watches);
+  queue->watched = POLLIN;
   return queue;
 
  err:
@@ -617,7 +692,7 @@ queue_destroy (struct queue *queue)
     return;
   /* It was failed before, if it was live: nothing is in flight. */
   assert (TAILQ_EMPTY (&queue->in_flight) && TAILQ_EMPTY (&queue->backlog) &&
-          TAILQ_EMPTY (&queue->sleepers));
+          TAILQ_EMPTY (&queue->sleepers) && TAILQ_EMPTY (&queue->watches));
   queue->transport->ops->destroy (queue->transport);
   pthread_mutex_destroy (&queue->lock);
   close (queue->kick_fd);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "lib/internal.h"
@@ -32,6 +31,7 @@ volume_create (struct association *association, struct namespace *ns,
   volume->flags = flags;
   volume->epoll_fd = volume->event_fd = -1;
   pthread_mutex_init (&volume->aio_lock, NULL);
+  pthread_mutex_init (&volume->fds_lock, NULL);
   TAILQ_INIT (&volume->aio_done);
   return volume;
 }
@@ -42,11 +42,9 @@ volume_free (struct qbd_volume *volume)
   if (!volume)
     return;
   assert (volume->aio_in_flight == 0);
-  if (volume->epoll_fd >= 0)
-    close (volume->epoll_fd);
-  if (volume->event_fd >= 0)
-    close (volume->event_fd);
+  aio_close_fds (volume);
   pthread_mutex_destroy (&volume->aio_lock);
+  pthread_mutex_destroy (&volume->fds_lock);
   free (volume);
 }
 

@@ -10,6 +10,11 @@
  *       compared with a model; SECONDS 0: until the server is gone, which
  *       must end every request
  *   lib-client latency N KEY=VALUE...   N reads of 4 KiB, one by one
+ *   lib-client mixed SECONDS KEY=VALUE...
+ *       long asynchronous writes beside a thread of short reads, both on one
+ *       connection: neither may hang
+ *   lib-client pollers N KEY=VALUE...
+ *       N times: one read, and two threads that poll for it without limit
  *
  * Threads of `stress` have an equal part of the volume each, and so have
  * the requests in flight of `aio`.  "PREFIX: N requests" is said at the end.
@@ -410,6 +415,99 @@ latency (unsigned n)
   free (buf);
 }
 
+/* --- synchronous and asynchronous at once ------------------------------- */
+
+static pthread_barrier_t together;
+static bool mixed_end;                  /* between two barriers */
+
+static void *
+mixed_reader (void *arg)
+{
+  static uint8_t buf[65536];
+
+  for (;;) {
+    pthread_barrier_wait (&together);
+    if (mixed_end)
+      return NULL;
+    for (unsigned i = 0; i < 4; i++)
+      if (qbd_pread (volume, buf, sizeof buf, 0, 0) < 0)
+        die ("%s", qbd_errmsg ());
+  }
+}
+
+static void
+count_done (struct qbd_aio *aio, int error)
+{
+  if (error != 0)
+    die ("a request that nothing disturbs: %s", strerror (error));
+  __atomic_fetch_add ((unsigned *) aio->opaque, 1, __ATOMIC_RELAXED);
+}
+
+static void
+mixed (unsigned seconds)
+{
+  static struct qbd_aio aio;
+  size_t bytes = 4 << 20;
+  unsigned char *buf = calloc (1, bytes);
+  unsigned nr_done = 0;
+  pthread_t thread;
+
+  aio.done = count_done;
+  aio.opaque = &nr_done;
+  end_ms = now_ms () + 1000 * seconds;
+  pthread_barrier_init (&together, NULL, 2);
+  pthread_create (&thread, NULL, mixed_reader, NULL);
+  while (!mixed_end) {
+    mixed_end = time_is_up ();
+    pthread_barrier_wait (&together);
+    nr_done = 0;
+    if (qbd_aio_pwrite (volume, &aio, buf, bytes, 1 << 20, 0) < 0)
+      die ("%s", qbd_errmsg ());
+    while (nr_done == 0)
+      if (qbd_aio_poll (volume, -1) < 0)
+        die ("%s", qbd_errmsg ());
+    nr_requests++;
+  }
+  pthread_join (thread, NULL);
+  free (buf);
+}
+
+static void *
+poller (void *arg)
+{
+  int n = qbd_aio_poll (volume, -1);
+
+  if (n < 0)
+    die ("%s", qbd_errmsg ());
+  return NULL;
+}
+
+/* The volume's io_tmo is long: a poller that is forgotten is seen by the
+ * test's time. */
+static void
+pollers (unsigned n)
+{
+  static struct qbd_aio aio;
+  static uint8_t buf[1 << 20];
+  unsigned nr_done = 0;
+
+  aio.done = count_done;
+  aio.opaque = &nr_done;
+  for (unsigned i = 0; i < n; i++) {
+    pthread_t threads[2];
+
+    if (qbd_aio_pread (volume, &aio, buf, sizeof buf, 0, 0) < 0)
+      die ("%s", qbd_errmsg ());
+    for (unsigned k = 0; k < 2; k++)
+      pthread_create (&threads[k], NULL, poller, NULL);
+    for (unsigned k = 0; k < 2; k++)
+      pthread_join (threads[k], NULL);
+    if (__atomic_load_n (&nr_done, __ATOMIC_RELAXED) != i + 1)
+      die ("the read is not done");
+  }
+  nr_requests = n;
+}
+
 static unsigned
 number (char **argv, int i)
 {
@@ -422,7 +520,8 @@ main (int argc, char **argv)
 {
   const char *what = argc > 1 ? argv[1] : "";
   bool load = strcmp (what, "stress") == 0 || strcmp (what, "aio") == 0;
-  bool one = strcmp (what, "reopen") == 0 || strcmp (what, "latency") == 0;
+  bool one = strcmp (what, "reopen") == 0 || strcmp (what, "latency") == 0 ||
+    strcmp (what, "mixed") == 0 || strcmp (what, "pollers") == 0;
   int first = load ? 5 : one ? 3 : 2;
 
   if (argc < first || (!load && !one && strcmp (what, "open") != 0))
@@ -440,6 +539,10 @@ main (int argc, char **argv)
     stress (number (argv, 2), number (argv, 4));
   else if (strcmp (what, "aio") == 0)
     aio (number (argv, 2), number (argv, 4));
+  else if (strcmp (what, "mixed") == 0)
+    mixed (number (argv, 2));
+  else if (strcmp (what, "pollers") == 0)
+    pollers (number (argv, 2));
   else if (one)
     latency (number (argv, 2));
   printf ("%s: %s: size %llu block %u preferred %u max_transfer %u: "

@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -443,6 +444,62 @@ test_receiver_sends_what_was_cut_short (void **state)
   }
 }
 
+static _Atomic bool write_over;
+
+static void
+write_done (struct request *request)
+{
+  write_over = true;
+}
+
+/* A write is cut short while a synchronous caller receives, who then leaves:
+ * an epoll instance has to tell when there is room. */
+static void
+test_watch_tells_of_room (void **state)
+{
+  int epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  struct request *request = &callers[1].request;
+  struct transport_request *t = &request->transport;
+  struct queue_watch watch;
+  struct epoll_event event;
+
+  for (unsigned i = 0; i < 50; i++) {
+    start (false, 60000);
+    assert_int_equal (queue_watch (queue, &watch, epoll_fd), 0);
+    pthread_mutex_lock (&peer.lock);    /* no answer before it is let go */
+    pthread_create (&callers[0].thread, NULL, flush_main, &callers[0]);
+    while (!queue_driven (queue))
+      sched_yield ();
+    write_over = false;
+    request->done = write_done;
+    memset (&t->sqe, 0, sizeof t->sqe);
+    t->sqe.rw.opcode = nvme_cmd_write;
+    t->sqe.rw.slba = cpu_to_le64 (3);
+    t->data = TRANSPORT_TO_CONTROLLER;
+    t->iov = (struct iovec) { .iov_base = callers[1].buf,
+                              .iov_len = DATA_BYTES };
+    for (uint32_t k = 0; k < DATA_BYTES; k++)
+      callers[1].buf[k] = pattern (3, k);
+    queue_lock (queue);
+    queue_transport (queue)->in_capsule_bytes = i & 1 ? DATA_BYTES : 1000;
+    queue_set_now_locked (queue, clock_now_ms ());
+    assert_int_equal (queue_submit_locked (queue, request, true), 0);
+    queue_unlock (queue);
+    queue_flush_sends (queue);
+    pthread_mutex_unlock (&peer.lock);
+    pthread_join (callers[0].thread, NULL);
+    assert_int_equal (callers[0].error, 0);
+    while (!write_over) {
+      assert_int_equal (epoll_wait (epoll_fd, &event, 1, 20000), 1);
+      queue_pump (queue, clock_now_ms ());
+    }
+    assert_int_equal (t->error, 0);
+    queue_unwatch (queue, &watch);
+    stop ();
+  }
+  close (epoll_fd);
+}
+
 /* Another thread ends the queue: all come back, those who wait for a slot
  * too, and say the same. */
 static void
@@ -513,6 +570,7 @@ main (void)
     cmocka_unit_test (test_lone_thread),
     cmocka_unit_test (test_many_threads),
     cmocka_unit_test (test_receiver_sends_what_was_cut_short),
+    cmocka_unit_test (test_watch_tells_of_room),
     cmocka_unit_test (test_failure_ends_all_waits),
     cmocka_unit_test (test_failure_in_the_middle),
     cmocka_unit_test (test_peer_ends_in_the_middle),
