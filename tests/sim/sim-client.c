@@ -42,6 +42,14 @@ struct sim_client {
   struct op ops[DEPTH_MAX];
   unsigned depth, in_flight, waiting, left, ended;
   uint32_t read_all_next;       /* block; nr_blocks: not reading all */
+  struct {                      /* one question at a time, beside the ops */
+    struct block_status status;
+    struct request request;
+    uint64_t at;                /* model's beginning of this round */
+    uint64_t next_bytes;        /* where the next extent must begin */
+    unsigned left;              /* questions */
+    bool asked, answered;
+  } map;
   bool loss_expected;
   bool wrong;
 };
@@ -232,6 +240,108 @@ submit_what_fits (struct sim_client *client)
   }
 }
 
+/* --- block status ----------------------------------------------------------------- */
+
+/* What is called a hole of zeroes must be legal as zeroes. */
+static int
+map_extent (void *opaque, uint64_t offset, uint64_t count, unsigned status)
+{
+  static const uint8_t zeroes[4096];
+  struct sim_client *client = opaque;
+  const uint32_t block_size = client->params.block_size;
+  uint64_t i;
+
+  world_note (offset ^ (count << 20) ^ status);
+  if (offset != client->map.next_bytes || count == 0)
+    complain (client, "block status: a gap between extents", EPROTO);
+  client->map.next_bytes = offset + count;
+  if (status != 0 && status != (QBD_HOLE | QBD_ZERO))
+    complain (client, "block status: neither data nor zeroes", EPROTO);
+  for (i = offset; status != 0 && i < offset + count; i += block_size)
+    if (!model_read_ends (client->model, (uint32_t) (i / block_size), 1,
+                          client->map.at, zeroes))
+      client->wrong = true;
+  return 0;
+}
+
+/* [the admin queue is locked] */
+static void
+map_done (struct request *request)
+{
+  struct sim_client *client = (struct sim_client *)
+    ((char *) request - offsetof (struct sim_client, map.request));
+
+  client->map.answered = true;
+}
+
+static void
+map_submit (struct sim_client *client)
+{
+  struct queue *admin = client->association->admin;
+  struct transport_request *t = &client->map.request.transport;
+  int r;
+
+  client->map.at = model_read_begins (client->model);
+  memset (&client->map.request, 0, sizeof client->map.request);
+  client->map.request.done = map_done;
+  t->sqe = block_status_ask (&client->map.status);
+  t->data = TRANSPORT_FROM_CONTROLLER;
+  t->iov = (struct iovec) { &client->map.status.answer,
+                            client->map.status.bytes };
+  queue_lock (admin);
+  queue_set_now_locked (admin, world_now_ms ());
+  r = queue_submit_locked (admin, &client->map.request, true);
+  queue_unlock (admin);
+  queue_flush_sends (admin);
+  client->map.asked = r == 0;
+  if (r < 0 && !client->loss_expected)
+    complain (client, "block status", -r);
+}
+
+static void
+map_ask (struct sim_client *client)
+{
+  const uint32_t block_size = client->params.block_size;
+  uint32_t count = choose_count (client->params.nr_blocks);
+  uint32_t block = (uint32_t) world_chance (0, client->params.nr_blocks
+                                               - count);
+  int error;
+
+  client->map.left--;
+  client->map.next_bytes = (uint64_t) block * block_size;
+  error = block_status_init (&client->map.status, client->volume,
+                             (uint64_t) count * block_size,
+                             client->map.next_bytes,
+                             world_once_in (4) ? QBD_ONE_EXTENT : 0,
+                             map_extent, client);
+  if (error != 0)
+    complain (client, "block status", error);
+  else
+    map_submit (client);
+}
+
+static void
+map_drive (struct sim_client *client)
+{
+  int r;
+
+  if (client->map.answered) {
+    client->map.answered = client->map.asked = false;
+    if (client->map.request.transport.error != 0)
+      r = -client->map.request.transport.error;
+    else
+      r = block_status_answered (&client->map.status,
+                                 nvme_cqe_status (&client->map.request
+                                                  .transport.cqe));
+    if (r < 0 && !client->loss_expected)
+      complain (client, "block status", -r);
+    if (r > 0)
+      map_submit (client);
+  }
+  while (!client->map.asked && client->map.left > 0)
+    map_ask (client);
+}
+
 /* --- driving ---------------------------------------------------------------------- */
 
 static void
@@ -264,6 +374,7 @@ drive (void *opaque)
   while (volume_pump (client->volume, now_ms) > 0)
     submit_what_fits (client);
   client->tick_ms = keeper_tick (client->association, now_ms);
+  map_drive (client);
 }
 
 static uint64_t
@@ -337,6 +448,7 @@ sim_client_load (struct sim_client *client, unsigned depth, unsigned nr)
   assert (depth <= DEPTH_MAX);
   client->depth = depth;
   client->left = nr;
+  client->map.left = 1 + nr / 4;
   world_after (0, drive, client);
 }
 
@@ -356,7 +468,8 @@ sim_client_read_all (struct sim_client *client)
 bool
 sim_client_is_idle (struct sim_client *client)
 {
-  return client->in_flight == 0 && client->waiting == 0 && client->left == 0;
+  return client->in_flight == 0 && client->waiting == 0 && client->left == 0
+         && !client->map.asked && client->map.left == 0;
 }
 
 unsigned
