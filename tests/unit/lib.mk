@@ -4,6 +4,7 @@ if HAVE_CMOCKA
 lib_tests = \
 	tests/unit/identify-check \
 	tests/unit/lib-association \
+	tests/unit/lib-block-status \
 	tests/unit/lib-config \
 	tests/unit/lib-queue \
 	tests/unit/lib-tcp
@@ -21,6 +22,10 @@ tests_unit_lib_association_SOURCES = tests/unit/lib-association.c \
 	tests/unit/lib-wire.h
 tests_unit_lib_association_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_lib_association_LDADD = $(lib_tests_libs)
+
+tests_unit_lib_block_status_SOURCES = tests/unit/lib-block-status.c
+tests_unit_lib_block_status_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_lib_block_status_LDADD = $(lib_tests_libs)
 
 tests_unit_lib_config_SOURCES = tests/unit/lib-config.c
 tests_unit_lib_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(UUID_CFLAGS)
