@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,9 @@
 enum {
   ACCEPTS_PER_TURN = 16,
   RETRY_MS = 100,               /* after the descriptors ran out */
+  SILENT_S = 30,                /* then its kernel is asked, */
+  ASK_AGAIN_S = 10,             /* again and again, */
+  GONE_S = 60,                  /* and given up */
 };
 
 struct listener {
@@ -118,6 +122,22 @@ take_over (struct reactor_task *task)
   free (handover);
 }
 
+/* A host that lost its power says no goodbye, and without a keep-alive
+ * timeout nobody else would notice. */
+static void
+limit_silence (int fd)
+{
+  int one = 1, idle_s = SILENT_S, interval_s = ASK_AGAIN_S;
+  int probes = (GONE_S - SILENT_S) / ASK_AGAIN_S;
+  unsigned gone_ms = GONE_S * 1000;
+
+  setsockopt (fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+  setsockopt (fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+  setsockopt (fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+  setsockopt (fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  setsockopt (fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone_ms, sizeof gone_ms);
+}
+
 static void
 hand_over (struct listener *listener, int fd,
            const struct sockaddr_storage *peer, socklen_t peer_len)
@@ -138,18 +158,11 @@ hand_over (struct listener *listener, int fd,
       listener->reactors[listener->next_reactor++ % listener->nr_reactors],
     .stream = stream,
   };
+  if (listener->address.family == ADDRESS_TCP)
+    limit_silence (fd);
   fill_portal (&handover->portal, listener, fd, peer, peer_len);
   transport_count (1);          /* until its own is counted */
   reactor_post (handover->reactor, &handover->task);
-}
-
-static void
-retry_expired (struct reactor_timer *timer)
-{
-  struct listener *listener =
-    (void *) ((char *) timer - offsetof (struct listener, retry));
-
-  reactor_watch_add (listener->reactors[0], &listener->watch, EPOLLIN);
 }
 
 /* Level-triggered, so that a connection that cannot be taken for want of
@@ -158,16 +171,35 @@ static void
 pause_accepting (struct listener *listener, int error)
 {
   struct reactor *reactor = listener->reactors[0];
+  bool files = error == EMFILE || error == ENFILE;
   char text[ADDRESS_TEXT_MAX];
 
   if (!listener->paused)
-    log_warning ("accept: %s: %s; raise the limit on open files",
+    log_warning ("accept: %s: %s%s",
                  address_format (&listener->address, text, sizeof text),
-                 strerror (error));
+                 strerror (error),
+                 files ? "; raise the limit on open files" : "");
   listener->paused = true;
   reactor_watch_remove (reactor, &listener->watch);
   reactor_timer_arm (reactor, &listener->retry,
                      reactor_now_ms (reactor) + RETRY_MS);
+}
+
+static void
+watch_or_retry (struct listener *listener)
+{
+  int r = reactor_watch_add (listener->reactors[0], &listener->watch,
+                             EPOLLIN);
+
+  if (r < 0)
+    pause_accepting (listener, -r);
+}
+
+static void
+retry_expired (struct reactor_timer *timer)
+{
+  watch_or_retry ((void *) ((char *) timer
+                            - offsetof (struct listener, retry)));
 }
 
 static void
@@ -228,12 +260,7 @@ listener_open (struct target *target, struct address *address,
 static void
 start_accepting (void *arg)
 {
-  struct listener *listener = arg;
-  int r = reactor_watch_add (listener->reactors[0], &listener->watch,
-                             EPOLLIN);
-
-  if (r < 0)
-    pause_accepting (listener, -r);
+  watch_or_retry (arg);
 }
 
 void

@@ -129,7 +129,8 @@ server_start (struct server *server, const struct server_options *options)
                        : "tcp://127.0.0.1:0", &server->address, &err));
   GOOD (listener_open (server->target, &server->address, server->reactors,
                        SERVER_REACTORS, &server->listener, &err));
-  listener_start (server->listener);
+  if (!options->deaf)
+    listener_start (server->listener);
 }
 
 void

@@ -38,6 +38,7 @@ struct server_options {
   uint32_t block_size;          /* 0: 512 */
   const char *listen;           /* NULL: tcp://127.0.0.1:0 */
   bool read_only;
+  bool deaf;                    /* listener_start is the test's */
 };
 
 void server_start (struct server *server,

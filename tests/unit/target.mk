@@ -3,6 +3,7 @@ if HAVE_CMOCKA
 
 target_tests = \
 	tests/unit/command-check \
+	tests/unit/listener \
 	tests/unit/target \
 	tests/unit/target-fence \
 	tests/unit/target-lba-status \
@@ -23,6 +24,10 @@ libserver_fixture_la_SOURCES = \
 libserver_fixture_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 libserver_fixture_la_LIBADD = libtransport.la libtarget.la libengine.la \
 	libreactor.la libnvmeof.la libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_listener_SOURCES = tests/unit/listener.c
+tests_unit_listener_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_listener_LDADD = libserver-fixture.la
 
 tests_unit_target_SOURCES = tests/unit/target.c
 tests_unit_target_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(UUID_CFLAGS)
