@@ -149,7 +149,7 @@ void file_pool_close (struct engine_pool *pool);
 #define FILE_NAME_BYTES (ENGINE_NAME_MAX + 4)
 void file_name_of (const char *volume, char file[FILE_NAME_BYTES]);
 
-/* Removes a volume's file, which may be missing, for good. */
+/* Removes a volume's file, which may be missing.  On failure it is there. */
 int file_unlink (struct file_pool *pool, const char *name);
 
 /* --- file-open.c ------------------------------------------------------ */

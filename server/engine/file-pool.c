@@ -232,38 +232,60 @@ open_dirs (struct file_pool *pool, struct error *err)
 }
 
 struct unfinished {
-  char name[ENGINE_NAME_MAX];
+  STAILQ_ENTRY (unfinished) next;
+  char name[];
 };
+STAILQ_HEAD (unfinished_list, unfinished);
 
-/* Takes one name, ends the walk: the row is removed behind it. */
 static int
 note_unfinished (void *opaque, const char *name)
 {
-  struct unfinished *unfinished = opaque;
+  struct unfinished_list *list = opaque;
+  size_t bytes = strlen (name) + 1;
+  struct unfinished *unfinished = malloc (sizeof *unfinished + bytes);
 
-  snprintf (unfinished->name, sizeof unfinished->name, "%s", name);
-  return 1;
+  if (!unfinished)
+    return -ENOMEM;
+  memcpy (unfinished->name, name, bytes);
+  STAILQ_INSERT_TAIL (list, unfinished, next);
+  return 0;
 }
 
-/* Volumes whose making or removal was interrupted. */
+/* What cannot be removed now is left: in the way of no other volume. */
+static void
+remove_one_unfinished (struct file_pool *pool, const char *name)
+{
+  struct error err;
+  int r = file_unlink (pool, name);
+
+  if (r < 0)
+    log_warning ("pool: %s: what is left of volume %s cannot be removed: %s",
+                 pool->path, name, strerror (-r));
+  else if (catalogue_delete (pool->catalogue, name, &err) < 0)
+    log_warning ("%s", err.message);
+  else
+    log_info ("pool: %s: volume %s was half made or half removed: removed",
+              pool->path, name);
+}
+
+/* Volumes whose making or removal was interrupted.  They are collected before
+ * rows go. */
 static int
 remove_unfinished (struct file_pool *pool, struct error *err)
 {
-  struct unfinished unfinished;
+  struct unfinished_list list = STAILQ_HEAD_INITIALIZER (list);
+  struct unfinished *unfinished;
   int r;
 
-  while ((r = catalogue_each (pool->catalogue, VOLUME_UNFINISHED,
-                              note_unfinished, &unfinished, err)) == 1) {
-    r = file_unlink (pool, unfinished.name);
-    if (r < 0)
-      return error_set (err, -r, "pool: %s: cannot remove what is left of "
-                        "volume %s: %s", pool->path, unfinished.name,
-                        strerror (-r));
-    r = catalogue_delete (pool->catalogue, unfinished.name, err);
-    if (r < 0)
-      return r;
-    log_info ("pool: %s: volume %s was half made or half removed: removed",
-              pool->path, unfinished.name);
+  r = catalogue_each (pool->catalogue, VOLUME_UNFINISHED, note_unfinished,
+                      &list, err);
+  if (r == -ENOMEM)
+    error_set (err, ENOMEM, "pool: %s: %s", pool->path, strerror (ENOMEM));
+  while ((unfinished = STAILQ_FIRST (&list))) {
+    STAILQ_REMOVE_HEAD (&list, next);
+    if (r == 0)
+      remove_one_unfinished (pool, unfinished->name);
+    free (unfinished);
   }
   return r;
 }

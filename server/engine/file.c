@@ -17,6 +17,7 @@
 #include <uuid/uuid.h>
 
 #include "common/cleanup.h"
+#include "common/log.h"
 #include "common/size.h"
 #include "server/engine/file-internal.h"
 #include "server/engine/sparse.h"
@@ -35,7 +36,11 @@ file_unlink (struct file_pool *pool, const char *name)
   file_name_of (name, file);
   if (unlinkat (pool->volumes_fd, file, 0) < 0 && errno != ENOENT)
     return -errno;
-  return fsync (pool->volumes_fd) < 0 ? -errno : 0;
+  /* What comes back after a crash has its row, in state UNFINISHED. */
+  if (fsync (pool->volumes_fd) < 0)
+    log_warning ("pool: %s/volumes: fsync: %s", pool->path,
+                 strerror (errno));
+  return 0;
 }
 
 static int
@@ -235,6 +240,7 @@ volume_remove (struct engine_pool *engine_pool, const char *name,
 {
   struct file_pool *pool = file_pool (engine_pool);
   struct volume_row row;
+  struct error undo;
   int r;
 
   r = find ("rm", engine_pool, name, &row, err);
@@ -247,9 +253,16 @@ volume_remove (struct engine_pool *engine_pool, const char *name,
   if (r < 0)
     return r;
   r = file_unlink (pool, name);
-  if (r < 0)
+  if (r < 0) {
+    /* All of it is there still, and it goes on being a volume. */
+    if (catalogue_set_state (pool->catalogue, name, VOLUME_READY, &undo) < 0)
+      log_error ("%s; the next start removes volume %s", undo.message, name);
     return fail ("rm", engine_pool, name, -r, err);
-  return catalogue_delete (pool->catalogue, name, err);
+  }
+  /* It is gone; its row is taken over, or removed by the next start. */
+  if (catalogue_delete (pool->catalogue, name, &undo) < 0)
+    log_warning ("%s", undo.message);
+  return 0;
 }
 
 /* --- open and close --------------------------------------------------- */

@@ -371,6 +371,44 @@ test_unfinished (void **state)
   remove_dir (dir);
 }
 
+/* What cannot be removed: a directory in place of the file. */
+static void
+put_directory (const char *path)
+{
+  assert_int_equal (unlink (path), 0);
+  assert_int_equal (mkdir (path, 0700), 0);
+}
+
+/* A removal that fails leaves the volume, in this run and the next one. */
+static void
+test_unlink_fails (void **state)
+{
+  char *dir = make_dir (NULL), *path = join (dir, "volumes/v.raw");
+  struct engine_volume *v;
+  struct test_pool t;
+  struct error err;
+  char names[64] = "";
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "v", MIB, 512);
+  v->ops->volume_close (v);
+  put_directory (path);
+  assert_int_equal (engine_file.volume_remove (t.pool, "v", &err), -EISDIR);
+  assert_int_equal (engine_file.volume_each (t.pool, append_name, names,
+                                             &err), 0);
+  assert_string_equal (names, "v ");
+  close_pool (&t);
+  sql (dir, "UPDATE volume SET state = 0");
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "other", MIB, 512);
+  v->ops->volume_close (v);
+  close_pool (&t);
+  assert_int_equal (rmdir (path), 0);
+  free (path);
+  remove_dir (dir);
+}
+
 static void
 test_lost_file (void **state)
 {
@@ -582,6 +620,7 @@ main (void)
     cmocka_unit_test (test_too_big),
     cmocka_unit_test (test_resize),
     cmocka_unit_test (test_unfinished),
+    cmocka_unit_test (test_unlink_fails),
     cmocka_unit_test (test_lost_file),
     cmocka_unit_test (test_read_only),
     cmocka_unit_test (test_no_direct),
