@@ -14,6 +14,7 @@
 #include <sqlite3.h>
 #include <uuid/uuid.h>
 
+#include "common/log.h"
 #include "server/engine/file-catalogue.h"
 
 /* The format: PRAGMA user_version.  Raise it with every change that an older
@@ -21,6 +22,10 @@
 #define CATALOGUE_FORMAT 1
 #define CATALOGUE_APPLICATION_ID 0x71626430     /* "qbd0" */
 #define CATALOGUE_BUSY_MS 5000
+
+/* What names of volumes are made of, here and in nvmeof/nqn.c. */
+#define NAME_BYTES \
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+"
 
 struct catalogue {
   sqlite3 *db;
@@ -266,6 +271,15 @@ catalogue_open (const char *path, struct catalogue **catalogue,
 
 /* --- volumes ---------------------------------------------------------- */
 
+bool
+volume_name_fits (const char *name)
+{
+  size_t length = strlen (name);
+
+  return length > 0 && length < ENGINE_NAME_MAX && name[0] != '.'
+    && strspn (name, NAME_BYTES) == length;
+}
+
 int
 catalogue_insert (struct catalogue *c, const char *name,
                   const struct volume_row *row, struct error *err)
@@ -286,6 +300,19 @@ catalogue_insert (struct catalogue *c, const char *name,
   return finish (c, statement, err);
 }
 
+/* One that must change a volume's row. */
+static int
+change_row (struct catalogue *c, sqlite3_stmt *statement, const char *name,
+            struct error *err)
+{
+  int r = finish (c, statement, err);
+
+  if (r == 0 && sqlite3_changes (c->db) == 0)
+    r = error_set (err, EIO, "catalogue: %s: the row of volume %s is missing",
+                   c->path, name);
+  return r;
+}
+
 int
 catalogue_set_state (struct catalogue *c, const char *name,
                      enum volume_state state, struct error *err)
@@ -298,7 +325,7 @@ catalogue_set_state (struct catalogue *c, const char *name,
   if (r < 0)
     return r;
   sqlite3_bind_int (statement, 2, state);
-  return finish (c, statement, err);
+  return change_row (c, statement, name, err);
 }
 
 int
@@ -308,7 +335,7 @@ catalogue_delete (struct catalogue *c, const char *name, struct error *err)
   int r;
 
   r = prepare (c, "DELETE FROM volume WHERE name = ?", name, &statement, err);
-  return r < 0 ? r : finish (c, statement, err);
+  return r < 0 ? r : change_row (c, statement, name, err);
 }
 
 int
@@ -348,12 +375,36 @@ catalogue_find (struct catalogue *c, const char *name, struct volume_row *row,
 }
 
 int
+catalogue_is_unfinished (struct catalogue *c, const char *name,
+                         struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = prepare (c, "SELECT state FROM volume WHERE name = ?", name, &statement,
+               err);
+  if (r < 0)
+    return r;
+  switch (sqlite3_step (statement)) {
+  case SQLITE_ROW:
+    r = sqlite3_column_int (statement, 0) == VOLUME_UNFINISHED;
+    break;
+  case SQLITE_DONE:
+    break;
+  default:
+    r = fail (c, err);
+  }
+  sqlite3_finalize (statement);
+  return r;
+}
+
+int
 catalogue_each (struct catalogue *c, enum volume_state state,
                 int (*each) (void *opaque, const char *name),
                 void *opaque, struct error *err)
 {
   sqlite3_stmt *statement;
-  int r, step;
+  int r, step = SQLITE_DONE;
 
   r = prepare (c, "SELECT name FROM volume WHERE state = ? ORDER BY name",
                NULL, &statement, err);
@@ -362,8 +413,15 @@ catalogue_each (struct catalogue *c, enum volume_state state,
   sqlite3_bind_int (statement, 1, state);
   while (r == 0 && (step = sqlite3_step (statement)) == SQLITE_ROW) {
     const char *name = (const char *) sqlite3_column_text (statement, 0);
+    size_t bytes = (size_t) sqlite3_column_bytes (statement, 0);
 
-    r = name ? each (opaque, name) : fail (c, err);
+    if (!name)
+      r = fail (c, err);
+    else if (strlen (name) == bytes && volume_name_fits (name))
+      r = each (opaque, name);
+    else
+      log_warning ("catalogue: %s: the row of volume %.100s is damaged: its "
+                   "name is none of a volume: left alone", c->path, name);
   }
   if (r == 0 && step != SQLITE_DONE)
     r = fail (c, err);

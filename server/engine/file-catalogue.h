@@ -30,6 +30,10 @@ struct volume_row {
   bool read_only;
 };
 
+/* A file may be named after it.  Whoever edits a catalogue must not reach
+ * other directories. */
+bool volume_name_fits (const char *name);
+
 /* Makes a new pool's catalogue of an empty file. */
 int catalogue_create (const char *path, struct error *err);
 
@@ -37,7 +41,7 @@ int catalogue_open (const char *path, struct catalogue **catalogue,
                     char domain[ENGINE_UUID_TEXT], struct error *err);
 void catalogue_close (struct catalogue *catalogue);
 
-/* Each is durable when it returns. */
+/* Each is durable when it returns; the last two need a row. */
 int catalogue_insert (struct catalogue *catalogue, const char *name,
                       const struct volume_row *row, struct error *err);
 int catalogue_set_state (struct catalogue *catalogue, const char *name,
@@ -48,7 +52,11 @@ int catalogue_delete (struct catalogue *catalogue, const char *name,
 /* A volume that is ready.  -ENOENT leaves err alone. */
 int catalogue_find (struct catalogue *catalogue, const char *name,
                     struct volume_row *row, struct error *err);
-/* In name order, until each returns non-zero. */
+/* 1: there is a row in state UNFINISHED; 0; -errno. */
+int catalogue_is_unfinished (struct catalogue *catalogue, const char *name,
+                             struct error *err);
+/* In name order, until each returns non-zero.  Rows whose names do not fit are
+ * left out, with a warning. */
 int catalogue_each (struct catalogue *catalogue, enum volume_state state,
                     int (*each) (void *opaque, const char *name),
                     void *opaque, struct error *err);

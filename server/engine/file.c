@@ -57,10 +57,10 @@ static int
 check_name (const char *what, const struct engine_pool *pool,
             const char *name, struct error *err)
 {
-  if (name[0] == '\0' || name[0] == '.' || strchr (name, '/'))
-    return fail (what, pool, name, EINVAL, err);
   if (strlen (name) >= ENGINE_NAME_MAX)
     return fail (what, pool, name, ENAMETOOLONG, err);
+  if (!volume_name_fits (name))
+    return fail (what, pool, name, EINVAL, err);
   return 0;
 }
 
@@ -198,6 +198,23 @@ check_no_file (struct file_pool *pool, const char *name, struct error *err)
   return 0;
 }
 
+/* What an earlier create or removal could not clean up.  On failure it is
+ * there still. */
+static int
+reclaim (struct file_pool *pool, const char *name, struct error *err)
+{
+  int r = catalogue_is_unfinished (pool->catalogue, name, err);
+
+  if (r <= 0)
+    return r;
+  r = file_unlink (pool, name);
+  if (r < 0)
+    return error_set (err, -r, "create: %s/%s: what is left of an earlier "
+                      "volume cannot be removed: %s", pool->pool.name, name,
+                      strerror (-r));
+  return catalogue_delete (pool->catalogue, name, err);
+}
+
 static int
 volume_create (struct engine_pool *engine_pool, const char *name,
                uint64_t size_bytes, uint32_t block_size, struct error *err)
@@ -216,6 +233,8 @@ volume_create (struct engine_pool *engine_pool, const char *name,
     return r;
   r = file_check_block_size (pool, name, block_size, err);
   if (r == 0)
+    r = reclaim (pool, name, err);
+  if (r == 0)
     r = check_no_file (pool, name, err);
   if (r < 0)
     return r;
@@ -228,7 +247,7 @@ volume_create (struct engine_pool *engine_pool, const char *name,
   r = make_file (pool, name, size_bytes, err);
   if (r == 0)
     r = catalogue_set_state (pool->catalogue, name, VOLUME_READY, err);
-  /* Where this fails too, the next start does it. */
+  /* Where this fails too, the next create or start does it. */
   if (r < 0 && file_unlink (pool, name) == 0)
     catalogue_delete (pool->catalogue, name, &ignored);
   return r;

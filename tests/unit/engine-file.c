@@ -409,6 +409,89 @@ test_unlink_fails (void **state)
   remove_dir (dir);
 }
 
+#define ROW(name, state) \
+  "INSERT INTO volume (name, uuid, block_size, state, created) VALUES" \
+  " (" name ", lower (hex (randomblob (4))) || '-89ab-cdef-0123-456789abcdef'," \
+  "  512, " state ", 0);"
+
+/* Rows that no create made reach no other file, and stop nobody. */
+static void
+test_foreign_rows (void **state)
+{
+  char *dir = make_dir (NULL);
+  char names[64] = "";
+  struct engine_volume *v;
+  struct test_pool t;
+  struct error err;
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "v", MIB, 512);
+  v->ops->volume_close (v);
+  close_pool (&t);
+  make_file (dir, "secret.raw", "of somebody else");
+  sql (dir, ROW ("'../secret'", "0") ROW ("'../secret2'", "1")
+       ROW ("''", "0") ROW ("'.'", "0") ROW ("'a/b'", "1")
+       ROW ("hex (zeroblob (125))", "0") ROW ("hex (zeroblob (126))", "1")
+       ROW ("'v' || char (10)", "1"));
+
+  open_pool (&t, &engine_file, dir);
+  assert_true (exists (dir, "secret.raw"));
+  assert_int_equal (engine_file.volume_each (t.pool, append_name, names,
+                                             &err), 0);
+  assert_string_equal (names, "v ");
+  assert_int_equal (engine_file.volume_open (t.pool, "../secret2", &v, &err),
+                    -EINVAL);
+  close_pool (&t);
+  remove_dir (dir);
+}
+
+/* A row that goes behind the engine's back is noticed. */
+static void
+test_row_vanishes (void **state)
+{
+  char *dir = make_dir (NULL);
+  struct engine_volume *v;
+  struct test_pool t;
+  struct error err;
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "v", MIB, 512);
+  v->ops->volume_close (v);
+  sql (dir, "CREATE TRIGGER t BEFORE UPDATE ON volume BEGIN"
+       " DELETE FROM volume; END");
+  assert_int_equal (engine_file.volume_remove (t.pool, "v", &err), -EIO);
+  assert_non_null (strstr (err.message, "missing"));
+  close_pool (&t);
+  remove_dir (dir);
+}
+
+/* What a failed create or removal left is no obstacle to the next create. */
+static void
+test_reclaim (void **state)
+{
+  char *dir = make_dir (NULL), *path = join (dir, "volumes/v.raw");
+  struct engine_volume *v;
+  struct test_pool t;
+  struct error err;
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "v", MIB, 512);
+  v->ops->volume_close (v);
+  sql (dir, "UPDATE volume SET state = 0");
+  v = make_volume (&t, "v", 2 * MIB, 512);
+  assert_int_equal (v->size_bytes, 2 * MIB);
+  v->ops->volume_close (v);
+  sql (dir, "UPDATE volume SET state = 0");
+  put_directory (path);
+  assert_int_equal (engine_file.volume_create (t.pool, "v", MIB, 512, &err),
+                    -EISDIR);
+  assert_non_null (strstr (err.message, "what is left of an earlier"));
+  close_pool (&t);
+  assert_int_equal (rmdir (path), 0);
+  free (path);
+  remove_dir (dir);
+}
+
 static void
 test_lost_file (void **state)
 {
@@ -621,6 +704,9 @@ main (void)
     cmocka_unit_test (test_resize),
     cmocka_unit_test (test_unfinished),
     cmocka_unit_test (test_unlink_fails),
+    cmocka_unit_test (test_foreign_rows),
+    cmocka_unit_test (test_row_vanishes),
+    cmocka_unit_test (test_reclaim),
     cmocka_unit_test (test_lost_file),
     cmocka_unit_test (test_read_only),
     cmocka_unit_test (test_no_direct),
