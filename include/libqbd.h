@@ -11,8 +11,10 @@
  * Threads: a volume may be used by any number of threads at once.  A
  * configuration belongs to one thread at a time.
  *
- * fork: a volume does not survive fork.  Open it in the process that
- * uses it; QBD_OPEN_PROBE makes a volume that leaves no thread behind.
+ * fork: a volume belongs to the process that opened it.  In the child every
+ * call on it fails with ENOTCONN, and qbd_close only frees it, unknown to the
+ * server; what the child opens is its own.  QBD_OPEN_PROBE makes a volume
+ * that leaves no thread behind.
  */
 #ifndef LIBQBD_H
 #define LIBQBD_H
@@ -216,7 +218,7 @@ int qbd_aio_fd (struct qbd_volume *volume);
 /* Send, receive, call done().  Waits up to timeout_ms (0: not at all, -1:
  * for ever) for the first completion, and not at all when nothing is in
  * flight.  Returns how many were called, -1 when the process has no descriptor
- * left.  A lost association is reported through done(). */
+ * left, or after fork.  A lost association is reported through done(). */
 int qbd_aio_poll (struct qbd_volume *volume, int timeout_ms);
 
 #ifdef __cplusplus

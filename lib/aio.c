@@ -267,7 +267,8 @@ aio_close_fds (struct qbd_volume *volume)
 {
   if (volume->epoll_fd < 0)
     return;
-  unwatch_queues (volume);
+  if (!volume->association->inherited)
+    unwatch_queues (volume);
   close (volume->epoll_fd);
   close (volume->event_fd);
 }
@@ -298,6 +299,8 @@ prepare_fds (struct qbd_volume *volume, bool given)
 int
 qbd_aio_fd (struct qbd_volume *volume)
 {
+  if (volume->association->inherited)
+    return volume_fail (volume, "aio", ENOTCONN, 0);
   return prepare_fds (volume, true) < 0 ? -1 : volume->epoll_fd;
 }
 
@@ -394,6 +397,8 @@ qbd_aio_poll (struct qbd_volume *volume, int timeout_ms)
     now_ms + (uint64_t) timeout_ms;
   int n;
 
+  if (volume->association->inherited)
+    return volume_fail (volume, "aio", ENOTCONN, 0);
   for (;;) {
     n = volume_pump (volume, now_ms);
     if (volume->epoll_fd >= 0 || timeout_ms != 0)
@@ -410,7 +415,7 @@ qbd_aio_poll (struct qbd_volume *volume, int timeout_ms)
 void
 aio_drain (struct qbd_volume *volume)
 {
-  while (in_flight (volume) > 0)
+  while (!volume->association->inherited && in_flight (volume) > 0)
     if (qbd_aio_poll (volume, -1) < 0)
       /* No descriptors left in this process: what is in flight ends. */
       association_lose (volume->association, ENOMEM, "out of descriptors");

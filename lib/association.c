@@ -334,6 +334,7 @@ association_create (const struct association_params *params,
   address_format (&params->options.server, association->uri,
                   sizeof association->uri);
   pthread_mutex_init (&association->lock, NULL);
+  fork_watch (association);
   return association;
 
  err:
@@ -344,11 +345,31 @@ association_create (const struct association_params *params,
 }
 
 void
+association_abandon (struct association *association)
+{
+  static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+
+  association->lock = unlocked;
+  association->inherited = true;
+  association->dead = true;
+  association->state = ASSOCIATION_LOST;
+  error_set (&association->error, ENOTCONN,
+             "%s: opened before fork: open it in this process",
+             options_name (&association->params.options));
+  if (association->admin)
+    queue_abandon (association->admin);
+  for (uint32_t i = 0; i < association->nr_io; i++)
+    queue_abandon (association->io[i]);
+}
+
+void
 association_free (struct association *association)
 {
   if (!association)
     return;
-  association_lose (association, ESHUTDOWN, "closed");
+  fork_unwatch (association);
+  if (!association->inherited)
+    association_lose (association, ESHUTDOWN, "closed");
   for (uint32_t i = 0; i < association->nr_io; i++)
     queue_destroy (association->io[i]);
   queue_destroy (association->admin);

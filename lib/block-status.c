@@ -25,6 +25,8 @@ block_status_init (struct block_status *status, struct qbd_volume *volume,
   uint64_t size_bytes = qbd_get_size (volume);
   uint32_t block_bytes = qbd_get_block_size (volume);
 
+  if (volume->association->inherited)
+    return ENOTCONN;
   if (flags & ~(unsigned) QBD_ONE_EXTENT || count == 0 ||
       count % block_bytes != 0 || offset % block_bytes != 0 ||
       offset > size_bytes || count > size_bytes - offset)

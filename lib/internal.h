@@ -155,6 +155,8 @@ struct queue_params {
 struct queue *queue_create (struct transport_queue *transport,
                             const struct queue_params *params);
 void queue_destroy (struct queue *queue);       /* failed or idle */
+/* After fork, in the child: queue_destroy may follow, and nothing else. */
+void queue_abandon (struct queue *queue);
 
 void queue_lock (struct queue *queue);
 void queue_unlock (struct queue *queue);
@@ -303,6 +305,10 @@ struct association {
   TAILQ_ENTRY (association) registry_link;
   unsigned refs;
   bool registered;
+
+  /* fork.c's. */
+  TAILQ_ENTRY (association) fork_link;
+  bool inherited;               /* made before fork, by the parent */
 };
 
 #define ASSOCIATION_BUFFER_BYTES 16384
@@ -333,6 +339,16 @@ void association_poll (struct association *association);
 int association_admin (struct association *association,
                        const union nvme_command *sqe, enum transport_data data,
                        uint32_t bytes);
+
+/* After fork, in the child: close the descriptors, tell the peer nothing,
+ * touch no lock.  Then association_free is all that may be done. */
+void association_abandon (struct association *association);
+
+/* --- fork.c ------------------------------------------------------------- */
+
+/* Every association, from its making on: none survives fork. */
+void fork_watch (struct association *association);
+void fork_unwatch (struct association *association);
 
 /* --- admin.c ------------------------------------------------------------ */
 
@@ -398,6 +414,7 @@ int discover_volume (const struct options *options, uint64_t deadline_ms,
 /* A live association; it stays until keeper_remove. */
 int keeper_add (struct association *association, struct error *err);
 void keeper_remove (struct association *association);
+void keeper_forget (void);      /* after fork, in the child */
 /* Pure: what is due at now_ms; also the simulator's.  Returns when to call
  * again. */
 uint64_t keeper_tick (struct association *association, uint64_t now_ms);
@@ -408,6 +425,7 @@ int registry_get (const struct options *options, bool shared,
                   struct association **association, struct namespace **ns,
                   struct error *err);
 void registry_put (struct association *association);
+void registry_forget (void);    /* after fork, in the child */
 
 /* --- io.c --------------------------------------------------------------- */
 

@@ -51,6 +51,8 @@ transfer_check (struct qbd_volume *volume, enum io_op op, uint64_t count,
     known |= QBD_FUA;
   if (op == IO_WRITE_ZEROES)
     known |= QBD_NO_UNMAP;
+  if (volume->association->inherited)
+    return ENOTCONN;
   if (flags & ~known)
     return EINVAL;
   if (op == IO_FLUSH)

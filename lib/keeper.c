@@ -217,6 +217,17 @@ close_fds (void)
   keeper.wake_fd = keeper.epoll_fd = -1;
 }
 
+/* The thread is the parent's. */
+void
+keeper_forget (void)
+{
+  static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+
+  keeper.lock = unlocked;
+  TAILQ_INIT (&keeper.associations);
+  close_fds ();
+}
+
 static int
 keeper_start_locked (void)
 {

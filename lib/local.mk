@@ -17,6 +17,7 @@ libqbd_internal_la_SOURCES = \
 	lib/discover.c \
 	lib/error.c \
 	lib/events.c \
+	lib/fork.c \
 	lib/host-identity.c \
 	lib/internal.h \
 	lib/io.c \

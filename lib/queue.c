@@ -686,15 +686,26 @@ queue_create (struct transport_queue *transport,
 }
 
 void
+queue_abandon (struct queue *queue)
+{
+  queue->transport->ops->abandon (queue->transport);
+  close (queue->kick_fd);
+  queue->kick_fd = -1;
+}
+
+void
 queue_destroy (struct queue *queue)
 {
   if (!queue)
     return;
   /* It was failed before, if it was live: nothing is in flight. */
-  assert (TAILQ_EMPTY (&queue->in_flight) && TAILQ_EMPTY (&queue->backlog) &&
-          TAILQ_EMPTY (&queue->sleepers) && TAILQ_EMPTY (&queue->watches));
+  assert (queue->kick_fd < 0 ||
+          (TAILQ_EMPTY (&queue->in_flight) && TAILQ_EMPTY (&queue->backlog) &&
+           TAILQ_EMPTY (&queue->sleepers) && TAILQ_EMPTY (&queue->watches)));
   queue->transport->ops->destroy (queue->transport);
-  pthread_mutex_destroy (&queue->lock);
-  close (queue->kick_fd);
+  if (queue->kick_fd >= 0) {
+    pthread_mutex_destroy (&queue->lock);
+    close (queue->kick_fd);
+  }
   free (queue);
 }

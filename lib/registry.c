@@ -119,13 +119,22 @@ registry_get (const struct options *options, bool shared,
 }
 
 void
+registry_forget (void)
+{
+  static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+
+  registry_lock = unlocked;
+  TAILQ_INIT (&associations);
+}
+
+void
 registry_put (struct association *association)
 {
   {
     LOCK_SCOPE (&registry_lock);
     if (--association->refs > 0)
       return;
-    if (association->registered) {
+    if (association->registered && !association->inherited) {
       TAILQ_REMOVE (&associations, association, registry_link);
       keeper_remove (association);
     }

@@ -249,13 +249,23 @@ tcp_arm (struct transport_queue *base)
 }
 
 static void
+tcp_abandon (struct transport_queue *base)
+{
+  struct tcp_queue *queue = tcp_queue_of (base);
+
+  stream_close (queue->stream);
+  queue->stream = NULL;
+}
+
+static void
 tcp_destroy (struct transport_queue *base)
 {
   struct tcp_queue *queue = tcp_queue_of (base);
 
   if (!queue)
     return;
-  assert (base->nr_in_flight == 0 && !queue->sending && !queue->receiving);
+  assert (!queue->stream ||
+          (base->nr_in_flight == 0 && !queue->sending && !queue->receiving));
   stream_close (queue->stream);
   free (queue->recv_buffer);
   free (queue->slots);
@@ -275,6 +285,7 @@ static const struct transport_ops tcp_ops = {
   .fail = tcp_fail,
   .wait_fd = tcp_wait_fd,
   .arm = tcp_arm,
+  .abandon = tcp_abandon,
   .destroy = tcp_destroy,
 };
 

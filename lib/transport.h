@@ -146,7 +146,11 @@ struct transport_ops {
    * already. */
   bool (*arm) (struct transport_queue *queue);
 
-  /* No request is left, no thread is inside. */
+  /* [no lock] After fork, in the child: close the descriptors.  The wire,
+   * and what was in flight, is the parent's.  destroy follows. */
+  void (*abandon) (struct transport_queue *queue);
+
+  /* No request is left, no thread is inside; or it was abandoned. */
   void (*destroy) (struct transport_queue *queue);
 };
 

@@ -41,10 +41,12 @@ volume_free (struct qbd_volume *volume)
 {
   if (!volume)
     return;
-  assert (volume->aio_in_flight == 0);
   aio_close_fds (volume);
-  pthread_mutex_destroy (&volume->aio_lock);
-  pthread_mutex_destroy (&volume->fds_lock);
+  if (!volume->association->inherited) {
+    assert (volume->aio_in_flight == 0);
+    pthread_mutex_destroy (&volume->aio_lock);
+    pthread_mutex_destroy (&volume->fds_lock);
+  }
   free (volume);
 }
 
@@ -166,7 +168,8 @@ qbd_can_block_status (struct qbd_volume *volume)
 void
 qbd_interrupt (struct qbd_volume *volume)
 {
-  association_interrupt (volume->association);
+  if (!volume->association->inherited)
+    association_interrupt (volume->association);
 }
 
 int

@@ -10,6 +10,7 @@
  *       compared with a model; SECONDS 0: until the server is gone, which
  *       must end every request
  *   lib-client latency N KEY=VALUE...   N reads of 4 KiB, one by one
+ *   lib-client fork KEY=VALUE...        parent and child, each with its own
  *   lib-client mixed SECONDS KEY=VALUE...
  *       long asynchronous writes beside a thread of short reads, both on one
  *       connection: neither may hang
@@ -28,7 +29,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <libqbd.h>
 
@@ -376,6 +379,103 @@ aio (unsigned depth, uint64_t seed)
   free (parts);
 }
 
+/* --- fork ---------------------------------------------------------------- */
+
+enum { FORK_BLOCKS = 64, FORK_ROUNDS = 300 };
+
+static void
+check_blocks (struct qbd_volume *v, const char *who)
+{
+  uint32_t bytes = qbd_get_block_size (v);
+  uint8_t *buf = malloc (bytes);
+
+  for (unsigned i = 0; i < FORK_ROUNDS; i++) {
+    unsigned k = i * 7 % FORK_BLOCKS;
+
+    if (qbd_pread (v, buf, bytes, k * bytes, 0) < 0)
+      die ("%s: %s", who, qbd_errmsg ());
+    if (buf[0] != k + 1 || buf[bytes - 1] != k + 1)
+      die ("%s: wrong data", who);
+  }
+  free (buf);
+}
+
+static void
+expect_refused (int r, const char *what)
+{
+  if (r != -1 || errno != ENOTCONN ||
+      !strstr (qbd_errmsg (), "opened before fork"))
+    die ("%s of an inherited volume: %d, %s", what, r, qbd_errmsg ());
+}
+
+static void
+in_child (unsigned before)
+{
+  struct qbd_volume *own = open_volume (0);
+  static struct qbd_aio aio;
+  static uint8_t block[65536];
+
+  expect_refused (qbd_pread (volume, block, qbd_get_block_size (volume), 0,
+                             0), "pread");
+  expect_refused (qbd_flush (volume), "flush");
+  expect_refused (qbd_check (volume), "check");
+  expect_refused (qbd_aio_flush (volume, &aio), "aio_flush");
+  expect_refused (qbd_aio_poll (volume, -1), "aio_poll");
+  expect_refused (qbd_aio_fd (volume), "aio_fd");
+  check_blocks (own, "child");
+  qbd_interrupt (volume);
+  qbd_close (volume);
+  check_blocks (own, "child");
+  qbd_close (own);
+  if (nr_descriptors () != before)
+    die ("child: %u descriptors left, not %u", nr_descriptors (), before);
+  exit (0);
+}
+
+static void *
+fork_thread (void *arg)
+{
+  check_blocks (volume, "thread");
+  return NULL;
+}
+
+static void
+forked (void)
+{
+  unsigned before = nr_descriptors ();
+  uint8_t *block;
+  pthread_t thread;
+
+  volume = open_volume (0);
+  block = malloc (qbd_get_block_size (volume));
+  for (unsigned i = 0; i < FORK_BLOCKS; i++) {
+    memset (block, (int) i + 1, qbd_get_block_size (volume));
+    if (qbd_pwrite (volume, block, qbd_get_block_size (volume),
+                    i * qbd_get_block_size (volume), 0) < 0)
+      die ("%s", qbd_errmsg ());
+  }
+  free (block);
+  if (qbd_aio_fd (volume) < 0)
+    die ("%s", qbd_errmsg ());
+  for (unsigned i = 0; i < 20; i++) {
+    int status;
+    pid_t pid;
+
+    pthread_create (&thread, NULL, fork_thread, NULL);
+    pid = fork ();
+    if (pid == 0)
+      in_child (before);
+    check_blocks (volume, "parent");
+    pthread_join (thread, NULL);
+    if (waitpid (pid, &status, 0) != pid || status != 0)
+      die ("the child ended with %d", status);
+  }
+  check_blocks (volume, "parent");
+  if (qbd_check (volume) < 0)
+    die ("%s", qbd_errmsg ());
+  qbd_close (volume);
+}
+
 /* --- the rest ----------------------------------------------------------- */
 
 static void
@@ -524,11 +624,17 @@ main (int argc, char **argv)
     strcmp (what, "mixed") == 0 || strcmp (what, "pollers") == 0;
   int first = load ? 5 : one ? 3 : 2;
 
-  if (argc < first || (!load && !one && strcmp (what, "open") != 0))
+  if (argc < first || (!load && !one && strcmp (what, "open") != 0 &&
+                       strcmp (what, "fork") != 0))
     die ("what? see the head of my source");
   configure (argv + first);
   if (strcmp (what, "reopen") == 0) {
     reopen (number (argv, 2));
+    qbd_config_free (config);
+    return 0;
+  }
+  if (strcmp (what, "fork") == 0) {
+    forked ();
     qbd_config_free (config);
     return 0;
   }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 SH_TESTS += \
 	tests/lib-errors.sh \
+	tests/lib-fork.sh \
 	tests/lib-mixed.sh \
 	tests/lib-reopen.sh \
 	tests/lib-server-killed.sh \
