@@ -101,8 +101,9 @@ enum {
  * allowed; EINVAL the configuration lacks a volume, or nsid has to choose. */
 struct qbd_volume *qbd_open (const struct qbd_config *config, unsigned flags);
 
-/* Waits for requests in flight; done() of asynchronous ones runs inside.
- * NULL is allowed. */
+/* Waits for asynchronous requests in flight, whose done() runs inside.  No
+ * other call on the volume may be under way in any thread: synchronous ones,
+ * qbd_aio_poll and qbd_interrupt have returned before.  NULL is allowed. */
 void qbd_close (struct qbd_volume *volume);
 
 /* Bytes; as it is now, where the server tells of changes. */
@@ -150,7 +151,8 @@ int qbd_pwrite (struct qbd_volume *volume, const void *buf, size_t count,
 /* Everything that was completed before this call is on stable storage when
  * it returns 0, whichever thread or handle of this association wrote it. */
 int qbd_flush (struct qbd_volume *volume);
-/* The blocks read as zeroes or as before; space may be freed. */
+/* The blocks read as zeroes or as before; space may be freed.  QBD_FUA: a
+ * Flush follows. */
 int qbd_discard (struct qbd_volume *volume, uint64_t count,
                  uint64_t offset, unsigned flags);
 int qbd_write_zeroes (struct qbd_volume *volume, uint64_t count,

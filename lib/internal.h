@@ -455,7 +455,8 @@ struct transfer {
   uint8_t *buf;
   uint64_t offset_bytes;        /* of the next command */
   uint64_t left_bytes;          /* in no command yet */
-  bool flush_left;              /* FLUSH: its command is not submitted yet */
+  bool flush_left;              /* FLUSH, or DISCARD with FUA: the Flush that
+                                   ends it is not submitted yet */
   unsigned pending;             /* commands in flight */
   int error;                    /* errno of the first that failed */
   uint16_t status;              /* its NVMe status, 0: none */

@@ -47,7 +47,7 @@ transfer_check (struct qbd_volume *volume, enum io_op op, uint64_t count,
   uint32_t block_bytes = qbd_get_block_size (volume);
   unsigned known = 0;
 
-  if (op == IO_WRITE || op == IO_WRITE_ZEROES)
+  if (op == IO_WRITE || op == IO_WRITE_ZEROES || op == IO_DISCARD)
     known |= QBD_FUA;
   if (op == IO_WRITE_ZEROES)
     known |= QBD_NO_UNMAP;
@@ -140,17 +140,13 @@ make_command (struct transfer *transfer, struct io_request *io,
 
   request->data = TRANSPORT_NO_DATA;
   request->iov = (struct iovec) { 0 };
-  switch (transfer->op) {
-  case IO_FLUSH:
+  if (bytes == 0) {
     request->sqe.common = (struct nvme_sqe) { .opcode = nvme_cmd_flush };
     transfer->flush_left = false;
-    break;
-  case IO_DISCARD:
+  } else if (transfer->op == IO_DISCARD) {
     make_discard (transfer, io, bytes);
-    break;
-  default:
+  } else {
     make_rw (transfer, request, bytes);
-    break;
   }
   request->sqe.common.nsid = cpu_to_le32 (transfer->volume->ns->nsid);
   transfer->offset_bytes += bytes;
@@ -164,6 +160,11 @@ transfer_init (struct transfer *transfer, struct qbd_volume *volume,
                enum io_op op, void *buf, uint64_t count, uint64_t offset,
                unsigned flags)
 {
+  bool cache = volume->association->controller.volatile_cache;
+  /* Dataset Management has no FUA. */
+  bool flush = op == IO_FLUSH ||
+    (op == IO_DISCARD && flags & QBD_FUA && count > 0);
+
   *transfer = (struct transfer) {
     .volume = volume,
     .op = op,
@@ -172,8 +173,7 @@ transfer_init (struct transfer *transfer, struct qbd_volume *volume,
     .offset_bytes = offset,
     .left_bytes = op == IO_FLUSH ? 0 : count,
     /* Without a volatile cache what is done is stable. */
-    .flush_left = op == IO_FLUSH &&
-      volume->association->controller.volatile_cache,
+    .flush_left = flush && cache,
   };
 }
 
@@ -181,6 +181,14 @@ bool
 transfer_is_empty (const struct transfer *transfer)
 {
   return transfer->left_bytes == 0 && !transfer->flush_left;
+}
+
+/* A command can be submitted now: a flush waits for all before it. */
+static bool
+transfer_has_next (const struct transfer *transfer)
+{
+  return transfer->left_bytes > 0 ||
+    (transfer->flush_left && transfer->pending == 0);
 }
 
 static void
@@ -212,7 +220,7 @@ transfer_done (struct request *request)
   }
   if (error != 0)
     transfer_fail (transfer, error, status);
-  if (!transfer_is_empty (transfer))
+  if (transfer_has_next (transfer))
     transfer_next_locked (transfer, io, true);
   if (transfer->pending == 0)
     transfer->over (transfer);
@@ -292,7 +300,7 @@ run (struct qbd_volume *volume, enum io_op op, void *buf, uint64_t count,
 
   queue_lock (transfer->queue);
   queue_set_now_locked (transfer->queue, clock_now_ms ());
-  for (unsigned i = 0; i < WINDOW && !transfer_is_empty (transfer); i++)
+  for (unsigned i = 0; i < WINDOW && transfer_has_next (transfer); i++)
     transfer_next_locked (transfer, &requests[i], true);
   if (transfer->pending == 0)
     queue_unlock (transfer->queue);

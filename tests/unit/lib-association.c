@@ -116,7 +116,9 @@ name_of (const union nvme_command *sqe, bool admin)
     }
   else if (!admin)
     s = sqe->common.opcode == nvme_cmd_read ? "read" :
-      sqe->common.opcode == nvme_cmd_write ? "write" : "other";
+      sqe->common.opcode == nvme_cmd_write ? "write" :
+      sqe->common.opcode == nvme_cmd_dsm ? "discard" :
+      sqe->common.opcode == nvme_cmd_flush ? "flush" : "other";
   else if (sqe->common.opcode == nvme_admin_identify) {
     snprintf (name, sizeof name, "identify%02x",
               le32_to_cpu (sqe->common.cdw10));
@@ -695,6 +697,46 @@ test_interrupt_after_loss (void **state)
   volume_free (volume);
 }
 
+/* Dataset Management has no FUA: a Flush follows the last of its commands,
+ * and is part of the call. */
+static void
+test_discard_with_fua (void **state)
+{
+  go_live ();
+  assert_int_equal (aio_submit (volume, &aio[0], IO_DISCARD, NULL, 1024, 512,
+                                QBD_FUA, now_ms), 0);
+  pump ();
+  assert_int_equal (results[0], 0);
+  assert_string_equal (peer.order, "discard flush ");
+  peer.order[0] = '\0';
+  strcpy (peer.silent, "flush");
+  assert_int_equal (aio_submit (volume, &aio[1], IO_DISCARD, NULL, 1024, 0,
+                                QBD_FUA, now_ms), 0);
+  pump ();
+  assert_int_equal (results[1], -1);    /* not over without its flush */
+  now_ms += 40000;
+  pump ();
+  now_ms += 2000;
+  pump ();
+  assert_int_equal (results[1], ETIMEDOUT);
+  volume_free (volume);
+}
+
+static void
+test_no_flush_without_a_cache (void **state)
+{
+  peer.ctrl.vwc = 0;
+  go_live ();
+  assert_int_equal (aio_submit (volume, &aio[0], IO_DISCARD, NULL, 1024, 512,
+                                QBD_FUA, now_ms), 0);
+  assert_int_equal (aio_submit (volume, &aio[1], IO_DISCARD, NULL, 0, 512,
+                                QBD_FUA, now_ms), 0);
+  pump ();
+  assert_int_equal (nr_done, 2);
+  assert_string_equal (peer.order, "discard ");
+  volume_free (volume);
+}
+
 static void
 test_one_queue_takes_the_others_with_it (void **state)
 {
@@ -953,6 +995,8 @@ main (void)
     TEST (test_a_gap_is_no_timeout),
     TEST (test_interrupt),
     TEST (test_interrupt_after_loss),
+    TEST (test_discard_with_fua),
+    TEST (test_no_flush_without_a_cache),
     TEST (test_one_queue_takes_the_others_with_it),
     TEST (test_size_follows_events),
     TEST (test_an_event_is_never_late),
