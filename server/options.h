@@ -15,7 +15,7 @@
 #include "server/engine/engine.h"
 
 #define OPTIONS_LISTEN_MAX 16
-#define OPTIONS_POOL_MAX 64             /* REACTOR_HOLD_MAX locks */
+#define OPTIONS_POOL_MAX 64             /* two locks each: REACTOR_HOLD_MAX */
 #define OPTIONS_REACTORS_MAX 64
 
 struct options_pool {

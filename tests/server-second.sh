@@ -23,6 +23,14 @@ expect_error "^qbd-server: error: pool: $tmp/pool: in use by process $server_pid
              qbd-server --control "$tmp/control2" \
              --listen "unix://$tmp/server2.sock" --pool b="file:$tmp/alias"
 
+# Lock files that somebody took for stale and removed were not what counts.
+rm "$tmp/pool/qbd-pool.owner" "$tmp/pool/qbd-pool.lock"
+for _ in 1 2; do
+    expect_error "^qbd-server: error: pool: $tmp/pool: in use by another process$" \
+                 qbd-server --control "$tmp/control2" \
+                 --listen "unix://$tmp/server2.sock" --pool demo="file:$tmp/pool"
+done
+
 qbd info demo/disk
 test -S "$tmp/server.sock"
 stop_server

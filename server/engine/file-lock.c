@@ -146,14 +146,25 @@ interrupted (const char *dir, struct error *err)
                     "writes of a killed process", dir);
 }
 
+/* Some file systems (NFS) lock no directories.  Then the files must do. */
+static bool
+cannot_lock_directory (int error)
+{
+  return error == EBADF || error == EINVAL || error == ENOLCK
+    || error == EOPNOTSUPP || error == ENOSYS;
+}
+
+/* lock_fd is the directory's, then fd, which names the owner. */
 static int
-take_owner (int fd, const char *dir, struct error *err)
+take_owner (int lock_fd, int fd, const char *dir, struct error *err)
 {
   int judgements = 0, r;
   bool told = false;
   pid_t pid;
 
-  while (flock (fd, LOCK_EX | LOCK_NB) < 0) {
+  while (flock (lock_fd, LOCK_EX | LOCK_NB) < 0) {
+    if (lock_fd != fd && cannot_lock_directory (errno))
+      return 0;
     if (errno != EWOULDBLOCK)
       return error_set (err, errno, "pool: %s: cannot be locked: %s", dir,
                         strerror (errno));
@@ -179,6 +190,18 @@ take_owner (int fd, const char *dir, struct error *err)
     if (r == -EINTR)
       return interrupted (dir, err);
   }
+  return 0;
+}
+
+static int
+take_ownership (int dir_fd, int fd, const char *dir, struct error *err)
+{
+  int r = take_owner (dir_fd, fd, dir, err);
+
+  if (r == 0)
+    r = take_owner (fd, fd, dir, err);
+  if (r < 0)
+    return r;
   r = write_owner (fd);
   if (r < 0)
     return error_set (err, -r, "pool: %s: cannot be written: %s", dir,
@@ -206,6 +229,14 @@ take_writes (int fd, const char *dir, struct error *err)
 }
 
 int
+file_lock_take_volumes (const char *dir, int volumes_fd, struct error *err)
+{
+  int r = take_writes (volumes_fd, dir, err);
+
+  return r < 0 && cannot_lock_directory (-r) ? 0 : r;
+}
+
+int
 file_lock_take (struct file_lock *lock, const char *dir, int dir_fd,
                 struct error *err)
 {
@@ -214,7 +245,7 @@ file_lock_take (struct file_lock *lock, const char *dir, int dir_fd,
 
   r = taken.owner_fd = open_file (dir, dir_fd, FILE_LOCK_OWNER, err);
   if (r >= 0)
-    r = take_owner (taken.owner_fd, dir, err);
+    r = take_ownership (dir_fd, taken.owner_fd, dir, err);
   if (r >= 0)
     r = taken.writes_fd = open_file (dir, dir_fd, FILE_LOCK_WRITES, err);
   if (r >= 0)
@@ -224,6 +255,7 @@ file_lock_take (struct file_lock *lock, const char *dir, int dir_fd,
       close (taken.writes_fd);
     if (taken.owner_fd >= 0)
       close (taken.owner_fd);
+    flock (dir_fd, LOCK_UN);
     return r;
   }
   *lock = taken;
@@ -241,4 +273,11 @@ file_lock_release (struct file_lock *lock)
   if (lock->owner_fd >= 0)
     close (lock->owner_fd);
   *lock = (struct file_lock) FILE_LOCK_NONE;
+}
+
+void
+file_lock_release_volumes (int volumes_fd)
+{
+  if (volumes_fd >= 0)
+    flock (volumes_fd, LOCK_UN);
 }

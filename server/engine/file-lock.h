@@ -14,6 +14,10 @@
  * end `threads`, inline calls) keep the process's descriptors open until they
  * have returned, so both locks wait for those: a dying owner is told from a live
  * one and waited for.
+ *
+ * Files that look stale get removed, and then a second server locks new ones.
+ * So each lock is also on what no pool can do without: the owner's on
+ * the pool's directory, that of the writes on volumes/.
  */
 #ifndef QBD_ENGINE_FILE_LOCK_H
 #define QBD_ENGINE_FILE_LOCK_H
@@ -23,6 +27,7 @@
 #define FILE_LOCK_OWNER "qbd-pool.owner"
 #define FILE_LOCK_WRITES "qbd-pool.lock"
 
+/* Besides the directories' descriptors, which are the pool's. */
 struct file_lock {
   int owner_fd;                 /* -1: not taken */
   int writes_fd;                /* -1: not taken; rings hold this one */
@@ -34,7 +39,13 @@ struct file_lock {
  * a killed process; a signal ends that with -EINTR.  -EBUSY. */
 int file_lock_take (struct file_lock *lock, const char *dir, int dir_fd,
                     struct error *err);
+/* The writes' lock on volumes/, which a new pool has later; rings are to hold
+ * this descriptor as well. */
+int file_lock_take_volumes (const char *dir, int volumes_fd,
+                            struct error *err);
 /* No write may be running: the rings' hold ends here too. */
 void file_lock_release (struct file_lock *lock);
+/* The descriptor may be -1. */
+void file_lock_release_volumes (int volumes_fd);
 
 #endif

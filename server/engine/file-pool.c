@@ -291,17 +291,17 @@ remove_unfinished (struct file_pool *pool, struct error *err)
 }
 
 static int
-hold_lock (struct file_pool *pool, struct reactor *const *reactors,
+hold_lock (struct file_pool *pool, int fd, struct reactor *const *reactors,
            unsigned nr_reactors, struct error *err)
 {
   unsigned i;
   int r;
 
   for (i = 0; i < nr_reactors; ++i) {
-    r = reactor_hold_file (reactors[i], pool->lock.writes_fd);
+    r = reactor_hold_file (reactors[i], fd);
     if (r == -ENOSPC)
       return error_set (err, ENOSPC, "pool: %s: more than %d pools: use a "
-                        "second server", pool->path, REACTOR_HOLD_MAX);
+                        "second server", pool->path, REACTOR_HOLD_MAX / 2);
     if (r < 0)
       return error_set (err, -r, "pool: %s: io_uring: %s", pool->path,
                         strerror (-r));
@@ -310,7 +310,8 @@ hold_lock (struct file_pool *pool, struct reactor *const *reactors,
 }
 
 static int
-open_locked (struct file_pool *pool, struct error *err)
+open_locked (struct file_pool *pool, struct reactor *const *reactors,
+             unsigned nr_reactors, struct error *err)
 {
   CLEANUP_FREE char *path = NULL;
   enum content content;
@@ -322,6 +323,10 @@ open_locked (struct file_pool *pool, struct error *err)
     r = make_pool (pool, err);
   if (r == 0)
     r = open_dirs (pool, err);
+  if (r == 0)
+    r = file_lock_take_volumes (pool->path, pool->volumes_fd, err);
+  if (r == 0)
+    r = hold_lock (pool, pool->volumes_fd, reactors, nr_reactors, err);
   if (r < 0)
     return r;
   if (asprintf (&path, "%s/" CATALOGUE, pool->path) < 0) {
@@ -369,9 +374,9 @@ file_pool_open (const char *name, const char *argument,
   if (r == 0)
     r = file_lock_take (&pool->lock, pool->path, pool->dir_fd, err);
   if (r == 0)
-    r = hold_lock (pool, reactors, nr_reactors, err);
+    r = hold_lock (pool, pool->lock.writes_fd, reactors, nr_reactors, err);
   if (r == 0)
-    r = open_locked (pool, err);
+    r = open_locked (pool, reactors, nr_reactors, err);
   if (r < 0)
     goto err;
   *ret = &pool->pool;
@@ -389,6 +394,7 @@ file_pool_close (struct engine_pool *engine_pool)
 
   assert (LIST_EMPTY (&pool->volumes));
   catalogue_close (pool->catalogue);
+  file_lock_release_volumes (pool->volumes_fd);
   file_lock_release (&pool->lock);
   if (pool->volumes_fd >= 0)
     close (pool->volumes_fd);

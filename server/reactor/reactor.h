@@ -131,7 +131,7 @@ void reactor_file_submit (struct reactor *reactor,
  * in flight, even after this process was killed: the ring holds it as a
  * registered file.  For a pool's write lock.  Any thread, before
  * reactor_start.  Bounded: REACTOR_HOLD_MAX descriptors. */
-#define REACTOR_HOLD_MAX 64
+#define REACTOR_HOLD_MAX 128
 int reactor_hold_file (struct reactor *reactor, int fd);
 
 /* --- slow work -------------------------------------------------------- */

@@ -41,6 +41,15 @@ make_file (const char *dir, const char *name, const char *text)
 }
 
 static void
+remove_file (const char *dir, const char *name)
+{
+  char *path = join (dir, name);
+
+  assert_int_equal (unlink (path), 0);
+  free (path);
+}
+
+static void
 sql (const char *dir, const char *text)
 {
   char *path = join (dir, "qbd-pool");
@@ -214,6 +223,10 @@ test_one_owner (void **state)
   kill (pid, SIGKILL);
   open_pool (&t, &engine_file, dir);
   assert_refused (dir, EBUSY, "in use by this process");
+  /* Not the lock files alone say so. */
+  remove_file (dir, "qbd-pool.owner");
+  remove_file (dir, "qbd-pool.lock");
+  assert_refused (dir, EBUSY, "in use by another process");
   close_pool (&t);
   waitpid (pid, NULL, 0);
   close (to_child[1]);
