@@ -8,6 +8,7 @@ SH_TESTS += tests/nbd-copy-restart.sh
 SH_TESTS += tests/nbd-copy.sh
 SH_TESTS += tests/nbd-digest.sh
 SH_TESTS += tests/nbd-discard.sh
+SH_TESTS += tests/nbd-durable.sh
 SH_TESTS += tests/nbd-enospc.sh
 SH_TESTS += tests/nbd-fast-zero.sh
 SH_TESTS += tests/nbd-exports-many.sh
