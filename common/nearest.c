@@ -58,7 +58,7 @@ const char *
 nearest_name (const char *typed, const char *const *names)
 {
   size_t len = strlen (typed);
-  size_t limit = len / 3 > 2 ? len / 3 : 2;
+  size_t limit = len < 5 ? 1 : len < 9 ? 2 : len / 3;
   unsigned best = UINT_MAX;
   const char *nearest = NULL;
 

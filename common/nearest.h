@@ -5,9 +5,9 @@
 #ifndef QBD_NEAREST_H
 #define QBD_NEAREST_H
 
-/* names is NULL terminated.  NULL when nothing is near (edit distance above
- * a third of the length, at least 2, or nothing in common).  Case does not
- * matter; two swapped neighbours are one edit. */
+/* names is NULL terminated.  NULL when nothing is near: more than a third of
+ * the word is other, or more than one letter of a word of less than five.
+ * Case does not matter; two swapped neighbours are one edit. */
 const char *nearest_name (const char *typed, const char *const *names);
 
 #endif

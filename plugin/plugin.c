@@ -98,7 +98,7 @@ unknown_parameter (const char *key)
   if (near == NULL)
     near = nearest_name (key, keys);
   if (near)
-    nbdkit_error ("parameter: %s: unknown (did you mean \"%s\"?)", key, near);
+    nbdkit_error ("parameter: %s: unknown, did you mean %s?", key, near);
   else
     nbdkit_error ("parameter: %s: unknown (nbdkit qbd --help lists them)",
                   key);

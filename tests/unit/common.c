@@ -216,7 +216,7 @@ address_parse_refuses (void **state)
     { "unix:///", "the path is empty" },
     { "unxi:///run/x", "unknown scheme, did you mean unix://?" },
     { "TCP://host", "unknown scheme, did you mean tcp://?" },
-    { "http://host", "unknown scheme, did you mean tcp://?" },
+    { "http://host", "unknown scheme (tcp:// or unix://)" },
     { "rdma://host", "unknown scheme (tcp:// or unix://)" },
     { "://host", "unknown scheme (tcp:// or unix://)" },
     { "averyveryverylongscheme://x", "unknown scheme (tcp:// or unix://)" },
@@ -271,6 +271,7 @@ address_lengths (void **state)
 static void
 nearest_names (void **state)
 {
+  static const char *const engines_known[] = { "file", "ram", NULL };
   static const char *const keys[] = {
     "volume", "server", "nr_io_queues", "queue_size", "hdr_digest",
     "data_digest", NULL
@@ -284,6 +285,8 @@ nearest_names (void **state)
   assert_string_equal (nearest_name ("hdr-digest", keys), "hdr_digest");
   assert_string_equal (nearest_name ("dta_digset", keys), "data_digest");
   assert_string_equal (nearest_name ("nr-io-queue", keys), "nr_io_queues");
+  assert_string_equal (nearest_name ("fiel", engines_known), "file");
+  assert_null (nearest_name ("rbd", engines_known));
   assert_null (nearest_name ("xyz", keys));
   assert_null (nearest_name ("", keys));
   assert_null (nearest_name ("ab", keys));
