@@ -18,8 +18,35 @@
 
 /* Constant after log_open. */
 static const char *log_program = "qbd";
-static enum log_level log_max = LOG_LEVEL_INFO;
 static bool log_journal;
+
+static _Atomic enum log_level log_max = LOG_LEVEL_INFO;
+
+const char *const log_level_names[] = {
+  "error", "warning", "info", "debug", NULL
+};
+static const enum log_level log_levels[] = {
+  LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG,
+};
+
+const char *
+log_level_name (enum log_level level)
+{
+  size_t i = 0;
+
+  while (log_level_names[i + 1] && log_levels[i] != level)
+    i++;
+  return log_level_names[i];
+}
+
+int
+log_level_parse (const char *name)
+{
+  for (size_t i = 0; log_level_names[i]; i++)
+    if (strcmp (log_level_names[i], name) == 0)
+      return (int) log_levels[i];
+  return -1;
+}
 
 /* sd_journal's rule: the variable may be inherited by a process whose
  * standard error went elsewhere since. */
@@ -41,6 +68,12 @@ log_open (const char *program, enum log_level level)
   log_program = program;
   log_max = level;
   log_journal = stderr_is_journal ();
+}
+
+void
+log_set_level (enum log_level level)
+{
+  log_max = level;
 }
 
 static const char *

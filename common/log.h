@@ -15,9 +15,17 @@ enum log_level {
   LOG_LEVEL_DEBUG = 7,
 };
 
+/* "info"; and back: -1 for an unknown name. */
+const char *log_level_name (enum log_level level);
+int log_level_parse (const char *name);
+/* NULL terminated. */
+extern const char *const log_level_names[];
+
 /* Name of the program before each line; level above which lines are dropped.
  * Call before threads start. */
 void log_open (const char *program, enum log_level level);
+/* At any time. */
+void log_set_level (enum log_level level);
 
 void log_line (enum log_level level, const char *fmt, ...)
   __attribute__ ((format (printf, 2, 3)));

@@ -6,10 +6,12 @@ POD2MAN_RULE = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(POD2MAN) --utf8 --errors=die \
 	--section=$(subst .,,$(suffix $@)) --name=$(basename $(@F)) \
 	--center="qbd" --release="qbd $(PACKAGE_VERSION)" $< $@
 
-SUFFIXES = .pod .1 .3 .7 .8
+SUFFIXES = .pod .1 .3 .5 .7 .8
 .pod.1:
 	$(POD2MAN_RULE)
 .pod.3:
+	$(POD2MAN_RULE)
+.pod.5:
 	$(POD2MAN_RULE)
 .pod.7:
 	$(POD2MAN_RULE)
@@ -22,6 +24,6 @@ endif
 CLEANFILES += $(man_pages)
 
 EXTRA_DIST += man/nbdkit-qbd-plugin.pod man/qbd.pod man/qbd-api.pod \
-	man/qbd-server.pod
+	man/qbd-engine-file.pod man/qbd-server.conf.pod man/qbd-server.pod
 man_pages += man/nbdkit-qbd-plugin.1 man/qbd.1 man/qbd-api.7 \
-	man/qbd-server.8
+	man/qbd-engine-file.7 man/qbd-server.conf.5 man/qbd-server.8

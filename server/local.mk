@@ -17,6 +17,10 @@ liboptions_la_LIBADD = $(INIH_LIBS)
 sbin_PROGRAMS += qbd-server
 qbd_server_SOURCES = \
 	server/main.c \
+	server/notify.c \
+	server/notify.h \
+	server/reload.c \
+	server/reload.h \
 	server/server.c \
 	server/server.h
 qbd_server_LDADD = liboptions.la libcontrol.la libtransport.la libtarget.la \

@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "server/notify.h"
 #include "server/options.h"
+#include "server/reload.h"
 #include "server/server.h"
 #include "server/transport/transport.h"
 
@@ -86,7 +88,9 @@ start (struct options *options, const sigset_t *signals)
 
   beside.options = options;
   run_beside (start_thread, &thread);
-  sigwait (signals, &number);
+  do
+    sigwait (signals, &number);
+  while (number == SIGHUP && options->config);   /* it was just read */
   if (number != SIGUSR1) {
     log_info ("stop: %s: while starting", strsignal (number));
     _exit (EXIT_SUCCESS);       /* as safe as kill -9 is */
@@ -127,15 +131,37 @@ stop (void)
   return EXIT_SUCCESS;
 }
 
+/* Until a signal that ends us, which is returned. */
 static int
-serve (struct options *options)
+serve_signals (const sigset_t *signals, const struct options *asked,
+               int argc, char *argv[])
 {
+  int number;
+
+  for (;;) {
+    sigwait (signals, &number);
+    if (number == SIGHUP && asked->config) {
+      notify_reloading ();
+      reload (asked, argc, argv);
+      notify_ready ();
+    }
+    else if (number != SIGUSR1)
+      return number;
+  }
+}
+
+static int
+serve (struct options *options, int argc, char *argv[])
+{
+  static struct options asked;  /* pools' arguments are options' */
   sigset_t signals;
   int number;
 
+  asked = *options;
   sigemptyset (&signals);
   sigaddset (&signals, SIGTERM);
   sigaddset (&signals, SIGINT);
+  sigaddset (&signals, SIGHUP);
   sigaddset (&signals, SIGUSR1);        /* run_beside's */
   pthread_sigmask (SIG_BLOCK, &signals, NULL);
   signal (SIGPIPE, SIG_IGN);
@@ -147,9 +173,9 @@ serve (struct options *options)
     return EXIT_FAILURE;
   log_info ("control: %s", options->control);
   log_info ("ready");
-  do
-    sigwait (&signals, &number);
-  while (number == SIGUSR1);
+  notify_ready ();
+  number = serve_signals (&signals, &asked, argc, argv);
+  notify_stopping ();
   log_info ("stop: %s: ending connections", strsignal (number));
   return stop ();
 }
@@ -189,9 +215,11 @@ main (int argc, char *argv[])
   }
   else {
     if (options.verbose)
-      log_open ("qbd-server", LOG_LEVEL_DEBUG);
-    if (configure (&options, &err) == 0)
-      status = serve (&options);
+      log_set_level (LOG_LEVEL_DEBUG);
+    if (configure (&options, &err) == 0) {
+      log_set_level (options.log_level);
+      status = serve (&options, argc, argv);
+    }
     else {
       log_error ("%s", err.message);
       status = EXIT_FAILURE;

@@ -26,6 +26,7 @@ struct config_file {
   bool may_control;
   bool may_reactors;
   bool seen_control;
+  bool seen_log_level;
   bool seen_reactors;
   int result;                   /* the first mistake */
   struct error *err;
@@ -69,11 +70,29 @@ once (bool *seen, const char *key, struct error *err)
 }
 
 static int
+set_log_level (struct config_file *file, const char *value,
+               struct error *err)
+{
+  int level = log_level_parse (value);
+  int r;
+
+  r = once (&file->seen_log_level, "log_level", err);
+  if (r < 0)
+    return r;
+  if (level < 0)
+    return usage_unknown ("[server]: log_level", value, log_level_names,
+                          err);
+  if (!file->options->verbose)
+    file->options->log_level = (enum log_level) level;
+  return 0;
+}
+
+static int
 set_server_key (struct config_file *file, const char *key, const char *value,
                 struct error *err)
 {
   static const char *const known[] = {
-    "control", "listen", "reactors", NULL
+    "control", "listen", "log_level", "reactors", NULL
   };
   int r;
 
@@ -86,6 +105,8 @@ set_server_key (struct config_file *file, const char *key, const char *value,
       return r;
     return control_path_set (file->options->control, value, err);
   }
+  if (strcmp (key, "log_level") == 0)
+    return set_log_level (file, value, err);
   if (strcmp (key, "reactors") == 0) {
     r = once (&file->seen_reactors, key, err);
     if (r < 0 || !file->may_reactors)

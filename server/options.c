@@ -40,12 +40,14 @@ const char options_help[] =
   "  --help                show this text and exit\n"
   "  --version             show the version and exit\n"
   "\n"
-  "The same settings in FILE; options on the command line go first:\n"
+  "The same settings in FILE; options on the command line go first.  SIGHUP\n"
+  "reads it again, of which log_level takes effect at once:\n"
   "\n"
   "  [server]\n"
   "  listen = tcp://0.0.0.0:4420      ; may be repeated\n"
   "  control = /run/qbd/control\n"
   "  reactors = 2\n"
+  "  log_level = info                 ; error, warning, info, debug\n"
   "\n"
   "  [pool demo]\n"
   "  url = file:/srv/qbd/demo\n";
@@ -260,6 +262,10 @@ options_complete (struct options *options, struct error *err)
     if (r < 0)
       return r;
   }
+  if (options->verbose)
+    options->log_level = LOG_LEVEL_DEBUG;
+  else if (options->log_level == 0)
+    options->log_level = LOG_LEVEL_INFO;
   if (options->nr_reactors == 0)
     options->nr_reactors = default_reactors ();
   if (options->control[0] == '\0')

@@ -12,6 +12,7 @@
 #include "common/address.h"
 #include "common/control-path.h"
 #include "common/error.h"
+#include "common/log.h"
 #include "server/engine/engine.h"
 
 #define OPTIONS_LISTEN_MAX 16
@@ -33,6 +34,7 @@ enum options_action {
 struct options {
   enum options_action action;
   bool verbose;
+  enum log_level log_level;             /* 0: not said */
   const char *config;                   /* a pointer into argv, or NULL */
   char control[CONTROL_PATH_MAX];       /* empty: not said */
   unsigned nr_reactors;                 /* 0: not said */

@@ -3,12 +3,13 @@
 # qbd, the management API, and qbd-server as its user sees it.
 SH_TESTS += tests/cli-attached.sh
 SH_TESTS += tests/cli-bad-input.sh
-SH_TESTS += tests/cli-discover.sh
+SH_TESTS += tests/cli-completion.sh
 SH_TESTS += tests/cli-copy.sh
 SH_TESTS += tests/cli-copy-format.sh
 SH_TESTS += tests/cli-copy-full.sh
 SH_TESTS += tests/cli-copy-interrupted.sh
 SH_TESTS += tests/cli-copy-refused.sh
+SH_TESTS += tests/cli-discover.sh
 SH_TESTS += tests/cli-full.sh
 SH_TESTS += tests/cli-no-server.sh
 SH_TESTS += tests/cli-volumes.sh
@@ -21,6 +22,7 @@ SH_TESTS += tests/server-damaged.sh
 SH_TESTS += tests/server-kill-changes.sh
 SH_TESTS += tests/server-options.sh
 SH_TESTS += tests/server-read-only.sh
+SH_TESTS += tests/server-reload.sh
 SH_TESTS += tests/server-restart.sh
 SH_TESTS += tests/server-second.sh
 SH_TESTS += tests/server-stop-attached.sh

@@ -25,12 +25,23 @@ items qbd-server >"$tmp/manual"
 same qbd-server
 
 { qbd --help
-  for command in $(qbd --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+  for command in $(qbd --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p')
   do
       qbd $command --help
   done; } | options >"$tmp/help"
 items qbd >"$tmp/manual"
 same qbd
+
+# Each command has its item, and each key of the configuration file.
+qbd --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p' |
+    sort >"$tmp/help"
+sed -n '/^=head1 COMMANDS/,/^=head1 /s/^=item B<\([a-z]*\)>.*/\1/p' \
+    "$srcdir/man/qbd.pod" | sort -u >"$tmp/manual"
+same 'qbd: commands'
+qbd-server --help | sed -n 's/^  \([a-z_]*\) = .*/\1/p' | sort -u >"$tmp/help"
+sed -n 's/^=item B<\([a-z_]*\)> = .*/\1/p' "$srcdir/man/qbd-server.conf.pod" |
+    sort -u >"$tmp/manual"
+same qbd-server.conf
 
 nbdkit qbd --help | grep -oE '^[a-z_]+=' | sort -u >"$tmp/help"
 items nbdkit-qbd-plugin '^[a-z_]+=' >"$tmp/manual"

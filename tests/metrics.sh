@@ -47,6 +47,12 @@ test "$(value qbd_pool_free_bytes pool=demo engine=file)" -gt 0
 test "$(value qbd_pool_capacity_bytes pool=demo engine=file)" -gt \
      "$(value qbd_pool_free_bytes pool=demo engine=file)"
 
+# The manual has them all.
+sed -n 's/^# TYPE \([a-z_]*\) .*/\1/p' "$tmp/raw" | sort >"$tmp/told"
+grep -oE 'C<qbd_[a-z_]+' "$srcdir/man/qbd-api.pod" | sed 's/C<//' |
+    sort >"$tmp/manual"
+diff -u "$tmp/told" "$tmp/manual"
+
 # 16 writes of 512 KiB and a flush, 128 MiB of zeroes; and what is no hole is
 # read.
 head -c 8M /dev/urandom >"$tmp/data"

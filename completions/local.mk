@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: BSD-3-Clause
+completionsdir = $(datadir)/bash-completion/completions
+dist_completions_DATA = completions/qbd

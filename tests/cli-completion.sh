@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# bash completes commands, options, volumes, pools and files.
+source "${0%/*}/functions.sh"
+
+start_server --pool mem=ram: --pool other=ram:
+qbd create mem/one 1M
+qbd create mem/two 1M
+qbd create other/three 1M
+source "$srcdir/completions/qbd"
+cd "$tmp"
+touch a-file
+
+# completes EXPECTED WORD...: the last word is the one being typed
+completes ()
+{
+    local expected=$1
+    shift
+    COMP_WORDS=(qbd "$@")
+    COMP_CWORD=$#
+    _qbd
+    test "$(printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd' ')" = \
+         "$expected" || fail "qbd $*: ${COMPREPLY[*]}, not $expected"
+}
+
+completes 'resize rm' r
+completes import im
+completes '--json' --j
+completes '--format --from' import --f
+completes '--shrink' resize mem/one 1G --s
+completes 'mem/one mem/two' info mem/
+completes 'other/three' --json rm o
+completes 'mem/two' import a-file mem/tw
+completes a-file import a-f
+completes a-file export mem/one a
+completes 'mem/one' export --format raw mem/o
+completes 'mem other' ls ''
+completes '4096 512' create mem/x 1G --block-size ''
+completes '' create mem/x 1
+completes '' pools ''
+# The server that is named, and none.
+completes 'mem/one' --control "$QBD_CONTROL" info mem/o
+completes '' --control "$tmp/nobody" info mem/o
