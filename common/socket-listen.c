@@ -7,6 +7,7 @@
 #include <libgen.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,7 +17,11 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/log.h"
 #include "common/stream.h"
+
+#define LOCK_WAIT_MS 2000
+#define LOCK_RETRY_MS 20
 
 static int
 fail (struct error *err, int code, const struct address *address,
@@ -99,18 +104,30 @@ listen_tcp (struct address *address, struct error *err)
 /* Two servers that start at once must not take each other's socket, between
  * bind and listen, for a dead one.  The lock is on the directory, leaves
  * nothing behind and ends with the descriptor.  -1 where the directory may
- * not be read: then there is no lock. */
+ * not be read: then there is no lock.  Servers hold it for an instant, but
+ * whoever may read the directory can take it: it is no reason not to start. */
 static int
 lock_directory (const char *path)
 {
-  char copy[sizeof (struct sockaddr_un)];
-  int fd;
+  char copy[sizeof (struct sockaddr_un)], *directory;
+  int fd, tries;
 
   snprintf (copy, sizeof copy, "%s", path);
-  fd = open (dirname (copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd >= 0)
-    while (flock (fd, LOCK_EX) < 0 && errno == EINTR)
-      ;
+  directory = dirname (copy);
+  fd = open (directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    return fd;
+  for (tries = LOCK_WAIT_MS / LOCK_RETRY_MS;
+       flock (fd, LOCK_EX | LOCK_NB) < 0; --tries) {
+    if ((errno != EWOULDBLOCK && errno != EINTR) || tries == 0) {
+      log_warning ("listen: unix://%s: the lock on %s cannot be had: %s: going "
+                   "on without", path, directory,
+                   errno == EWOULDBLOCK ? "another process keeps it"
+                                        : strerror (errno));
+      break;
+    }
+    poll (NULL, 0, LOCK_RETRY_MS);
+  }
   return fd;
 }
 

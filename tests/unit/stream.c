@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -395,6 +396,27 @@ listen_unix_replaces_dead (void **state)
   assert_int_equal (unlink (address.path), 0);
 }
 
+/* Whoever may read the directory can lock it: that delays a start, a while. */
+static void
+listen_unix_directory_locked (void **state)
+{
+  struct address address = unix_address ("locked");
+  char directory[sizeof address.path];
+  struct error err;
+  int lock, fd;
+
+  strcpy (directory, address.path);
+  *strrchr (directory, '/') = '\0';
+  lock = open (directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  assert_true (lock >= 0);
+  assert_int_equal (flock (lock, LOCK_EX), 0);
+  fd = stream_listen (&address, &err);
+  assert_true (fd >= 0);
+  close (fd);
+  close (lock);
+  assert_int_equal (unlink (address.path), 0);
+}
+
 static void
 listen_unix_spares_files (void **state)
 {
@@ -439,6 +461,7 @@ main (void)
     cmocka_unit_test (listen_tcp_foreign_address),
     cmocka_unit_test (listen_unix_served),
     cmocka_unit_test (listen_unix_replaces_dead),
+    cmocka_unit_test (listen_unix_directory_locked),
     cmocka_unit_test (listen_unix_spares_files),
     cmocka_unit_test (listen_unix_no_directory),
   };
