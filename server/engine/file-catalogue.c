@@ -7,9 +7,11 @@
  * by the next one.  synchronous=EXTRA also syncs the directory behind a commit.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 #include <uuid/uuid.h>
@@ -46,8 +48,32 @@ static const char schema[] =
   "  state INTEGER NOT NULL,"
   "  created INTEGER NOT NULL);";
 
+/* SQLite tells no reason when it cannot make its journal: see whether files can
+ * be opened at all, and made there.  Not the database itself: closing it would
+ * end SQLite's locks. */
 static int
-code_of (sqlite3 *db)
+why_not_opened (const char *path)
+{
+  char *slash, *dir = strdup (path);
+  int fd = open ("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), code = EIO;
+
+  if (fd < 0)
+    code = errno;
+  else {
+    close (fd);
+    slash = dir ? strrchr (dir, '/') : NULL;
+    if (slash) {
+      *slash = '\0';
+      if (access (dir, W_OK | X_OK) < 0)
+        code = errno;
+    }
+  }
+  free (dir);
+  return code;
+}
+
+static int
+code_of (sqlite3 *db, const char *path)
 {
   switch (db ? sqlite3_errcode (db) : SQLITE_NOMEM) {
   case SQLITE_FULL: return ENOSPC;
@@ -60,6 +86,7 @@ code_of (sqlite3 *db)
     /* ENOENT is but of its second attempt, to open what it could not make. */
     if (sqlite3_system_errno (db) != 0 && sqlite3_system_errno (db) != ENOENT)
       return sqlite3_system_errno (db);
+    return why_not_opened (path);
   }
   return EIO;
 }
@@ -67,11 +94,13 @@ code_of (sqlite3 *db)
 static int
 fail (struct catalogue *c, struct error *err)
 {
-  int code = code_of (c->db);
+  int code = code_of (c->db, c->path);
 
-  return error_set (err, code, "catalogue: %s: %s", c->path,
+  return error_set (err, code, "catalogue: %s: %s%s", c->path,
                     c->db && code == EIO ? sqlite3_errmsg (c->db)
-                                         : strerror (code));
+                                         : strerror (code),
+                    code == EMFILE ? ": raise the limit on open files (ulimit "
+                    "-n)" : "");
 }
 
 static int

@@ -245,7 +245,9 @@ reactor_create (unsigned index, struct reactor **ret, struct error *err)
   workers_put (WORKERS_SLOW);
  err_free:
   free (reactor);
-  return error_set (err, -r, "reactor: %u: %s", index, strerror (-r));
+  return error_set (err, -r, "reactor: %u: %s%s", index, strerror (-r),
+                    r == -EMFILE ? ": raise the limit on open files (ulimit "
+                    "-n)" : "");
 }
 
 struct starting {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -505,6 +506,32 @@ test_reclaim (void **state)
   remove_dir (dir);
 }
 
+/* What SQLite hides: its journal cannot be opened. */
+static void
+test_no_descriptors (void **state)
+{
+  char *dir = make_dir (NULL);
+  struct rlimit limit, none;
+  struct engine_volume *v;
+  struct test_pool t;
+  struct error err;
+  int r;
+
+  open_pool (&t, &engine_file, dir);
+  assert_int_equal (getrlimit (RLIMIT_NOFILE, &limit), 0);
+  none = limit;
+  none.rlim_cur = 3;
+  assert_int_equal (setrlimit (RLIMIT_NOFILE, &none), 0);
+  r = engine_file.volume_create (t.pool, "v", MIB, 512, &err);
+  assert_int_equal (setrlimit (RLIMIT_NOFILE, &limit), 0);
+  assert_int_equal (r, -EMFILE);
+  assert_non_null (strstr (err.message, "ulimit -n"));
+  v = make_volume (&t, "v", MIB, 512);
+  v->ops->volume_close (v);
+  close_pool (&t);
+  remove_dir (dir);
+}
+
 static void
 test_lost_file (void **state)
 {
@@ -720,6 +747,7 @@ main (void)
     cmocka_unit_test (test_foreign_rows),
     cmocka_unit_test (test_row_vanishes),
     cmocka_unit_test (test_reclaim),
+    cmocka_unit_test (test_no_descriptors),
     cmocka_unit_test (test_lost_file),
     cmocka_unit_test (test_read_only),
     cmocka_unit_test (test_no_direct),

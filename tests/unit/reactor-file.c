@@ -15,6 +15,7 @@
 
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -252,6 +253,24 @@ test_hold (void **state)
   unlink (path);
 }
 
+static void
+test_few_descriptors (void **state)
+{
+  struct rlimit limit, low;
+  struct reactor *reactor;
+  struct error err;
+  int r;
+
+  assert_int_equal (getrlimit (RLIMIT_NOFILE, &limit), 0);
+  low = limit;
+  low.rlim_cur = 3;
+  assert_int_equal (setrlimit (RLIMIT_NOFILE, &low), 0);
+  r = reactor_create (0, &reactor, &err);
+  assert_int_equal (setrlimit (RLIMIT_NOFILE, &limit), 0);
+  assert_int_equal (r, -EMFILE);
+  assert_non_null (strstr (err.message, "ulimit -n"));
+}
+
 int
 main (void)
 {
@@ -263,6 +282,7 @@ main (void)
     BOTH (test_other_calls),
     BOTH (test_destroy_waits),
     BOTH (test_hold),
+    cmocka_unit_test (test_few_descriptors),
   };
 
   all_done = eventfd (0, EFD_CLOEXEC);
