@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
@@ -182,11 +183,25 @@ attach_first (void)
   return 0;
 }
 
+/* An NBD device of this machine may be its swap or its root: then the kernel
+ * must not, for memory that it needs on the way of a request, wait for that
+ * request.  Inherited by all threads that come after.  Needs
+ * CAP_SYS_RESOURCE; without it nothing is lost that was there before. */
+static void
+become_io_flusher (void)
+{
+#ifdef PR_SET_IO_FLUSHER
+  if (prctl (PR_SET_IO_FLUSHER, 1, 0, 0, 0) == -1)
+    nbdkit_debug ("PR_SET_IO_FLUSHER: %s", strerror (errno));
+#endif
+}
+
 static int
 qbd_plugin_after_fork (void)
 {
   int err;
 
+  become_io_flusher ();
   if (!lazy && have_volume && attach_first () == -1)
     return -1;
   /* nbdkit waits for its connections when it ends, and a connection may wait

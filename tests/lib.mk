@@ -3,11 +3,15 @@ SH_TESTS += \
 	tests/lib-errors.sh \
 	tests/lib-fork.sh \
 	tests/lib-mixed.sh \
+	tests/lib-no-alloc.sh \
 	tests/lib-reopen.sh \
 	tests/lib-server-killed.sh \
 	tests/lib-server-stopped.sh \
 	tests/lib-stress.sh
 
-check_PROGRAMS += tests/lib-client
+check_PROGRAMS += tests/lib-client tests/lib-no-alloc
 tests_lib_client_SOURCES = tests/lib-client.c
 tests_lib_client_LDADD = libqbd.la
+tests_lib_no_alloc_SOURCES = tests/lib-no-alloc.c
+tests_lib_no_alloc_CFLAGS = $(AM_CFLAGS) -fno-builtin
+tests_lib_no_alloc_LDADD = libqbd.la
