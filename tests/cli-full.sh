@@ -15,6 +15,7 @@ cleanup_fn umount -l "$tmp/mount"
 mkdir "$tmp/mount/pool"
 start_server --pool demo="file:$tmp/mount/pool"
 qbd create demo/disk 64M
+qbd create demo/gone 1M
 qbd ls --json >"$tmp/before"
 
 # All of it, to the last page.
@@ -32,12 +33,20 @@ grep -E "^qbd: (create: $failed|catalogue): .*(No space left on device|is full)$
 expect_error "^qbd: info: $failed: no such volume$" qbd info "$failed"
 qbd info demo/disk
 
+# Room can be made by removing a volume.
+qbd rm demo/gone
+expect_error '^qbd: info: demo/gone: no such volume$' qbd info demo/gone
+
 rm "$tmp/mount/filler"
 qbd create "$failed" 1M
+qbd create demo/gone 1M
 for name in $(qbd ls --json | jq -r '.volumes[].name' | grep /full-); do
     qbd rm "$name"
 done
-qbd ls --json | cmp - "$tmp/before"
+qbd rm demo/gone
+qbd ls --json | jq -r '.volumes[].name' >"$tmp/names"
+test "$(cat "$tmp/names")" = demo/disk
+qbd ls --json >"$tmp/before"
 stop_server
 start_server --pool demo="file:$tmp/mount/pool"
 qbd ls --json | cmp - "$tmp/before"

@@ -2,12 +2,13 @@
 /*
  * The catalogue, in SQLite.
  *
- * A rollback journal and not WAL: the pool is one file more while it is being
- * changed and no more otherwise, and a killed server's journal is rolled back
- * by the next one.  synchronous=EXTRA also syncs the directory behind a commit.
+ * A rollback journal and not WAL: a killed server's journal is rolled back by
+ * the next one.  It stays between changes, so that a full file system has room
+ * for it.  synchronous=EXTRA also syncs the directory behind a commit.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +17,7 @@
 #include <sqlite3.h>
 #include <uuid/uuid.h>
 
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "server/engine/file-catalogue.h"
 
@@ -24,6 +26,7 @@
 #define CATALOGUE_FORMAT 1
 #define CATALOGUE_APPLICATION_ID 0x71626430     /* "qbd0" */
 #define CATALOGUE_BUSY_MS 5000
+#define CATALOGUE_JOURNAL_BYTES 65536   /* a dozen pages */
 
 /* What names of volumes are made of, here and in nvmeof/nqn.c. */
 #define NAME_BYTES \
@@ -277,6 +280,30 @@ get_domain (struct catalogue *c, char domain[ENGINE_UUID_TEXT],
   return r;
 }
 
+/* Room for the journal of a change, made while there is some: on a full file
+ * system volumes must still be removable.  PERSIST keeps the file and its
+ * blocks; where nothing can be reserved it is only likely that they are
+ * enough. */
+static int
+reserve_journal (struct catalogue *c, struct error *err)
+{
+  CLEANUP_FREE char *path = NULL;
+  CLEANUP_CLOSE int fd = -1;
+
+  if (sqlite3_exec (c->db, "PRAGMA journal_mode=PERSIST;", NULL, NULL, NULL)
+      != SQLITE_OK)
+    return fail (c, err);
+  if (asprintf (&path, "%s-journal", c->path) < 0) {
+    path = NULL;
+    return error_set (err, ENOMEM, "catalogue: %s: %s", c->path,
+                      strerror (ENOMEM));
+  }
+  fd = open (path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd >= 0)
+    (void) fallocate (fd, FALLOC_FL_KEEP_SIZE, 0, CATALOGUE_JOURNAL_BYTES);
+  return 0;
+}
+
 int
 catalogue_open (const char *path, struct catalogue **catalogue,
                 char domain[ENGINE_UUID_TEXT], struct error *err)
@@ -290,6 +317,8 @@ catalogue_open (const char *path, struct catalogue **catalogue,
   r = check_format (c, err);
   if (r == 0)
     r = get_domain (c, domain, err);
+  if (r == 0)
+    r = reserve_journal (c, err);
   if (r < 0) {
     catalogue_close (c);
     return r;
