@@ -41,19 +41,22 @@ is_self (int fd)
 
 /* 0 or -errno. */
 static int
-wait_connected (int fd, uint64_t deadline_ms)
+wait_connected (int fd, uint64_t deadline_ms, int cancel_fd)
 {
-  struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+  struct pollfd pfds[2] = { { .fd = fd, .events = POLLOUT },
+                            { .fd = cancel_fd, .events = POLLIN } };
   int error, r;
   socklen_t len = sizeof error;
 
   do
-    r = poll (&pfd, 1, left_ms (deadline_ms));
+    r = poll (pfds, 2, left_ms (deadline_ms));
   while (r < 0 && errno == EINTR);
   if (r < 0)
     return -errno;
   if (r == 0)
     return -ETIMEDOUT;
+  if (pfds[1].revents)
+    return -ESHUTDOWN;
   if (getsockopt (fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
     return -errno;
   return -error;
@@ -61,7 +64,7 @@ wait_connected (int fd, uint64_t deadline_ms)
 
 /* A connected descriptor or -errno. */
 static int
-connect_inet (const struct addrinfo *ai, uint64_t deadline_ms)
+connect_inet (const struct addrinfo *ai, uint64_t deadline_ms, int cancel_fd)
 {
   CLEANUP_CLOSE int fd = socket (ai->ai_family, ai->ai_socktype |
                                  SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -74,7 +77,7 @@ connect_inet (const struct addrinfo *ai, uint64_t deadline_ms)
     /* After EINTR the kernel goes on connecting, as after EINPROGRESS. */
     if (errno != EINPROGRESS && errno != EINTR)
       return -errno;
-    r = wait_connected (fd, deadline_ms);
+    r = wait_connected (fd, deadline_ms, cancel_fd);
     if (r < 0)
       return r;
   }
@@ -85,11 +88,22 @@ connect_inet (const struct addrinfo *ai, uint64_t deadline_ms)
   return r;
 }
 
+enum { UNIX_TURN_MS = 200 };
+
+static bool
+is_readable (int fd)
+{
+  struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+  return fd >= 0 && poll (&pfd, 1, 0) > 0;
+}
+
 /* A connected descriptor or -errno.  A non-blocking connect of a Unix socket
  * fails at once when the backlog is full, and nothing tells when there is
- * room: so the socket blocks, and its send timeout is the deadline. */
+ * room: so the socket blocks, and its send timeout is the deadline, or when
+ * to look at cancel_fd. */
 static int
-connect_unix (const char *path, uint64_t deadline_ms)
+connect_unix (const char *path, uint64_t deadline_ms, int cancel_fd)
 {
   struct sockaddr_un sun = { .sun_family = AF_UNIX };
   const struct timeval forever = { 0, 0 };
@@ -100,10 +114,14 @@ connect_unix (const char *path, uint64_t deadline_ms)
     return -errno;
   memcpy (sun.sun_path, path, strlen (path) + 1);
   for (;;) {
-    int ms = left_ms (deadline_ms);
+    bool last = cancel_fd < 0 || left_ms (deadline_ms) <= UNIX_TURN_MS;
+    int ms = last ? left_ms (deadline_ms) : UNIX_TURN_MS;
     struct timeval tv = {
       .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000
     };
+
+    if (is_readable (cancel_fd))
+      return -ESHUTDOWN;
 
     if (ms == 0)
       tv.tv_usec = 1;           /* 0 would be for ever */
@@ -111,9 +129,9 @@ connect_unix (const char *path, uint64_t deadline_ms)
       return -errno;
     if (connect (fd, (struct sockaddr *) &sun, sizeof sun) == 0)
       break;
-    if (errno == EAGAIN)
+    if (errno == EAGAIN && last)
       return -ETIMEDOUT;
-    if (errno != EINTR)
+    if (errno != EINTR && errno != EAGAIN)
       return -errno;
     if (ms == 0)
       return -ETIMEDOUT;
@@ -136,9 +154,15 @@ errno_of_gai (int gai)
   }
 }
 
+static const char *
+reason_of (int error)
+{
+  return error == ESHUTDOWN ? "interrupted" : strerror (error);
+}
+
 static int
 connect_tcp (const struct address *address, const char *uri,
-             uint64_t deadline_ms, struct error *err)
+             uint64_t deadline_ms, int cancel_fd, struct error *err)
 {
   const struct addrinfo hints = {
     .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
@@ -161,9 +185,13 @@ connect_tcp (const struct address *address, const char *uri,
     /* An address that swallows packets leaves the others their share. */
     uint64_t share_ms = (uint64_t) (left_ms (deadline_ms) / nr);
 
-    r = connect_inet (ai, clock_now_ms () + share_ms);
+    r = connect_inet (ai, clock_now_ms () + share_ms, cancel_fd);
     if (r >= 0)
       break;
+    if (r == -ESHUTDOWN) {
+      first = r;
+      break;
+    }
     /* The resolver's first choice has the reason that matters; an address
      * family that this machine lacks has none. */
     if (first == 0 || first == -EAFNOSUPPORT || first == -ENETUNREACH ||
@@ -173,13 +201,20 @@ connect_tcp (const struct address *address, const char *uri,
   freeaddrinfo (list);
   if (r < 0)
     return error_set (err, -first, "connect: %s: %s", uri,
-                      strerror (-first));
+                      reason_of (-first));
   return r;
 }
 
 struct stream *
 stream_connect (const struct address *address, int timeout_ms,
                 struct error *err)
+{
+  return stream_connect_until (address, timeout_ms, -1, err);
+}
+
+struct stream *
+stream_connect_until (const struct address *address, int timeout_ms,
+                      int cancel_fd, struct error *err)
 {
   uint64_t deadline_ms = clock_now_ms () + (uint64_t) timeout_ms;
   char uri[ADDRESS_TEXT_MAX];
@@ -188,11 +223,11 @@ stream_connect (const struct address *address, int timeout_ms,
 
   address_format (address, uri, sizeof uri);
   if (address->family == ADDRESS_TCP)
-    fd = connect_tcp (address, uri, deadline_ms, err);
+    fd = connect_tcp (address, uri, deadline_ms, cancel_fd, err);
   else {
-    fd = connect_unix (address->path, deadline_ms);
+    fd = connect_unix (address->path, deadline_ms, cancel_fd);
     if (fd < 0)
-      error_set (err, -fd, "connect: %s: %s", uri, strerror (-fd));
+      error_set (err, -fd, "connect: %s: %s", uri, reason_of (-fd));
   }
   if (fd < 0)
     return NULL;

@@ -69,6 +69,11 @@ struct stream *stream_from_socket (int fd);
  * err set ("connect: URI: reason"). */
 struct stream *stream_connect (const struct address *address,
                                int timeout_ms, struct error *err);
+/* The same, and given up (ESHUTDOWN) when the descriptor cancel_fd is
+ * readable; -1: never.  Looking up a name is not given up. */
+struct stream *stream_connect_until (const struct address *address,
+                                     int timeout_ms, int cancel_fd,
+                                     struct error *err);
 
 /* A listening socket, non-blocking, or -errno with err set ("listen: URI:
  * reason").  TCP: SO_REUSEADDR, the first address of the name; port "0" picks

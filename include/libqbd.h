@@ -9,7 +9,8 @@
  * qbd_errmsg() is then a sentence "what: object: reason", kept per thread.
  *
  * Threads: a volume may be used by any number of threads at once.  A
- * configuration belongs to one thread at a time.
+ * configuration belongs to one thread at a time, but for
+ * qbd_config_interrupt.
  *
  * fork: a volume belongs to the process that opened it.  In the child every
  * call on it fails with ENOTCONN, and qbd_close only frees it, unknown to the
@@ -62,6 +63,13 @@ void qbd_config_free (struct qbd_config *config);
  * value is out of range, or volume and nqn are both given. */
 int qbd_config_set (struct qbd_config *config,
                     const char *key, const char *value);
+
+/* For a process that is about to end: every qbd_open and qbd_discover with this
+ * configuration or a copy of it, under way or later, ends promptly with
+ * ESHUTDOWN, but for looking up a host's name.  A volume whose association
+ * such an open would share may be interrupted with it.  Any thread; cannot
+ * be undone. */
+void qbd_config_interrupt (struct qbd_config *config);
 
 /* The known keys, NULL terminated, constant. */
 const char *const *qbd_config_keys (void);

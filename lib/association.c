@@ -191,8 +191,11 @@ association_open_queue (struct association *association, uint16_t qid,
     stream = association->params.dial (association->params.opaque, qid,
                                        remaining_ms (association), err);
   else
-    stream = stream_connect (&options->server, remaining_ms (association),
-                             err);
+    stream = stream_connect_until (&options->server,
+                                   remaining_ms (association),
+                                   association->params.attempt ?
+                                   association->params.attempt->fd : -1,
+                                   err);
   if (!stream)
     return NULL;
   transport = tcp_queue_create (stream, &tcp);
@@ -246,6 +249,8 @@ association_drive (struct association *association, uint64_t now_ms)
   association->now_ms = now_ms;
   if (!association->admin)
     return association_get_state (association, NULL);
+  if (attempt_interrupted (association->params.attempt))
+    association_lose (association, ESHUTDOWN, "interrupted");
   if (association->retry_ms != 0 && now_ms >= association->retry_ms) {
     association->retry_ms = 0;
     association_step_again (association);
@@ -286,7 +291,7 @@ association_next_ms (struct association *association)
 void
 association_poll (struct association *association)
 {
-  struct pollfd fds[1 + IO_QUEUES_MAX];
+  struct pollfd fds[2 + IO_QUEUES_MAX];
   uint64_t next_ms = association_next_ms (association);
   uint64_t now_ms = clock_now_ms ();
   uint64_t wait_ms = next_ms > now_ms ? next_ms - now_ms : 0;
@@ -296,6 +301,9 @@ association_poll (struct association *association)
   n++;
   for (uint32_t i = 0; i < association->nr_io; i++, n++)
     fds[n].fd = queue_poll_fd (association->io[i], &fds[n].events);
+  if (association->params.attempt)
+    fds[n++] = (struct pollfd) { .fd = association->params.attempt->fd,
+                                 .events = POLLIN };
   poll (fds, n, wait_ms < INT_MAX ? (int) wait_ms : INT_MAX);
 }
 

@@ -19,6 +19,7 @@ struct qbd_config {
   char hostnqn[NVMEOF_NQN_MAX + 1];     /* "": not given */
   char hostid[37];
   bool server_set;
+  struct interrupt *interrupt;          /* its copies' too */
 };
 
 struct key {
@@ -210,7 +211,10 @@ qbd_config_new (void)
   struct qbd_config *config = calloc (1, sizeof *config);
   struct error err;
 
-  if (!config) {
+  if (config)
+    config->interrupt = interrupt_new ();
+  if (!config || !config->interrupt) {
+    free (config);
     error_set (&err, ENOMEM, "config: out of memory");
     error_publish (&err);
     return NULL;
@@ -228,15 +232,32 @@ qbd_config_copy (const struct qbd_config *config)
 {
   struct qbd_config *copy = qbd_config_new ();
 
-  if (copy)
-    memcpy (copy, config, sizeof *copy);
+  if (!copy)
+    return NULL;
+  interrupt_unref (copy->interrupt);
+  memcpy (copy, config, sizeof *copy);
+  interrupt_ref (copy->interrupt);
   return copy;
 }
 
 void
 qbd_config_free (struct qbd_config *config)
 {
+  if (config)
+    interrupt_unref (config->interrupt);
   free (config);
+}
+
+void
+qbd_config_interrupt (struct qbd_config *config)
+{
+  interrupt_set (config->interrupt);
+}
+
+struct interrupt *
+config_interrupt (const struct qbd_config *config)
+{
+  return config->interrupt;
 }
 
 /* --- to options --------------------------------------------------------- */

@@ -78,13 +78,16 @@ qbd_discover (const struct qbd_config *config,
     .restart = restart, .entry = add, .opaque = &list,
   };
   struct options options;
+  struct attempt attempt;
   struct error err;
   int r;
 
-  if (options_resolve (config, &options, &err) < 0)
+  if (options_resolve (config, &options, &err) < 0 ||
+      attempt_begin (&attempt, config_interrupt (config), &err) < 0)
     return error_publish (&err);
-  r = discover (&options, clock_now_ms () + options.connect_tmo_ms, &reader,
+  r = discover (&options, &attempt, clock_now_ms () + options.connect_tmo_ms, &reader,
                 &err);
+  attempt_end (&attempt);
   for (size_t i = 0; r == 0 && i < list.nr; i++) {
     const struct entry *entry = &list.entries[i];
     const struct qbd_discovered discovered = {

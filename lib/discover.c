@@ -134,13 +134,14 @@ read_log (struct log *log, struct error *err)
 }
 
 int
-discover (const struct options *options, uint64_t deadline_ms,
-          const struct discovery_reader *reader, struct error *err)
+discover (const struct options *options, const struct attempt *attempt,
+          uint64_t deadline_ms, const struct discovery_reader *reader, struct error *err)
 {
   struct association_params params = {
     .options = *options,
     .subnqn = NVMEOF_DISCOVERY_NQN,
     .discovery = true,
+    .attempt = attempt,
   };
   struct log log = { .deadline_ms = deadline_ms, .reader = reader };
   int r;
@@ -220,14 +221,15 @@ conclude (const struct search *search, const struct address *server,
 }
 
 int
-discover_volume (const struct options *options, uint64_t deadline_ms,
+discover_volume (const struct options *options,
+                 const struct attempt *attempt, uint64_t deadline_ms,
                  char nqn[NVMEOF_NQN_MAX + 1], struct error *err)
 {
   struct search search = { .volume = options->volume };
   const struct discovery_reader reader = {
     .restart = search_restart, .entry = search_entry, .opaque = &search,
   };
-  int r = discover (options, deadline_ms, &reader, err);
+  int r = discover (options, attempt, deadline_ms, &reader, err);
 
   return r < 0 ? r : conclude (&search, &options->server, nqn, err);
 }

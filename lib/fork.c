@@ -41,6 +41,7 @@ in_child (void)
   TAILQ_INIT (&associations);
   registry_forget ();
   keeper_forget ();
+  attempts_forget ();
   pthread_mutex_unlock (&lock);
 }
 

@@ -83,10 +83,40 @@ struct options {
 /* Fills in what the configuration leaves to defaults. */
 int options_resolve (const struct qbd_config *config,
                      struct options *options, struct error *err);
+struct interrupt *config_interrupt (const struct qbd_config *config);
 /* It names one volume. */
 int options_check_volume (const struct options *options, struct error *err);
 /* What a user calls it. */
 const char *options_name (const struct options *options);
+
+/* --- interrupt.c -------------------------------------------------------- */
+
+struct association;
+
+/* A configuration's and its copies'. */
+struct interrupt {
+  _Atomic unsigned refs;
+  _Atomic bool set;
+};
+
+struct interrupt *interrupt_new (void);         /* NULL: out of memory */
+struct interrupt *interrupt_ref (struct interrupt *interrupt);
+void interrupt_unref (struct interrupt *interrupt);
+void interrupt_set (struct interrupt *interrupt);
+
+struct attempt {
+  TAILQ_ENTRY (attempt) link;
+  struct interrupt *interrupt;
+  int fd;                               /* readable: interrupted */
+  struct association *joins;            /* that is asked for a namespace */
+};
+
+int attempt_begin (struct attempt *attempt, struct interrupt *interrupt,
+                   struct error *err);
+void attempt_end (struct attempt *attempt);
+void attempt_join (struct attempt *attempt, struct association *association);
+bool attempt_interrupted (const struct attempt *attempt);       /* or NULL */
+void attempts_forget (void);    /* after fork, in the child */
 
 /* --- host-identity.c ---------------------------------------------------- */
 
@@ -227,6 +257,7 @@ struct association_params {
   struct stream *(*dial) (void *opaque, uint16_t qid, int timeout_ms,
                           struct error *err);
   void *opaque;                 /* dial's; NULL dial: a socket to the server */
+  const struct attempt *attempt;        /* that can be interrupted; or NULL */
 };
 
 /* A namespace that volumes of the association use. */
@@ -270,7 +301,7 @@ struct association {
   uint32_t vs;
   struct controller_info controller;
 
-  /* Grows under the registry's lock; the driver's until LIVE. */
+  /* Grows by one opening at a time; the driver's until LIVE. */
   struct namespace namespaces[NAMESPACES_MAX];
   _Atomic uint32_t nr_namespaces;
 
@@ -382,7 +413,7 @@ struct namespace *namespace_add (struct association *association,
 /* One that is in use already, or NULL. */
 struct namespace *namespace_find (struct association *association,
                                   uint32_t wanted);
-/* [registry's lock] Of a live association, by asking its controller. */
+/* [its only opening] Of a live association, by asking its controller. */
 int namespace_attach (struct association *association, uint32_t wanted,
                       struct namespace **ns, struct error *err);
 
@@ -402,11 +433,13 @@ struct discovery_reader {
 };
 
 /* Tells the reader the server's whole log.  Until deadline_ms at most. */
-int discover (const struct options *options, uint64_t deadline_ms,
+int discover (const struct options *options, const struct attempt *attempt,
+              uint64_t deadline_ms,
               const struct discovery_reader *reader, struct error *err);
 
 /* The NQN of POOL/VOL on the server.  Takes until deadline_ms at most. */
-int discover_volume (const struct options *options, uint64_t deadline_ms,
+int discover_volume (const struct options *options,
+                     const struct attempt *attempt, uint64_t deadline_ms,
                      char nqn[NVMEOF_NQN_MAX + 1], struct error *err);
 
 /* --- keeper.c ----------------------------------------------------------- */
@@ -422,9 +455,10 @@ uint64_t keeper_tick (struct association *association, uint64_t now_ms);
 /* --- registry.c --------------------------------------------------------- */
 
 int registry_get (const struct options *options, bool shared,
-                  struct association **association, struct namespace **ns,
+                  struct attempt *attempt, struct association **association, struct namespace **ns,
                   struct error *err);
 void registry_put (struct association *association);
+void registry_wake (void);      /* an attempt was interrupted */
 void registry_forget (void);    /* after fork, in the child */
 
 /* --- io.c --------------------------------------------------------------- */

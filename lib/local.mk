@@ -20,6 +20,7 @@ libqbd_internal_la_SOURCES = \
 	lib/fork.c \
 	lib/host-identity.c \
 	lib/internal.h \
+	lib/interrupt.c \
 	lib/io.c \
 	lib/keeper.c \
 	lib/namespace.c \

@@ -4,9 +4,9 @@
  * counted by reference.  One that was lost is left to those who hold it: the
  * next open makes a new one.
  *
- * The lock is held while a shared association is being made, so that a
- * second open of the same volume finds it; that second open waits no longer
- * than it would by itself.
+ * Nothing that waits for a server is done with the lock held.  Who has to ask
+ * one leaves an `opening` instead, and others of the same configuration wait
+ * for its end, no longer than they would wait for the server.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,21 +19,32 @@ static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static TAILQ_HEAD (, association) associations =
   TAILQ_HEAD_INITIALIZER (associations);
 
+/* On the stack of the one who asks the server. */
+struct opening {
+  TAILQ_ENTRY (opening) link;
+  const struct options *options;
+};
+
+static TAILQ_HEAD (, opening) openings = TAILQ_HEAD_INITIALIZER (openings);
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+
 static struct association *
-attach (const struct options *options, struct error *err)
+attach (const struct options *options, struct attempt *attempt,
+        uint64_t deadline_ms, struct error *err)
 {
-  struct association_params params = { .options = *options };
-  uint64_t start_ms = clock_now_ms (), spent_ms;
+  struct association_params params = { .options = *options,
+                                       .attempt = attempt };
   struct association *association;
+  uint64_t now_ms;
 
   if (options->nqn[0])
     memcpy (params.subnqn, options->nqn, sizeof params.subnqn);
-  else if (discover_volume (options, start_ms + options->connect_tmo_ms,
-                            params.subnqn, err) < 0)
+  else if (discover_volume (options, attempt, deadline_ms, params.subnqn,
+                            err) < 0)
     return NULL;
-  spent_ms = clock_now_ms () - start_ms;
-  params.options.connect_tmo_ms = spent_ms < options->connect_tmo_ms ?
-    options->connect_tmo_ms - (uint32_t) spent_ms : 1;
+  now_ms = clock_now_ms ();
+  params.options.connect_tmo_ms = now_ms < deadline_ms ?
+    (uint32_t) (deadline_ms - now_ms) : 1;
   association = association_create (&params, err);
   if (!association)
     return NULL;
@@ -44,22 +55,19 @@ attach (const struct options *options, struct error *err)
   }
   /* As it was asked for: equal options find it. */
   association->params.options = *options;
+  association->params.attempt = NULL;
   return association;
 }
 
 /* Namespaces of one subsystem share; bytes with padding. */
 static bool
-fits (const struct association *association, const struct options *options)
+equal (const struct options *a, const struct options *b)
 {
-  struct options wanted;
+  struct options same;
 
-  memcpy (&wanted, options, sizeof wanted);
-  wanted.nsid = association->params.options.nsid;
-  if (association->dead ||
-      memcmp (&association->params.options, &wanted, sizeof wanted) != 0)
-    return false;
-  return association->nr_namespaces < NAMESPACES_MAX ||
-    namespace_find ((struct association *) association, options->nsid);
+  memcpy (&same, b, sizeof same);
+  same.nsid = a->nsid;
+  return memcmp (a, &same, sizeof same) == 0;
 }
 
 static struct association *
@@ -68,63 +76,154 @@ find_locked (const struct options *options)
   struct association *association;
 
   TAILQ_FOREACH (association, &associations, registry_link)
-    if (fits (association, options))
+    if (!association->dead &&
+        equal (&association->params.options, options) &&
+        (association->nr_namespaces < NAMESPACES_MAX ||
+         namespace_find (association, options->nsid)))
       return association;
   return NULL;
 }
 
-/* 0 with *ns, and one more reference. */
-static int
-share_locked (struct association *association, uint32_t nsid,
-              struct namespace **ns, struct error *err)
+static bool
+is_opening_locked (const struct options *options)
 {
-  int r = 0;
+  struct opening *opening;
 
-  *ns = namespace_find (association, nsid);
-  if (!*ns)
-    r = namespace_attach (association, nsid, ns, err);
-  if (r == 0)
-    association->refs++;
+  TAILQ_FOREACH (opening, &openings, link)
+    if (equal (opening->options, options))
+      return true;
+  return false;
+}
+
+/* An association, perhaps without the namespace yet; NULL: to be made. */
+static int
+find_or_wait_locked (const struct options *options,
+                     const struct attempt *attempt, uint64_t deadline_ms,
+                     struct association **association, struct error *err)
+{
+  const struct timespec until = {
+    .tv_sec = (time_t) (deadline_ms / 1000),
+    .tv_nsec = (long) (deadline_ms % 1000) * 1000000,
+  };
+
+  for (;;) {
+    *association = find_locked (options);
+    if (*association && namespace_find (*association, options->nsid))
+      return 0;
+    if (attempt_interrupted (attempt))
+      return error_set (err, ESHUTDOWN, "open: %s: interrupted",
+                        options_name (options));
+    if (!is_opening_locked (options))
+      return 0;
+    if (pthread_cond_clockwait (&changed, &registry_lock, CLOCK_MONOTONIC,
+                                &until) == ETIMEDOUT)
+      return error_set (err, ETIMEDOUT, "open: %s: another open of it got no "
+                        "answer in time", options_name (options));
+  }
+}
+
+/* Without the lock, announced by an opening. */
+static int
+ask_server (const struct options *options, struct attempt *attempt,
+            uint64_t deadline_ms, struct association **association,
+            struct error *err)
+{
+  struct namespace *ns;
+  int r;
+
+  if (!*association) {
+    *association = attach (options, attempt, deadline_ms, err);
+    return *association ? 0 : -err->code;
+  }
+  attempt_join (attempt, *association);
+  r = namespace_attach (*association, options->nsid, &ns, err);
+  attempt_join (attempt, NULL);
+  return r;
+}
+
+/* A new one is there for others. */
+static int
+register_locked (struct association *association, struct error *err)
+{
+  if (association->registered)
+    return 0;
+  if (keeper_add (association, err) < 0)
+    return -err->code;
+  association->registered = true;
+  TAILQ_INSERT_TAIL (&associations, association, registry_link);
+  return 0;
+}
+
+static int
+get_shared (const struct options *options, struct attempt *attempt,
+            uint64_t deadline_ms, struct association **association,
+            struct error *err)
+{
+  struct opening opening = { .options = options };
+  int r;
+
+  pthread_mutex_lock (&registry_lock);
+  r = find_or_wait_locked (options, attempt, deadline_ms, association, err);
+  if (r == 0 && *association)
+    (*association)->refs++;
+  if (r == 0 && (!*association ||
+                 !namespace_find (*association, options->nsid))) {
+    TAILQ_INSERT_TAIL (&openings, &opening, link);
+    pthread_mutex_unlock (&registry_lock);
+    r = ask_server (options, attempt, deadline_ms, association, err);
+    pthread_mutex_lock (&registry_lock);
+    if (r == 0)
+      r = register_locked (*association, err);
+    TAILQ_REMOVE (&openings, &opening, link);
+    pthread_cond_broadcast (&changed);
+    pthread_mutex_unlock (&registry_lock);
+    if (r < 0 && *association)
+      registry_put (*association);
+    return r;
+  }
+  pthread_mutex_unlock (&registry_lock);
   return r;
 }
 
 int
 registry_get (const struct options *options, bool shared,
-              struct association **association, struct namespace **ns,
-              struct error *err)
+              struct attempt *attempt, struct association **association,
+              struct namespace **ns, struct error *err)
 {
-  if (!shared) {
-    *association = attach (options, err);
+  uint64_t deadline_ms = clock_now_ms () + options->connect_tmo_ms;
+
+  if (shared) {
+    int r = get_shared (options, attempt, deadline_ms, association, err);
+
+    if (r < 0)
+      return r;
+  } else {
+    *association = attach (options, attempt, deadline_ms, err);
     if (!*association)
       return -err->code;
-    *ns = &(*association)->namespaces[0];
-    return 0;
   }
-
-  LOCK_SCOPE (&registry_lock);
-  *association = find_locked (options);
-  if (*association)
-    return share_locked (*association, options->nsid, ns, err);
-  *association = attach (options, err);
-  if (!*association)
-    return -err->code;
-  *ns = &(*association)->namespaces[0];
-  if (keeper_add (*association, err) < 0) {
-    association_free (*association);
-    return -err->code;
-  }
-  (*association)->registered = true;
-  TAILQ_INSERT_TAIL (&associations, *association, registry_link);
+  *ns = namespace_find (*association, options->nsid);
   return 0;
+}
+
+/* Those who wait look whether they were interrupted. */
+void
+registry_wake (void)
+{
+  LOCK_SCOPE (&registry_lock);
+  pthread_cond_broadcast (&changed);
 }
 
 void
 registry_forget (void)
 {
   static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+  static const pthread_cond_t fresh = PTHREAD_COND_INITIALIZER;
 
   registry_lock = unlocked;
+  changed = fresh;
   TAILQ_INIT (&associations);
+  TAILQ_INIT (&openings);
 }
 
 void

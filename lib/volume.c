@@ -57,7 +57,9 @@ qbd_open (const struct qbd_config *config, unsigned flags)
   struct qbd_volume *volume;
   struct namespace *ns;
   struct options options;
+  struct attempt attempt;
   struct error err;
+  int r;
 
   if (flags & ~(unsigned) (QBD_OPEN_READONLY | QBD_OPEN_PROBE)) {
     error_set (&err, EINVAL, "open: flags: unknown");
@@ -65,8 +67,12 @@ qbd_open (const struct qbd_config *config, unsigned flags)
   }
   if (options_resolve (config, &options, &err) < 0 ||
       options_check_volume (&options, &err) < 0 ||
-      registry_get (&options, !(flags & QBD_OPEN_PROBE), &association, &ns,
-                    &err) < 0)
+      attempt_begin (&attempt, config_interrupt (config), &err) < 0)
+    goto err;
+  r = registry_get (&options, !(flags & QBD_OPEN_PROBE), &attempt,
+                    &association, &ns, &err);
+  attempt_end (&attempt);
+  if (r < 0)
     goto err;
   volume = volume_create (association, ns, flags, &err);
   if (volume)

@@ -196,6 +196,13 @@ become_io_flusher (void)
 #endif
 }
 
+static void
+interrupt_all (void)
+{
+  qbd_config_interrupt (config);
+  attach_interrupt ();
+}
+
 static int
 qbd_plugin_after_fork (void)
 {
@@ -206,7 +213,7 @@ qbd_plugin_after_fork (void)
     return -1;
   /* nbdkit waits for its connections when it ends, and a connection may wait
    * for a server that never answers. */
-  err = stall_watch_start (attach_interrupt);
+  err = stall_watch_start (interrupt_all);
   if (err) {
     nbdkit_error ("start: thread: %s", strerror (err));
     return -1;
@@ -228,14 +235,27 @@ static int
 qbd_plugin_list_exports (int readonly, int is_tls,
                          struct nbdkit_exports *exports)
 {
-  return have_volume ? nbdkit_use_default_export (exports)
-                     : exports_list (config, exports);
+  int r;
+
+  if (have_volume)
+    return nbdkit_use_default_export (exports);
+  stall_request_begins ();
+  r = exports_list (config, exports);
+  stall_request_ends ();
+  return r;
 }
 
 static const char *
 qbd_plugin_default_export (int readonly, int is_tls)
 {
-  return have_volume ? "" : exports_default (config);
+  const char *name;
+
+  if (have_volume)
+    return "";
+  stall_request_begins ();
+  name = exports_default (config);
+  stall_request_ends ();
+  return name;
 }
 
 static const char *
@@ -263,8 +283,10 @@ qbd_plugin_open (int readonly)
   struct handle *handle;
   uint32_t block_size;
 
+  stall_request_begins ();
   handle = have_volume ? attach_open (config, flags)
                        : open_export (nbdkit_export_name (), flags);
+  stall_request_ends ();
   if (handle == NULL)
     return NULL;
   block_size = qbd_get_block_size (volume_of (handle));

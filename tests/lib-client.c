@@ -11,6 +11,9 @@
  *       must end every request
  *   lib-client latency N KEY=VALUE...   N reads of 4 KiB, one by one
  *   lib-client fork KEY=VALUE...        parent and child, each with its own
+ *   lib-client silent ADDRESS KEY=VALUE...
+ *       opens of a server at ADDRESS that says nothing delay no others, and
+ *       end when they are interrupted
  *   lib-client mixed SECONDS KEY=VALUE...
  *       long asynchronous writes beside a thread of short reads, both on one
  *       connection: neither may hang
@@ -379,6 +382,64 @@ aio (unsigned depth, uint64_t seed)
   free (parts);
 }
 
+/* --- a silent server ---------------------------------------------------- */
+
+enum { SILENT_THREADS = 6 };
+
+static struct qbd_config *silent_config;
+static unsigned nr_silent;              /* atomic: threads that are back */
+
+static void *
+silent_thread (void *arg)
+{
+  struct qbd_config *copy = qbd_config_copy (silent_config);
+
+  /* Half of them wait for one another. */
+  if ((uintptr_t) arg & 1 && qbd_config_set (copy, "volume", "p/other") < 0)
+    die ("%s", qbd_errmsg ());
+  if (qbd_open (copy, 0) || errno != ESHUTDOWN)
+    die ("open of a silent server: %s (%s)", qbd_errmsg (),
+         strerrorname_np (errno));
+  qbd_config_free (copy);
+  __atomic_fetch_add (&nr_silent, 1, __ATOMIC_RELAXED);
+  return NULL;
+}
+
+/* All of it takes much less time than a connect_tmo. */
+static void
+silent (char *address)
+{
+  pthread_t threads[SILENT_THREADS];
+  struct qbd_volume *a, *b;
+  uint64_t begin = now_ms ();
+
+  silent_config = qbd_config_copy (config);
+  if (qbd_config_set (silent_config, "server", address) < 0 ||
+      qbd_config_set (silent_config, "connect_tmo", "600") < 0)
+    die ("%s", qbd_errmsg ());
+  a = open_volume (0);
+  for (uintptr_t i = 0; i < SILENT_THREADS; i++)
+    pthread_create (&threads[i], NULL, silent_thread, (void *) i);
+  for (unsigned i = 0; i < 20; i++) {
+    b = open_volume (i & 1 ? QBD_OPEN_PROBE : 0);
+    qbd_close (a);
+    a = b;
+  }
+  qbd_close (a);
+  if (__atomic_load_n (&nr_silent, __ATOMIC_RELAXED) != 0)
+    die ("an open of a silent server is over");
+  puts ("opened");
+  /* silent_config is a copy: one interruption is for all of them */
+  qbd_config_interrupt (config);
+  for (unsigned i = 0; i < SILENT_THREADS; i++)
+    pthread_join (threads[i], NULL);
+  if (qbd_open (config, 0) || errno != ESHUTDOWN)
+    die ("open after interruption: %s", qbd_errmsg ());
+  if (now_ms () - begin > 30000)
+    die ("%u ms", (unsigned) (now_ms () - begin));
+  qbd_config_free (silent_config);
+}
+
 /* --- fork ---------------------------------------------------------------- */
 
 enum { FORK_BLOCKS = 64, FORK_ROUNDS = 300 };
@@ -621,7 +682,8 @@ main (int argc, char **argv)
   const char *what = argc > 1 ? argv[1] : "";
   bool load = strcmp (what, "stress") == 0 || strcmp (what, "aio") == 0;
   bool one = strcmp (what, "reopen") == 0 || strcmp (what, "latency") == 0 ||
-    strcmp (what, "mixed") == 0 || strcmp (what, "pollers") == 0;
+    strcmp (what, "silent") == 0 || strcmp (what, "mixed") == 0 ||
+    strcmp (what, "pollers") == 0;
   int first = load ? 5 : one ? 3 : 2;
 
   if (argc < first || (!load && !one && strcmp (what, "open") != 0 &&
@@ -635,6 +697,11 @@ main (int argc, char **argv)
   }
   if (strcmp (what, "fork") == 0) {
     forked ();
+    qbd_config_free (config);
+    return 0;
+  }
+  if (strcmp (what, "silent") == 0) {
+    silent (argv[2]);
     qbd_config_free (config);
     return 0;
   }

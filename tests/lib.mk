@@ -7,6 +7,7 @@ SH_TESTS += \
 	tests/lib-reopen.sh \
 	tests/lib-server-killed.sh \
 	tests/lib-server-stopped.sh \
+	tests/lib-silent.sh \
 	tests/lib-stress.sh
 
 check_PROGRAMS += tests/lib-client tests/lib-no-alloc

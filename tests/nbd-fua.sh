@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# FUA is offered, and taken with trim, too; what was written with it is there after the server got SIGKILL.
+# FUA is offered, and taken with trim, too; what was written with it is there
+# after the server got SIGKILL.
 source "${0%/*}/functions.sh"
 start_volume 8M
 start_nbdkit qbd volume=demo/disk

@@ -45,6 +45,7 @@ SH_TESTS += tests/nbd-several.sh
 SH_TESTS += tests/nbd-sparse-in.sh
 SH_TESTS += tests/nbd-sparse-out.sh
 SH_TESTS += tests/nbd-stop-frozen.sh
+SH_TESTS += tests/nbd-stop-silent.sh
 SH_TESTS += tests/nbd-stop-server.sh
 SH_TESTS += tests/nbd-swap.sh
 SH_TESTS += tests/nbd-tcp.sh
