@@ -40,7 +40,12 @@ kill_and_watch ()
       exec "$helper" write "$pool" $1 ) >"$fifo" &
     writer=$!
     _pids+=("$writer pool-kill9")
-    read -r -t "$patience" backend <"$fifo" || fail "no writer"
+    if ! read -r -t "$patience" backend <"$fifo"; then
+        local status=0
+        wait "$writer" || status=$?
+        test $status -ne 77 || exit 77          # it said what is lacking
+        fail "no writer"
+    fi
     changed=$(timeout "$patience" "$helper" watch "$pool" $writer $2)
     _end $writer KILL
 }
