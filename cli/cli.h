@@ -23,6 +23,7 @@
 /* Options that only some subcommands take. */
 enum {
   CLI_BLOCK_SIZE = 1 << 0,
+  CLI_REPAIR = 1 << 6,
   CLI_SHRINK = 1 << 1,
   CLI_FORMAT = 1 << 2,
   CLI_FROM = 1 << 3,
@@ -55,6 +56,7 @@ struct command {
               struct error *err);
 };
 
+extern const struct command command_check;
 extern const struct command command_create;
 extern const struct command command_discover;
 extern const struct command command_export;

@@ -2,6 +2,7 @@
 bin_PROGRAMS += qbd
 qbd_SOURCES = \
 	cli/attach.c \
+	cli/check.c \
 	cli/cli.h \
 	cli/client.c \
 	cli/create.c \

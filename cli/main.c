@@ -16,6 +16,7 @@
 #define EXIT_USAGE 2
 
 static const struct command *const commands[] = {
+  &command_check,
   &command_create,
   &command_discover,
   &command_export,
@@ -38,6 +39,7 @@ enum {
   OPT_HELP,
   OPT_JSON,
   OPT_QUIET,
+  OPT_REPAIR,
   OPT_SHRINK,
   OPT_SIZE,
   OPT_VERSION,
@@ -51,6 +53,7 @@ static const struct option long_options[] = {
   { "help", no_argument, NULL, OPT_HELP },
   { "json", no_argument, NULL, OPT_JSON },
   { "quiet", no_argument, NULL, OPT_QUIET },
+  { "repair", no_argument, NULL, OPT_REPAIR },
   { "shrink", no_argument, NULL, OPT_SHRINK },
   { "size", required_argument, NULL, OPT_SIZE },
   { "version", no_argument, NULL, OPT_VERSION },
@@ -71,6 +74,8 @@ static const struct {
     "go on where an earlier import ended" },
   { CLI_QUIET, "--quiet",
     "show no progress" },
+  { CLI_REPAIR, "--repair",
+    "set right what loses nothing" },
   { CLI_SHRINK, "--shrink",
     "allow a smaller size" },
   { CLI_SIZE, "--size SIZE",
@@ -191,6 +196,9 @@ take_option (struct line *line, int opt, struct error *err)
     return 0;
   case OPT_QUIET:
     line->cli.given |= CLI_QUIET;
+    return 0;
+  case OPT_REPAIR:
+    line->cli.given |= CLI_REPAIR;
     return 0;
   case OPT_SHRINK:
     line->cli.given |= CLI_SHRINK;

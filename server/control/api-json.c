@@ -157,6 +157,16 @@ api_json_set_volume (void *opaque, const struct volume_info *info)
   *(json_t **) opaque = volume_json (info);
 }
 
+void
+api_json_append_finding (void *opaque, const struct engine_finding *finding)
+{
+  json_array_append_new (opaque,
+                         json_pack ("{s:o, s:o, s:b}",
+                                    "object", message_string (finding->object),
+                                    "problem", message_string (finding->text),
+                                    "repaired", (int) finding->repaired));
+}
+
 /* --- in --------------------------------------------------------------- */
 
 static int

@@ -18,6 +18,10 @@ json_t *api_json_error (const struct error *err);
 json_t *api_json_status (const struct api_server *server);
 json_t *api_json_pools (struct volumes *volumes);
 
+/* For volumes_check; opaque is an array. */
+void api_json_append_finding (void *opaque,
+                              const struct engine_finding *finding);
+
 /* For volumes_list; opaque is the array. */
 void api_json_append_volume (void *opaque, const struct volume_info *info);
 /* For the rest of volumes.h; opaque is a json_t **. */

@@ -166,6 +166,37 @@ delete_volume (const struct api_server *server,
   return 200;
 }
 
+static int
+post_check (const struct api_server *server,
+            const struct api_request *request, const char *name,
+            json_t **json, struct error *err)
+{
+  const char *pool = NULL;
+  int repair = 0;
+  const struct api_member members[] = {
+    { "pool", JSON_STRING, true, &pool },
+    { "repair", JSON_TRUE, false, &repair },
+    { NULL, 0, false, NULL },
+  };
+  json_t *body, *findings;
+  unsigned nr_volumes;
+  int r;
+
+  r = api_json_parse ("check", request, members, &body, err);
+  if (r < 0)
+    return r;
+  findings = json_array ();
+  r = volumes_check (server->volumes, pool, repair, api_json_append_finding,
+                     findings, &nr_volumes, err);
+  if (r < 0)
+    json_decref (findings);
+  else
+    *json = json_pack ("{s:s, s:i, s:o}", "pool", pool,
+                       "volumes", (int) nr_volumes, "findings", findings);
+  json_decref (body);
+  return r < 0 ? r : 200;
+}
+
 /* --- routes ----------------------------------------------------------- */
 
 struct route {
@@ -180,6 +211,7 @@ static const struct route routes[] = {
   { "/v1/status", "GET", false, false, get_status },
   { "/v1/pools", "GET", false, false, get_pools },
   { "/metrics", "GET", false, false, NULL },
+  { "/v1/check", "POST", false, true, post_check },
   { VOLUMES_PATH, "GET", true, false, get_volumes },
   { VOLUMES_PATH, "POST", false, true, post_volume },
   { VOLUMES_PATH "/", "GET", false, false, get_volume },
@@ -195,6 +227,7 @@ static const struct {
   { "/v1/status", "GET, HEAD" },
   { "/v1/pools", "GET, HEAD" },
   { "/metrics", "GET, HEAD" },
+  { "/v1/check", "POST" },
   { VOLUMES_PATH, "GET, HEAD, POST" },
   { VOLUMES_PATH "/", "GET, HEAD, PATCH, DELETE" },
 };

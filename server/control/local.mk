@@ -10,6 +10,7 @@ libcontrol_la_SOURCES = \
 	server/control/metrics.c \
 	server/control/metrics.h \
 	server/control/volumes-change.c \
+	server/control/volumes-check.c \
 	server/control/volumes-internal.h \
 	server/control/volumes.c \
 	server/control/volumes.h

@@ -42,6 +42,9 @@ int volumes_find_pool (struct volumes *volumes, const char *what,
                        const char *name, struct pool **pool, char *vol,
                        struct error *err);
 
+struct pool *volumes_pool (struct volumes *volumes, const char *what,
+                           const char *name, struct error *err);
+
 /* The rest is under pool->lock. */
 
 /* NULL with err set (-ENOENT) when there is none. */

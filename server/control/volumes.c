@@ -263,9 +263,9 @@ volumes_free (struct volumes *volumes, struct error *err)
 
 /* --- questions -------------------------------------------------------- */
 
-static struct pool *
-find_pool (struct volumes *volumes, const char *what, const char *name,
-           struct error *err)
+struct pool *
+volumes_pool (struct volumes *volumes, const char *what, const char *name,
+              struct error *err)
 {
   for (unsigned i = 0; i < volumes->nr_pools; ++i)
     if (strcmp (volumes->pools[i].engine->name, name) == 0)
@@ -285,7 +285,7 @@ volumes_find_pool (struct volumes *volumes, const char *what,
   r = name_split (name, pool_name, vol, err);
   if (r < 0)
     return r;
-  *pool = find_pool (volumes, what, pool_name, err);
+  *pool = volumes_pool (volumes, what, pool_name, err);
   return *pool ? 0 : -ENOENT;
 }
 
@@ -359,7 +359,7 @@ volumes_list (struct volumes *volumes, const char *pool_name,
   struct pool *only = NULL;
 
   if (pool_name) {
-    only = find_pool (volumes, "ls", pool_name, err);
+    only = volumes_pool (volumes, "ls", pool_name, err);
     if (!only)
       return -ENOENT;
   }

@@ -63,6 +63,12 @@ void volumes_stat_pools (struct volumes *volumes,
                                        const struct pool_info *),
                          void *opaque);
 
+/* The engine's check of one pool, under its lock.  repair: volumes that
+ * failed to open are tried once more, too. */
+int volumes_check (struct volumes *volumes, const char *pool, bool repair,
+                   engine_found_fn *found, void *opaque,
+                   unsigned *nr_volumes, struct error *err);
+
 /* --- volumes: name is POOL/VOL --- */
 
 struct volume_info {

@@ -89,6 +89,15 @@ struct engine_request {
 
 #define ENGINE_PENDING 1
 
+/* Something that a check of a pool found wrong. */
+struct engine_finding {
+  const char *object;           /* a volume or a file; until found returns */
+  const char *text;             /* what is wrong, and what helps */
+  bool repaired;
+};
+typedef void engine_found_fn (void *opaque,
+                              const struct engine_finding *finding);
+
 struct engine_extent {
   uint64_t offset_bytes;
   uint64_t length_bytes;
@@ -106,6 +115,14 @@ struct engine_ops {
   void (*pool_close) (struct engine_pool *pool);
   int (*pool_stat) (struct engine_pool *pool, struct engine_pool_stat *stat,
                     struct error *err);
+
+  /* Compares what the pool says of its volumes with what is there.  Open
+   * volumes serve meanwhile.  repair: also what loses nothing is set right,
+   * which may change the size of an open volume.  Findings are no error.
+   * NULL: there is nothing to compare. */
+  int (*pool_check) (struct engine_pool *pool, bool repair,
+                     engine_found_fn *found, void *opaque,
+                     struct error *err);
 
   /* Calls each (opaque, name) for every volume, in name order, until it
    * returns non-zero, and returns that. */

@@ -486,3 +486,26 @@ catalogue_each (struct catalogue *c, enum volume_state state,
   sqlite3_finalize (statement);
   return r;
 }
+
+int
+catalogue_check (struct catalogue *c,
+                 void (*each) (void *opaque, const char *text), void *opaque,
+                 struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r, step;
+
+  r = prepare (c, "PRAGMA integrity_check", NULL, &statement, err);
+  if (r < 0)
+    return r;
+  while ((step = sqlite3_step (statement)) == SQLITE_ROW) {
+    const char *text = (const char *) sqlite3_column_text (statement, 0);
+
+    if (text && strcmp (text, "ok") != 0)
+      each (opaque, text);
+  }
+  if (step != SQLITE_DONE)
+    r = fail (c, err);
+  sqlite3_finalize (statement);
+  return r;
+}

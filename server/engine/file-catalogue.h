@@ -61,4 +61,9 @@ int catalogue_each (struct catalogue *catalogue, enum volume_state state,
                     int (*each) (void *opaque, const char *name),
                     void *opaque, struct error *err);
 
+/* SQLite's own check: each (opaque, text) for what it finds. */
+int catalogue_check (struct catalogue *catalogue,
+                     void (*each) (void *opaque, const char *text),
+                     void *opaque, struct error *err);
+
 #endif

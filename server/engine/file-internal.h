@@ -8,6 +8,7 @@
  *
  *   file.c           the table of operations, volumes
  *   file-pool.c      pools: open, make, close
+ *   file-check.c     the catalogue compared with the files
  *   file-open.c      a volume's descriptors: page cache or not
  *   file-io.c        requests: one small machine each
  *   file-sync.c      fdatasync, one at a time for a volume
@@ -169,6 +170,11 @@ void file_set_state (struct file_request *scratch, enum file_state state);
 void file_finish (struct engine_request *request, int result);
 /* What a caller sees: ENOSPC, EROFS, EPERM, ENOMEM, else EIO. */
 int file_errno (int64_t result);
+
+/* file-check.c: engine.h's. */
+int file_pool_check (struct engine_pool *pool, bool repair,
+                     engine_found_fn *found, void *opaque,
+                     struct error *err);
 /* Remember that a sync failed. */
 void file_sync_failed (struct file_volume *volume, int error);
 

@@ -351,6 +351,7 @@ const struct engine_ops engine_file = {
   .pool_open = file_pool_open,
   .pool_close = file_pool_close,
   .pool_stat = pool_stat,
+  .pool_check = file_pool_check,
   .volume_each = volume_each,
   .volume_create = volume_create,
   .volume_remove = volume_remove,

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The volume service: the check of a pool.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "server/control/volumes-internal.h"
+
+static uint64_t
+size_of (const struct volume *volume)
+{
+  return volume->engine ? atomic_load (&volume->engine->size_bytes) : 0;
+}
+
+/* In the order of the list. */
+static uint64_t *
+sizes_of (const struct pool *pool)
+{
+  uint64_t *sizes = calloc (pool->nr_volumes + 1, sizeof *sizes);
+  const struct volume *volume;
+  unsigned n = 0;
+
+  if (sizes)
+    TAILQ_FOREACH (volume, &pool->volumes, link)
+      sizes[n++] = size_of (volume);
+  return sizes;
+}
+
+/* After a repair: hosts learn of new sizes, and what could not be opened
+ * perhaps can. */
+static void
+serve_repaired (struct volumes *volumes, struct pool *pool,
+                const uint64_t *sizes, engine_found_fn *found, void *opaque)
+{
+  struct volume *volume;
+  struct error one;
+  unsigned n = 0;
+
+  TAILQ_FOREACH (volume, &pool->volumes, link) {
+    struct engine_finding finding = {
+      .object = volume->name, .text = "could not be opened, and is served now",
+      .repaired = true,
+    };
+
+    if (volume->engine && size_of (volume) != sizes[n])
+      subsystem_resized (volume->subsystem);
+    if (!volume->engine
+        && volume_serve (volumes, pool, volume, &one) == 0) {
+      log_info ("check: %s/%s: is served now", pool->engine->name,
+                volume->name);
+      found (opaque, &finding);
+    }
+    n++;
+  }
+}
+
+int
+volumes_check (struct volumes *volumes, const char *name, bool repair,
+               engine_found_fn *found, void *opaque, unsigned *nr_volumes,
+               struct error *err)
+{
+  struct pool *pool = volumes_pool (volumes, "check", name, err);
+  CLEANUP_FREE uint64_t *sizes = NULL;
+  int r = 0;
+
+  if (!pool)
+    return -ENOENT;
+  LOCK_SCOPE (&pool->lock);
+  *nr_volumes = pool->nr_volumes;
+  sizes = sizes_of (pool);
+  if (!sizes)
+    return error_set (err, ENOMEM, "check: %s: out of memory", name);
+  if (pool->engine->ops->pool_check)
+    r = pool->engine->ops->pool_check (pool->engine, repair, found, opaque,
+                                       err);
+  if (r == 0 && repair)
+    serve_repaired (volumes, pool, sizes, found, opaque);
+  return r;
+}

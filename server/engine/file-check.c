@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * qbd check: the catalogue compared with the files.
+ *
+ * Only what loses nothing is repaired: a file that ends inside a block grows
+ * to its end.  A file that no row knows may be somebody's only copy, and a row
+ * without its file may be waiting for a restore: they are told, and stay.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "server/engine/file-internal.h"
+
+struct check {
+  struct file_pool *pool;
+  bool repair;
+  engine_found_fn *found;
+  void *opaque;
+  struct error *err;
+};
+
+static void __attribute__ ((format (printf, 4, 5)))
+tell (const struct check *check, const char *object, bool repaired,
+      const char *fmt, ...)
+{
+  struct error text;
+  struct engine_finding finding = {
+    .object = object, .text = text.message, .repaired = repaired,
+  };
+  va_list args;
+
+  va_start (args, fmt);
+  error_vset (&text, 0, fmt, args);
+  va_end (args);
+  check->found (check->opaque, &finding);
+}
+
+static void
+tell_catalogue (void *opaque, const char *text)
+{
+  tell (opaque, "qbd-pool", false, "%s: restore the catalogue", text);
+}
+
+/* --- volumes ------------------------------------------------------------ */
+
+static struct file_volume *
+find_open (struct file_pool *pool, const char *name)
+{
+  struct file_volume *v;
+
+  LIST_FOREACH (v, &pool->volumes, next)
+    if (strcmp (v->volume.name, name) == 0)
+      return v;
+  return NULL;
+}
+
+/* Up to the end of the block. */
+static int
+extend (struct file_pool *pool, const char *name, const char *file,
+        uint64_t size_bytes)
+{
+  struct file_volume *v = find_open (pool, name);
+  CLEANUP_CLOSE int fd = -1;
+  struct error ignored;
+
+  if (v)
+    return engine_file.volume_resize (&v->volume, size_bytes, &ignored);
+  fd = openat (pool->volumes_fd, file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd == -1 || ftruncate (fd, (off_t) size_bytes) == -1
+      || fsync (fd) == -1)
+    return -errno;
+  return 0;
+}
+
+static void
+check_size (const struct check *check, const char *name, const char *file,
+            const struct volume_row *row, uint64_t size_bytes)
+{
+  uint64_t whole_bytes =
+    (size_bytes + row->block_size - 1) / row->block_size * row->block_size;
+  int r;
+
+  if (size_bytes == 0)
+    tell (check, name, false, "volumes/%s is empty: restore it, or remove "
+          "the volume", file);
+  else if (size_bytes == whole_bytes)
+    return;
+  else if (!check->repair || row->read_only)
+    tell (check, name, false, "volumes/%s ends inside a block of %u bytes, "
+          "which hosts do not see", file, (unsigned) row->block_size);
+  else {
+    r = extend (check->pool, name, file, whole_bytes);
+    if (r < 0)
+      tell (check, name, false, "volumes/%s ends inside a block: %s", file,
+            strerror (-r));
+    else
+      tell (check, name, true, "volumes/%s ended inside a block, and now at "
+            "its end", file);
+  }
+}
+
+static int
+check_volume (void *opaque, const char *name)
+{
+  const struct check *check = opaque;
+  struct volume_row row;
+  char file[FILE_NAME_BYTES];
+  struct error one;
+  struct stat st;
+  int r;
+
+  file_name_of (name, file);
+  r = catalogue_find (check->pool->catalogue, name, &row, &one);
+  if (r < 0)
+    tell (check, name, false, "%s", r == -ENOENT ? "its row is gone"
+          : one.message);
+  else if (fstatat (check->pool->volumes_fd, file, &st,
+                    AT_SYMLINK_NOFOLLOW) == -1) {
+    if (errno == ENOENT)
+      tell (check, name, false, "volumes/%s is missing: restore it, or remove "
+            "the volume", file);
+    else
+      tell (check, name, false, "volumes/%s: %s", file, strerror (errno));
+  }
+  else if (!S_ISREG (st.st_mode))
+    tell (check, name, false, "volumes/%s is no regular file", file);
+  else
+    check_size (check, name, file, &row, (uint64_t) st.st_size);
+  return 0;
+}
+
+static int
+check_unfinished (void *opaque, const char *name)
+{
+  tell (opaque, name, false, "was being made or removed: the next start of "
+        "the server removes it");
+  return 0;
+}
+
+/* --- files -------------------------------------------------------------- */
+
+static void
+check_file (const struct check *check, const char *file)
+{
+  size_t len = strlen (file);
+  char name[ENGINE_NAME_MAX], path[sizeof ((struct dirent *) 0)->d_name + 8];
+  struct volume_row row;
+  struct error one;
+
+  if (len > 4 && len - 4 < sizeof name && strcmp (file + len - 4, ".raw") == 0) {
+    memcpy (name, file, len - 4);
+    name[len - 4] = '\0';
+    if (catalogue_find (check->pool->catalogue, name, &row, &one) != -ENOENT)
+      return;
+  }
+  snprintf (path, sizeof path, "volumes/%s", file);
+  tell (check, path, false, "belongs to no volume: move it away (qbd import "
+        "makes a volume of it)");
+}
+
+static int
+check_files (const struct check *check)
+{
+  const char *pool = check->pool->pool.name;
+  struct dirent *entry;
+  DIR *dir;
+  int fd, r = 0;
+
+  fd = openat (check->pool->volumes_fd, ".",
+               O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  dir = fd == -1 ? NULL : fdopendir (fd);
+  if (!dir) {
+    r = error_set (check->err, errno, "check: %s: %s/volumes: %s", pool,
+                   check->pool->path, strerror (errno));
+    if (fd != -1)
+      close (fd);
+    return r;
+  }
+  errno = 0;
+  while ((entry = readdir (dir))) {
+    if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
+      check_file (check, entry->d_name);
+    errno = 0;
+  }
+  if (errno != 0)
+    r = error_set (check->err, errno, "check: %s: %s/volumes: %s", pool,
+                   check->pool->path, strerror (errno));
+  closedir (dir);
+  return r;
+}
+
+int
+file_pool_check (struct engine_pool *engine_pool, bool repair,
+                 engine_found_fn *found, void *opaque, struct error *err)
+{
+  struct file_pool *pool = file_pool (engine_pool);
+  struct check check = { pool, repair, found, opaque, err };
+  int r;
+
+  r = catalogue_check (pool->catalogue, tell_catalogue, &check, err);
+  if (r == 0)
+    r = catalogue_each (pool->catalogue, VOLUME_READY, check_volume, &check,
+                        err);
+  if (r == 0)
+    r = catalogue_each (pool->catalogue, VOLUME_UNFINISHED, check_unfinished,
+                        &check, err);
+  return r < 0 ? r : check_files (&check);
+}
