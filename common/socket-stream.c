@@ -54,6 +54,26 @@ socket_shutdown (struct stream *stream)
   shutdown (stream->fd, SHUT_RDWR);
 }
 
+/* Disconnecting drops the queue and sends RST, atomically with respect to a
+ * sendmsg of another thread: it is over, or finds a socket that is closed.
+ * Not for Unix sockets, and kernels refuse it while a thread sleeps in the
+ * socket; then shutdown ends it, and closing it resets. */
+static void
+socket_abort (struct stream *stream)
+{
+  const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+  const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+  struct sockaddr_storage own;
+  socklen_t bytes = sizeof own;
+
+  if (getsockname (stream->fd, (struct sockaddr *) &own, &bytes) == 0 &&
+      own.ss_family != AF_UNIX) {
+    setsockopt (stream->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    connect (stream->fd, &nobody, sizeof nobody);
+  }
+  shutdown (stream->fd, SHUT_RDWR);
+}
+
 static void
 socket_close (struct stream *stream)
 {
@@ -65,6 +85,7 @@ static const struct stream_ops socket_stream_ops = {
   .receive = socket_receive,
   .send = socket_send,
   .shutdown = socket_shutdown,
+  .abort = socket_abort,
   .close = socket_close,
 };
 

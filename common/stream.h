@@ -5,8 +5,8 @@
  * network are one thing to the protocol.
  *
  * One thread may send while another receives; two threads never do the same
- * at once.  shutdown may be called by any thread at any time and makes the
- * other two return; close only by the last user.
+ * at once.  shutdown and abort may be called by any thread at any time and
+ * make the other two return; close only by the last user.
  */
 #ifndef QBD_STREAM_H
 #define QBD_STREAM_H
@@ -27,6 +27,9 @@ struct stream_ops {
   ssize_t (*receive) (struct stream *stream, struct iovec *iov, int iovcnt);
   ssize_t (*send) (struct stream *stream, struct iovec *iov, int iovcnt);
   void (*shutdown) (struct stream *stream);
+  /* As shutdown, and what has not reached the peer yet will not: TCP drops
+   * its queue and resets.  What a Unix socket was given is at the peer. */
+  void (*abort) (struct stream *stream);
   void (*close) (struct stream *stream);   /* frees the stream */
 };
 
@@ -51,6 +54,12 @@ static inline void
 stream_shutdown (struct stream *stream)
 {
   stream->ops->shutdown (stream);
+}
+
+static inline void
+stream_abort (struct stream *stream)
+{
+  stream->ops->abort (stream);
 }
 
 static inline void

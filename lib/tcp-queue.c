@@ -170,6 +170,19 @@ tcp_reap (struct tcp_queue *queue)
   }
 }
 
+/* Commands that are reported as failed must not be executed afterwards, as
+ * far as that is in our hands: what is still on its way is dropped.  An idle
+ * queue, and an admin queue, which waits for events, ends in good order. */
+static void
+end_stream (struct tcp_queue *queue)
+{
+  if (queue->base.error == ESHUTDOWN &&
+      (queue->base.qid == 0 || queue->base.nr_in_flight == 0))
+    stream_shutdown (queue->stream);
+  else
+    stream_abort (queue->stream);
+}
+
 void
 tcp_fail (struct transport_queue *base, int error, const char *reason)
 {
@@ -182,7 +195,7 @@ tcp_fail (struct transport_queue *base, int error, const char *reason)
   base->want_pollout = false;
   tcp_set_state (queue, TCP_DEAD);
   if (queue->term_bytes == 0)
-    stream_shutdown (queue->stream);
+    end_stream (queue);
   tcp_reap (queue);
 }
 

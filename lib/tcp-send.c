@@ -300,11 +300,16 @@ tcp_send_end (struct transport_queue *base, int64_t result)
   queue->sending = false;
   batch_advance (queue, sent);
   if (queue->state == TCP_DEAD) {
+    bool whole = sent == queue->send_bytes;
+
     /* A TermReq is sent once, unless it would land inside another PDU. */
-    if (!was_batch || sent < queue->send_bytes)
+    if (queue->term_bytes > 0 && !(was_batch && whole)) {
       queue->term_bytes = 0;
-    if (queue->term_bytes == 0)
-      stream_shutdown (queue->stream);
+      if (whole)
+        stream_shutdown (queue->stream);
+      else
+        stream_abort (queue->stream);
+    }
     tcp_reap (queue);
     return true;
   }

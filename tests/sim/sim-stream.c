@@ -232,6 +232,7 @@ static const struct stream_ops sim_stream_ops = {
   .receive = sim_receive,
   .send = sim_send,
   .shutdown = sim_shutdown,
+  .abort = sim_shutdown,        /* what is under way arrives: the worse case */
   .close = sim_close,
 };
 

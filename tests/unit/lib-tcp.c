@@ -415,7 +415,7 @@ test_failure_waits_for_send_and_receive (void **state)
   assert_true (queue->ops->send_begin (queue));
   queue->ops->recv_begin (queue);
   (queue->ops->fail) (queue, ETIMEDOUT, "late");
-  assert_true (wire.shut);
+  assert_true (wire.aborted);
   assert_null (queue->ops->completed (queue));
   sent = queue->ops->send (queue);
   queue->ops->send_end (queue, sent);

@@ -30,7 +30,7 @@ struct wire {
   uint8_t out[WIRE_BYTES];      /* from the machine */
   size_t out_have, out_at;
   size_t room_bytes;            /* of one send; SIZE_MAX: no limit */
-  bool shut, closed;
+  bool shut, aborted, closed;
   struct tcp_agreed agreed;
 };
 
@@ -86,6 +86,14 @@ wire_shutdown (struct stream *stream)
 }
 
 static void
+wire_abort (struct stream *stream)
+{
+  struct wire *wire = (struct wire *) stream;
+
+  wire->shut = wire->aborted = true;
+}
+
+static void
 wire_close (struct stream *stream)
 {
   ((struct wire *) stream)->closed = true;
@@ -95,6 +103,7 @@ static const struct stream_ops wire_ops = {
   .receive = wire_receive,
   .send = wire_send,
   .shutdown = wire_shutdown,
+  .abort = wire_abort,
   .close = wire_close,
 };
 

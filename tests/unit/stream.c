@@ -150,6 +150,62 @@ converse (struct address *address)
   close (fd);
 }
 
+/* What was sent and not read is lost: the peer is told by a reset.  Returns
+ * how many bytes it got. */
+static size_t
+sent_and_ended (void (*end) (struct stream *stream), size_t *sent, int *last)
+{
+  struct address address = parse ("tcp://127.0.0.1:0");
+  static char buf[65536];
+  struct iovec iov = { buf, sizeof buf };
+  struct stream *client, *server;
+  int fd, conn, small = 4096;
+  struct error err;
+  size_t heard = 0;
+  ssize_t n;
+
+  fd = stream_listen (&address, &err);
+  assert_true (fd >= 0);
+  setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  client = stream_connect (&address, 5000, &err);
+  assert_non_null (client);
+  wait_readable (fd);
+  conn = accept (fd, NULL, NULL);
+  assert_true (conn >= 0);
+  server = stream_from_socket (conn);
+  *sent = 0;
+  while ((n = stream_send (client, &iov, 1)) > 0)
+    *sent += (size_t) n;
+  assert_int_equal (n, -EAGAIN);
+  end (client);
+  assert_true (stream_send (client, &iov, 1) < 0);
+  assert_true (stream_receive (client, &iov, 1) <= 0);
+  do {
+    wait_readable (server->fd);
+    iov = (struct iovec) { buf, sizeof buf };
+    n = stream_receive (server, &iov, 1);
+    heard += n > 0 ? (size_t) n : 0;
+  } while (n > 0 || n == -EAGAIN);
+  *last = (int) n;
+  stream_close (client);
+  stream_close (server);
+  close (fd);
+  return heard;
+}
+
+static void
+aborted (void **state)
+{
+  size_t sent, heard;
+  int last;
+
+  heard = sent_and_ended (stream_shutdown, &sent, &last);
+  assert_true (heard == sent && last == 0);
+  heard = sent_and_ended (stream_abort, &sent, &last);
+  assert_true (heard < sent);
+  assert_int_equal (last, -ECONNRESET);
+}
+
 static void
 tcp_ipv4 (void **state)
 {
@@ -448,6 +504,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (tcp_ipv4),
+    cmocka_unit_test (aborted),
     cmocka_unit_test (tcp_ipv6),
     cmocka_unit_test (tcp_ipv6_only),
     cmocka_unit_test (unix_socket),
