@@ -27,7 +27,7 @@
 
 /* What the plugin takes from nbdkit. */
 
-void
+void __attribute__ ((format (printf, 1, 2)))
 nbdkit_error (const char *fmt, ...)
 {
   va_list args;
