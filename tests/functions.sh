@@ -237,6 +237,8 @@ nbdsh ()
 
 wait_for_line ()
 {
+    # Who writes it may not have opened it yet.
+    : >>"$1"
     grep -Eq -- "$2" < <(timeout "$patience" tail -n +1 -s 0.1 -f "$1") ||
         fail "$1: no line matches \"$2\""
 }

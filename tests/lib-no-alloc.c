@@ -196,7 +196,7 @@ check_counting (void)
   armed = true;
   qbd_config_free (qbd_config_new ());
   armed = false;
-  if (nr_allocations != 1)
+  if (nr_allocations == 0)
     abort ();
   nr_allocations = 0;
 }

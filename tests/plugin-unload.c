@@ -39,6 +39,11 @@ nbdkit_error (const char *fmt, ...)
   va_end (args);
 }
 
+void
+nbdkit_debug (const char *fmt, ...)
+{
+}
+
 int
 nbdkit_nanosleep (unsigned sec, unsigned nsec)
 {
@@ -68,7 +73,7 @@ configure (struct nbdkit_plugin *plugin, char *argv[])
     *equals = '\0';
     CHECK (plugin->config (*argv, equals + 1) == 0);
   }
-  CHECK (plugin->config_complete () == 0);
+  CHECK (!plugin->config_complete || plugin->config_complete () == 0);
 }
 
 static void

@@ -578,9 +578,10 @@ discovery_attach (struct host *host)
 static void
 test_discovery (void **state)
 {
-  struct {
+  union {
     struct nvmf_discovery_log header;
-    struct nvmf_disc_log_entry entry;
+    uint8_t bytes[sizeof (struct nvmf_discovery_log)
+                  + sizeof (struct nvmf_disc_log_entry)];
   } log;
   struct nvmf_disc_log_entry entry;
   struct host host;
@@ -590,20 +591,21 @@ test_discovery (void **state)
   assert_int_equal (le64_to_cpu (log.header.genctr), 1);
   assert_int_equal (le64_to_cpu (log.header.numrec), 1);
   assert_int_equal (le16_to_cpu (log.header.recfmt), 0);
-  assert_int_equal (log.entry.trtype, NVMF_TRTYPE_TCP);
-  assert_int_equal (log.entry.adrfam, NVMF_ADDR_FAMILY_IP4);
-  assert_int_equal (log.entry.subtype, NVME_NQN_NVME);
-  assert_int_equal (le16_to_cpu (log.entry.cntlid), 0xffff);
-  assert_true (le16_to_cpu (log.entry.asqsz) >= 32);
-  assert_string_equal (log.entry.traddr, "127.0.0.1");
-  assert_string_equal (log.entry.trsvcid, server.address.port);
-  assert_string_equal (log.entry.subnqn, subsystem_nqn (server.subsystem));
+  assert_int_equal (log.header.entries[0].trtype, NVMF_TRTYPE_TCP);
+  assert_int_equal (log.header.entries[0].adrfam, NVMF_ADDR_FAMILY_IP4);
+  assert_int_equal (log.header.entries[0].subtype, NVME_NQN_NVME);
+  assert_int_equal (le16_to_cpu (log.header.entries[0].cntlid), 0xffff);
+  assert_true (le16_to_cpu (log.header.entries[0].asqsz) >= 32);
+  assert_string_equal (log.header.entries[0].traddr, "127.0.0.1");
+  assert_string_equal (log.header.entries[0].trsvcid, server.address.port);
+  assert_string_equal (log.header.entries[0].subnqn,
+                       subsystem_nqn (server.subsystem));
 
   /* In pieces that cross the entries. */
   assert_int_equal (get_log (&host, 0x70, 1024, &entry, sizeof entry), 0);
-  assert_memory_equal (&entry, &log.entry, sizeof entry);
+  assert_memory_equal (&entry, &log.header.entries[0], sizeof entry);
   assert_int_equal (get_log (&host, 0x70, 1020, &entry, 8), 0);
-  assert_memory_equal ((uint8_t *) &entry + 4, &log.entry, 4);
+  assert_memory_equal ((uint8_t *) &entry + 4, &log.header.entries[0], 4);
   assert_int_equal (get_log (&host, 0x70, UINT64_MAX - 3, &entry, 4), 0);
   host_close (&host);
 }
@@ -612,9 +614,10 @@ test_discovery (void **state)
 static void
 test_discovery_unix (void **state)
 {
-  struct {
+  union {
     struct nvmf_discovery_log header;
-    struct nvmf_disc_log_entry entry;
+    uint8_t bytes[sizeof (struct nvmf_discovery_log)
+                  + sizeof (struct nvmf_disc_log_entry)];
   } log;
   char path[64], uri[80];
   struct host host;
@@ -624,10 +627,10 @@ test_discovery_unix (void **state)
   server_start (&server, &(struct server_options) { .listen = uri });
   discovery_attach (&host);
   assert_int_equal (get_log (&host, 0x70, 0, &log, sizeof log), 0);
-  assert_int_equal (log.entry.trtype, NVMF_TRTYPE_TCP);
-  assert_int_equal (log.entry.adrfam, NVMF_ADDR_FAMILY_LOOP);
-  assert_string_equal (log.entry.traddr, path);
-  assert_string_equal (log.entry.trsvcid, "");
+  assert_int_equal (log.header.entries[0].trtype, NVMF_TRTYPE_TCP);
+  assert_int_equal (log.header.entries[0].adrfam, NVMF_ADDR_FAMILY_LOOP);
+  assert_string_equal (log.header.entries[0].traddr, path);
+  assert_string_equal (log.header.entries[0].trsvcid, "");
   host_close (&host);
   server_stop (&server);
   assert_int_equal (access (path, F_OK), -1);
