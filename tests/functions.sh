@@ -12,6 +12,7 @@
 #   $srcdir          the source tree
 #   requires CMD     skip unless the command succeeds (output is dropped):
 #                    for what a machine may lack, never for parts of qbd
+#   requires not_sanitized          skip in a build with sanitizers
 #   fail MESSAGE     end the test
 #   expect_error PATTERN CMD...     the command must fail in good order, and
 #                    say a line that matches PATTERN (grep -E)
@@ -65,6 +66,13 @@ requires ()
         echo "$test_name: skipped: this machine lacks: $*"
         exit 77
     fi
+}
+
+# For requires: what a sanitizer's own allocator, threads or lack of mlock
+# make impossible.
+not_sanitized ()
+{
+    ! grep -Eq '__(a|t)san_init' "$QBD_BUILDDIR/.libs/libqbd.so"
 }
 
 expect_error ()

@@ -4,6 +4,8 @@
 # system calls are watched from outside, so that no part of the way can
 # forget it.  (A killed server keeps its page cache: that proves nothing.)
 source "${0%/*}/functions.sh"
+# LeakSanitizer cannot look at a process that is traced.
+export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0"
 requires strace -o "$tmp/probe" -e trace=fdatasync true
 requires nbdsh --version
 
