@@ -4,8 +4,10 @@ if HAVE_CMOCKA
 target_tests = \
 	tests/unit/command-check \
 	tests/unit/listener \
-	tests/unit/target \
+	tests/unit/target-admin \
+	tests/unit/target-fabrics \
 	tests/unit/target-fence \
+	tests/unit/target-io \
 	tests/unit/target-lba-status \
 	tests/unit/tcp-malformed \
 	tests/unit/tcp-stall
@@ -29,13 +31,22 @@ tests_unit_listener_SOURCES = tests/unit/listener.c
 tests_unit_listener_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_listener_LDADD = libserver-fixture.la
 
-tests_unit_target_SOURCES = tests/unit/target.c
-tests_unit_target_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(UUID_CFLAGS)
-tests_unit_target_LDADD = libserver-fixture.la $(UUID_LIBS)
+tests_unit_target_admin_SOURCES = tests/unit/target-admin.c
+tests_unit_target_admin_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
+	$(UUID_CFLAGS)
+tests_unit_target_admin_LDADD = libserver-fixture.la $(UUID_LIBS)
+
+tests_unit_target_fabrics_SOURCES = tests/unit/target-fabrics.c
+tests_unit_target_fabrics_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_target_fabrics_LDADD = libserver-fixture.la
 
 tests_unit_target_fence_SOURCES = tests/unit/target-fence.c
 tests_unit_target_fence_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_target_fence_LDADD = libserver-fixture.la
+
+tests_unit_target_io_SOURCES = tests/unit/target-io.c
+tests_unit_target_io_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_target_io_LDADD = libserver-fixture.la
 
 tests_unit_target_lba_status_SOURCES = tests/unit/target-lba-status.c
 tests_unit_target_lba_status_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
