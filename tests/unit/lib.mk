@@ -7,7 +7,8 @@ lib_tests = \
 	tests/unit/lib-block-status \
 	tests/unit/lib-config \
 	tests/unit/lib-queue \
-	tests/unit/lib-tcp
+	tests/unit/lib-tcp \
+	tests/unit/lib-tcp-hostile
 check_PROGRAMS += $(lib_tests)
 TESTS += $(lib_tests)
 
@@ -35,8 +36,14 @@ tests_unit_lib_queue_SOURCES = tests/unit/lib-queue.c
 tests_unit_lib_queue_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_lib_queue_LDADD = $(lib_tests_libs)
 
-tests_unit_lib_tcp_SOURCES = tests/unit/lib-tcp.c tests/unit/lib-wire.h
+tests_unit_lib_tcp_SOURCES = tests/unit/lib-tcp.c \
+	tests/unit/lib-tcp-fixture.h tests/unit/lib-wire.h
 tests_unit_lib_tcp_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_lib_tcp_LDADD = $(lib_tests_libs)
+
+tests_unit_lib_tcp_hostile_SOURCES = tests/unit/lib-tcp-hostile.c \
+	tests/unit/lib-tcp-fixture.h tests/unit/lib-wire.h
+tests_unit_lib_tcp_hostile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_lib_tcp_hostile_LDADD = $(lib_tests_libs)
 
 endif
