@@ -4,6 +4,7 @@ if HAVE_CMOCKA
 lib_tests = \
 	tests/unit/identify-check \
 	tests/unit/lib-association \
+	tests/unit/lib-association-live \
 	tests/unit/lib-block-status \
 	tests/unit/lib-config \
 	tests/unit/lib-queue \
@@ -19,10 +20,18 @@ tests_unit_identify_check_SOURCES = tests/unit/identify-check.c
 tests_unit_identify_check_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_identify_check_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
-tests_unit_lib_association_SOURCES = tests/unit/lib-association.c \
+lib_controller = tests/unit/lib-controller.c tests/unit/lib-controller.h \
 	tests/unit/lib-wire.h
+
+tests_unit_lib_association_SOURCES = tests/unit/lib-association.c \
+	$(lib_controller)
 tests_unit_lib_association_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_lib_association_LDADD = $(lib_tests_libs)
+
+tests_unit_lib_association_live_SOURCES = tests/unit/lib-association-live.c \
+	$(lib_controller)
+tests_unit_lib_association_live_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_lib_association_live_LDADD = $(lib_tests_libs)
 
 tests_unit_lib_block_status_SOURCES = tests/unit/lib-block-status.c
 tests_unit_lib_block_status_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The controller of lib-controller.h: its answers by the names of commands.
+ */
+#include "tests/unit/lib-controller.h"
+
+#include <stdio.h>
+
+struct controller peer;
+struct association *association;
+struct association_params params;
+uint64_t now_ms;
+
+static struct stream *
+dial (void *opaque, uint16_t qid, int timeout_ms, struct error *err)
+{
+  if (qid >= QUEUES) {
+    error_set (err, ECONNREFUSED,
+               "connect: tcp://test:4420: no more queues");
+    return NULL;
+  }
+  peer.nr_dials++;
+  wire_init (&peer.wire[qid]);
+  return &peer.wire[qid].stream;
+}
+
+int
+setup (void **state)
+{
+  struct error err;
+
+  memset (&peer, 0, sizeof peer);
+  peer.cap = 127 | UINT64_C (1) << 24;  /* MQES, TO 500 ms */
+  peer.vs = 0x00020000;
+  peer.connect_dw0 = 3;
+  peer.ctrl.cntlid = cpu_to_le16 (3);
+  peer.ctrl.kas = cpu_to_le16 (10);
+  peer.ctrl.sgls = cpu_to_le32 (1);
+  peer.ctrl.maxcmd = cpu_to_le16 (64);
+  peer.ctrl.ioccsz = cpu_to_le32 ((64 + 8192) / 16);
+  peer.ctrl.iorcsz = cpu_to_le32 (1);
+  peer.ctrl.vwc = 1;
+  peer.ctrl.oncs = cpu_to_le16 (NVME_CTRL_ONCS_DSM |
+                                NVME_CTRL_ONCS_WRITE_ZEROES);
+  peer.ctrl.mdts = 1;
+  peer.ns.nsze = cpu_to_le64 (2048);
+  peer.ns.lbaf[0].ds = 9;
+  peer.list[0] = cpu_to_le32 (1);
+  memset (&params, 0, sizeof params);
+  strcpy (params.options.volume, "p/v");
+  assert_int_equal (address_parse ("server", "tcp://test",
+                                   &params.options.server, &err), 0);
+  strcpy (params.options.hostnqn, "nqn.2014-08.org.example:host");
+  strcpy (params.subnqn, "nqn.2014-08.org.example:subsystem");
+  params.options.nr_io_queues = 1;
+  params.options.queue_size = 128;
+  params.options.keep_alive_tmo_ms = 5000;
+  params.options.connect_tmo_ms = 10000;
+  params.options.io_tmo_ms = 30000;
+  params.dial = dial;
+  now_ms = 1000000;
+  return 0;
+}
+
+int
+teardown (void **state)
+{
+  association_free (association);
+  association = NULL;
+  for (unsigned i = 0; i < peer.nr_dials; i++)
+    assert_true (peer.wire[i].closed);
+  return 0;
+}
+
+/* --- the controller's answers ------------------------------------------- */
+
+static const char *
+name_of (const union nvme_command *sqe, bool admin)
+{
+  static char name[32];
+  const char *s = "?";
+
+  if (sqe->common.opcode == nvme_admin_fabrics)
+    switch (sqe->connect.fctype) {
+    case NVMF_FCTYPE_CONNECT: s = "connect"; break;
+    case NVMF_FCTYPE_PROPERTY_SET: s = "cc"; break;
+    case NVMF_FCTYPE_PROPERTY_GET:
+      s = le32_to_cpu (sqe->property.offset) == NVME_REG_CAP ? "cap" :
+        le32_to_cpu (sqe->property.offset) == NVME_REG_VS ? "vs" : "csts";
+      break;
+    }
+  else if (!admin)
+    s = sqe->common.opcode == nvme_cmd_read ? "read" :
+      sqe->common.opcode == nvme_cmd_write ? "write" :
+      sqe->common.opcode == nvme_cmd_dsm ? "discard" :
+      sqe->common.opcode == nvme_cmd_flush ? "flush" : "other";
+  else if (sqe->common.opcode == nvme_admin_identify) {
+    snprintf (name, sizeof name, "identify%02x",
+              le32_to_cpu (sqe->common.cdw10));
+    return name;
+  } else if (sqe->common.opcode == nvme_admin_set_features)
+    s = le32_to_cpu (sqe->common.cdw10) == NVME_FEAT_FID_ASYNC_EVENT ?
+      "events" : "features";
+  else if (sqe->common.opcode == nvme_admin_get_log_page)
+    s = (le32_to_cpu (sqe->common.cdw10) & 0xffff) == 4 ? "log04" : "log";
+  else if (sqe->common.opcode == nvme_admin_async_event)
+    s = "aer";
+  else if (sqe->common.opcode == nvme_admin_keep_alive)
+    s = "keep-alive";
+  return s;
+}
+
+static const void *
+page_of (const union nvme_command *sqe)
+{
+  static uint8_t zeroes[4096];
+
+  switch (le32_to_cpu (sqe->common.cdw10)) {
+  case NVME_IDENTIFY_CNS_CTRL: return &peer.ctrl;
+  case NVME_IDENTIFY_CNS_NS: return &peer.ns;
+  case NVME_IDENTIFY_CNS_NS_ACTIVE_LIST: return peer.list;
+  case NVME_IDENTIFY_CNS_NS_DESC_LIST: return peer.descriptors;
+  default: return zeroes;
+  }
+}
+
+static uint64_t
+value_of (const char *name)
+{
+  if (strcmp (name, "cap") == 0)
+    return peer.cap;
+  if (strcmp (name, "vs") == 0)
+    return peer.vs;
+  if (strcmp (name, "connect") == 0)
+    return peer.connect_dw0;
+  if (strcmp (name, "features") == 0)
+    return peer.granted_0based << 16 | peer.granted_0based;
+  if (strcmp (name, "csts") == 0)
+    return peer.not_ready > 0 ? (peer.not_ready--, 0) : 1;
+  return 0;
+}
+
+static void
+answer (struct wire *wire, const union nvme_command *sqe, uint32_t data_bytes)
+{
+  bool admin = wire == &peer.wire[0];
+  const char *name = name_of (sqe, admin);
+  struct nvme_tcp_rsp rsp = { .cqe = { .cid = sqe->common.cid } };
+  static uint8_t block[8192];
+
+  strcat (peer.order, name);
+  strcat (peer.order, " ");
+  if (strcmp (name, "connect") == 0)
+    assert_int_equal (data_bytes, 1024);
+  if (strcmp (name, "aer") == 0) {
+    peer.aer = sqe->common.cid;
+    if (strcmp (name, peer.refuse) != 0)
+      return;
+  }
+  if (strcmp (name, peer.silent) == 0 || (!admin && peer.mute &&
+                                          strcmp (name, "connect") != 0))
+    return;
+  rsp.cqe.value = cpu_to_le64 (value_of (name));
+  if (strcmp (name, peer.refuse) == 0) {
+    rsp.cqe.status = cpu_to_le16 ((uint16_t) (peer.refuse_status << 1));
+    rsp.cqe.value = cpu_to_le64 (peer.refuse_dw0);
+  } else if (strncmp (name, "identify", 8) == 0 ||
+             strcmp (name, "log04") == 0)
+    say_data (wire, sqe->common.cid, 0, page_of (sqe), 4096,
+              NVME_TCP_F_DATA_LAST);
+  else if (strcmp (name, "read") == 0)
+    say_data (wire, sqe->common.cid, 0, block,
+              le32_to_cpu (sqe->common.dptr.length), NVME_TCP_F_DATA_LAST);
+  tcp_make_hdr (&rsp.hdr, NVME_TCP_RSP, 0, 0, &wire->agreed);
+  say_header (wire, &rsp, sizeof rsp);
+}
+
+bool
+serve (void)
+{
+  union nvme_tcp_pdu pdu;
+  bool any = false;
+  uint32_t bytes;
+
+  for (unsigned i = 0; i < QUEUES; i++) {
+    struct wire *wire = &peer.wire[i];
+
+    while (!heard_all (wire)) {
+      any = true;
+      hear (wire, &pdu, &bytes);
+      if (pdu.hdr.type == NVME_TCP_ICREQ)
+        say_icresp (wire, 0, 8192);
+      else if (pdu.hdr.type == NVME_TCP_CMD)
+        answer (wire, &pdu.cmd.sqe, bytes);
+    }
+  }
+  return any;
+}
+
+enum association_state
+drive_on (void)
+{
+  do
+    association_drive (association, now_ms);
+  while (serve ());
+  return association_drive (association, now_ms);
+}
+
+enum association_state
+start (void)
+{
+  struct error err;
+
+  association = association_create (&params, &err);
+  assert_non_null (association);
+  association_start (association, now_ms);
+  return drive_on ();
+}

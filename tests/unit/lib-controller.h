@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * For tests of associations: a controller in memory, which answers as the
+ * test told it, and an association with it, on a clock of our own.  One
+ * thread.
+ */
+#ifndef QBD_TESTS_UNIT_LIB_CONTROLLER_H
+#define QBD_TESTS_UNIT_LIB_CONTROLLER_H
+
+#include "tests/unit/lib-wire.h"
+
+enum { QUEUES = 5 };
+
+/* The controller.  A test changes what it says before it starts. */
+extern struct controller {
+  struct wire wire[QUEUES];     /* by QID */
+  unsigned nr_dials;
+  char order[4096];             /* commands, as they came */
+  uint64_t cap;
+  uint32_t vs, csts;
+  unsigned not_ready;           /* CSTS answers before RDY */
+  uint32_t granted_0based;
+  __u16 aer;                    /* the CID of the request that waits */
+  uint16_t refuse_status;       /* for the command that is refused: */
+  char refuse[32];
+  uint32_t refuse_dw0;
+  char silent[32];              /* no answer to this one */
+  uint32_t connect_dw0;
+  struct nvme_id_ctrl ctrl;
+  struct nvme_id_ns ns;
+  __le32 list[1024];
+  uint8_t descriptors[4096];
+  bool mute;                    /* no answers to I/O */
+} peer;
+
+extern struct association *association;
+extern struct association_params params;
+extern uint64_t now_ms;
+
+/* A good controller, and parameters that suit it.  teardown checks that every
+ * connection was closed. */
+int setup (void **state);
+int teardown (void **state);
+
+/* Answers all that was sent; false when there was nothing. */
+bool serve (void);
+/* Drives the association and serves until nothing moves. */
+enum association_state drive_on (void);
+/* Creates and starts it, and drives on. */
+enum association_state start (void);
+
+#endif
