@@ -19,4 +19,5 @@ libtarget_la_SOURCES = \
 	server/target/subsystem.c \
 	server/target/target.c \
 	server/target/target.h
-libtarget_la_LIBADD = libnvmeof.la libcommon.la
+libtarget_la_CPPFLAGS = $(AM_CPPFLAGS) $(UUID_CFLAGS)
+libtarget_la_LIBADD = libnvmeof.la libcommon.la $(UUID_LIBS)

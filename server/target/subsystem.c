@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <uuid/uuid.h>
+
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -56,35 +58,6 @@ subsystem_namespace (const struct subsystem *subsystem,
   ns->read_only = subsystem->volume->read_only;
 }
 
-static bool
-hex_digit (char c, uint8_t *digit)
-{
-  const char *const digits = "0123456789abcdef0123456789ABCDEF";
-  const char *p = c ? strchr (digits, c) : NULL;
-
-  if (p == NULL)
-    return false;
-  *digit = (p - digits) % 16;
-  return true;
-}
-
-/* The text form, 8-4-4-4-12, big-endian as RFC 4122 has it. */
-static bool
-uuid_parse_text (const char *text, uint8_t uuid[16])
-{
-  for (unsigned i = 0; i < 16; i++) {
-    uint8_t high, low;
-
-    if (*text == '-')
-      text++;
-    if (!hex_digit (text[0], &high) || !hex_digit (text[1], &low))
-      return false;
-    uuid[i] = high << 4 | low;
-    text += 2;
-  }
-  return *text == '\0';
-}
-
 static void
 locked_insert (struct target *target, struct subsystem *subsystem)
 {
@@ -113,7 +86,7 @@ subsystem_add (struct target *target, struct engine_volume *volume,
   r = nqn_of_volume (volume->pool->domain, pool, vol, subsystem->nqn, err);
   if (r < 0)
     return r;
-  if (!uuid_parse_text (volume->uuid, subsystem->uuid))
+  if (uuid_parse (volume->uuid, subsystem->uuid) < 0)
     return error_set (err, EINVAL, "open: %s/%s: %s is no UUID",
                       pool, vol, volume->uuid);
   assert (volume->block_size == 512 || volume->block_size == 4096);
