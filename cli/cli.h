@@ -84,6 +84,12 @@ struct call {
 int client_call (const struct cli *cli, const struct call *call,
                  json_t **reply, struct error *err);
 
+/* The call, and what was answered as JSON (--json), or its member key (NULL:
+ * all of it) by print; how commands end that only show something. */
+int client_show (const struct cli *cli, const struct call *call,
+                 const char *key, void (*print) (const json_t *),
+                 struct error *err);
+
 /* --- output.c --------------------------------------------------------- */
 
 void output_json (const json_t *json);

@@ -192,3 +192,21 @@ client_call (const struct cli *cli, const struct call *call, json_t **reply,
   json_decref (call->body);
   return r;
 }
+
+int
+client_show (const struct cli *cli, const struct call *call, const char *key,
+             void (*print) (const json_t *), struct error *err)
+{
+  json_t *reply;
+  int r;
+
+  r = client_call (cli, call, &reply, err);
+  if (r < 0)
+    return r;
+  if (cli->json)
+    output_json (reply);
+  else
+    print (key ? json_object_get (reply, key) : reply);
+  json_decref (reply);
+  return 0;
+}

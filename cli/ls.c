@@ -35,18 +35,8 @@ run (const struct cli *cli, char *const operands[], struct error *err)
   const struct call call = {
     .method = "GET", .path = "/v1/volumes", .pool = operands[0],
   };
-  json_t *reply;
-  int r;
 
-  r = client_call (cli, &call, &reply, err);
-  if (r < 0)
-    return r;
-  if (cli->json)
-    output_json (reply);
-  else
-    print (json_object_get (reply, "volumes"));
-  json_decref (reply);
-  return 0;
+  return client_show (cli, &call, "volumes", print, err);
 }
 
 const struct command command_ls = {

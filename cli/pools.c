@@ -32,18 +32,8 @@ static int
 run (const struct cli *cli, char *const operands[], struct error *err)
 {
   const struct call call = { .method = "GET", .path = "/v1/pools" };
-  json_t *reply;
-  int r;
 
-  r = client_call (cli, &call, &reply, err);
-  if (r < 0)
-    return r;
-  if (cli->json)
-    output_json (reply);
-  else
-    print (json_object_get (reply, "pools"));
-  json_decref (reply);
-  return 0;
+  return client_show (cli, &call, "pools", print, err);
 }
 
 const struct command command_pools = {
