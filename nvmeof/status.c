@@ -3,6 +3,7 @@
  * NVMe status and errno, both ways, and names of statuses.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <nvme/types.h>
@@ -25,6 +26,7 @@ struct code {
   uint16_t code;
   int err;
   const char *name;
+  bool connect;                 /* what it means in Connect alone */
 };
 
 /*
@@ -34,6 +36,19 @@ struct code {
  * a refusal by policy is OP_DENIED.
  */
 static const struct code codes[] = {
+  /* Connect's own (section 3.3 of Fabrics) come first: in I/O commands these
+   * numbers mean something else.  Its others are as below. */
+  { SPECIFIC | NVME_SC_CONNECT_FORMAT, EPROTO,
+    "Connect Incompatible Format", true },
+  { SPECIFIC | NVME_SC_CONNECT_CTRL_BUSY, EBUSY,
+    "Connect Controller Busy", true },
+  { SPECIFIC | NVME_SC_CONNECT_INVALID_PARAM, ENOENT,
+    "Connect Invalid Parameters", true },
+  { SPECIFIC | NVME_SC_CONNECT_RESTART_DISC, ENOENT,
+    "Connect Restart Discovery", true },
+  { SPECIFIC | NVME_SC_CONNECT_INVALID_HOST, EACCES,
+    "Connect Invalid Host", true },
+
   { GENERIC | NVME_SC_SUCCESS, 0, "Successful Completion" },
   { GENERIC | NVME_SC_INVALID_OPCODE, EOPNOTSUPP, "Invalid Command Opcode" },
   { GENERIC | NVME_SC_INVALID_FIELD, EINVAL, "Invalid Field in Command" },
@@ -122,27 +137,13 @@ static const struct code codes[] = {
   { PATH | NVME_SC_CMD_ABORTED_BY_HOST, EIO, "Command Aborted By Host" },
 };
 
-/* Connect's own (section 3.3 of Fabrics); the others are as above. */
-static const struct code connect_codes[] = {
-  { SPECIFIC | NVME_SC_CONNECT_FORMAT, EPROTO,
-    "Connect Incompatible Format" },
-  { SPECIFIC | NVME_SC_CONNECT_CTRL_BUSY, EBUSY, "Connect Controller Busy" },
-  { SPECIFIC | NVME_SC_CONNECT_INVALID_PARAM, ENOENT,
-    "Connect Invalid Parameters" },
-  { SPECIFIC | NVME_SC_CONNECT_RESTART_DISC, ENOENT,
-    "Connect Restart Discovery" },
-  { SPECIFIC | NVME_SC_CONNECT_INVALID_HOST, EACCES,
-    "Connect Invalid Host" },
-};
-
-#define COUNT(array) (sizeof array / sizeof array[0])
-
 static const struct code *
-code_find (const struct code *table, size_t count, uint16_t status)
+code_find (uint16_t status, bool connect)
 {
-  for (size_t i = 0; i < count; i++)
-    if (table[i].code == (status & CODE_MASK))
-      return &table[i];
+  for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+    if (codes[i].code == (status & CODE_MASK) &&
+        (connect || !codes[i].connect))
+      return &codes[i];
   return NULL;
 }
 
@@ -159,38 +160,44 @@ type_name (uint16_t status)
   return "unknown status";
 }
 
+static int
+code_errno (uint16_t status, bool connect)
+{
+  const struct code *code = code_find (status, connect);
+
+  return code ? code->err : EIO;
+}
+
+static const char *
+code_name (uint16_t status, bool connect)
+{
+  const struct code *code = code_find (status, connect);
+
+  return code ? code->name : type_name (status);
+}
+
 int
 status_to_errno (uint16_t status)
 {
-  const struct code *code = code_find (codes, COUNT (codes), status);
-
-  return code ? code->err : EIO;
+  return code_errno (status, false);
 }
 
 int
 status_connect_to_errno (uint16_t status)
 {
-  const struct code *code = code_find (connect_codes, COUNT (connect_codes),
-                                       status);
-
-  return code ? code->err : status_to_errno (status);
+  return code_errno (status, true);
 }
 
 const char *
 status_name (uint16_t status)
 {
-  const struct code *code = code_find (codes, COUNT (codes), status);
-
-  return code ? code->name : type_name (status);
+  return code_name (status, false);
 }
 
 const char *
 status_connect_name (uint16_t status)
 {
-  const struct code *code = code_find (connect_codes, COUNT (connect_codes),
-                                       status);
-
-  return code ? code->name : status_name (status);
+  return code_name (status, true);
 }
 
 uint16_t
