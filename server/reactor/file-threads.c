@@ -7,12 +7,9 @@
  * fallocate is gone only when that call has ended.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include <sys/uio.h>
-
+#include "server/reactor/file-call.h"
 #include "server/reactor/reactor-internal.h"
 
 #define FILE_SLOTS 256
@@ -23,31 +20,6 @@ struct file_slot {
   int64_t result;
   struct file_slot *next_free;
 };
-
-static int64_t
-file_call (const struct reactor_file_io *io)
-{
-  int64_t r = -1;
-
-  switch (io->op) {
-  case REACTOR_READV:
-    r = preadv2 (io->fd, io->iov, io->iovcnt, (off_t) io->offset_bytes,
-                 io->rw_flags);
-    break;
-  case REACTOR_WRITEV:
-    r = pwritev2 (io->fd, io->iov, io->iovcnt, (off_t) io->offset_bytes,
-                  io->rw_flags);
-    break;
-  case REACTOR_FDATASYNC:
-    r = fdatasync (io->fd);
-    break;
-  case REACTOR_FALLOCATE:
-    r = fallocate (io->fd, io->mode, (off_t) io->offset_bytes,
-                   (off_t) io->length_bytes);
-    break;
-  }
-  return r < 0 ? -errno : r;
-}
 
 static void
 slot_work (struct reactor_work *work)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_LTLIBRARIES += libreactor.la
 libreactor_la_SOURCES = \
+	server/reactor/file-call.c \
+	server/reactor/file-call.h \
 	server/reactor/file-threads.c \
 	server/reactor/file-uring.c \
 	server/reactor/file.c \

@@ -9,6 +9,7 @@
  *   file.c          file I/O: the queue before the back end
  *   file-uring.c      back end io_uring
  *   file-threads.c    back end worker threads
+ *   file-call.c         what they do
  *   workers.c       the process's worker threads
  *
  * One turn of the loop:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 check_PROGRAMS += tests/sim/sim
+# The simulator's reactor shares with the real one what a file request does.
 tests_sim_sim_SOURCES = \
+	server/reactor/file-call.c \
+	server/reactor/file-call.h \
 	tests/sim/model.c \
 	tests/sim/model.h \
 	tests/sim/sim-client.c \

@@ -6,12 +6,9 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
+#include "server/reactor/file-call.h"
 #include "server/reactor/reactor.h"
 #include "tests/sim/world.h"
 
@@ -252,31 +249,6 @@ struct answer {
   int64_t result;
 };
 
-static int64_t
-do_file_io (struct reactor_file_io *io)
-{
-  int64_t r = -1;
-
-  switch (io->op) {
-  case REACTOR_READV:
-    r = preadv2 (io->fd, io->iov, io->iovcnt, (off_t) io->offset_bytes,
-                 io->rw_flags);
-    break;
-  case REACTOR_WRITEV:
-    r = pwritev2 (io->fd, io->iov, io->iovcnt, (off_t) io->offset_bytes,
-                  io->rw_flags);
-    break;
-  case REACTOR_FDATASYNC:
-    r = fdatasync (io->fd);
-    break;
-  case REACTOR_FALLOCATE:
-    r = fallocate (io->fd, io->mode, (off_t) io->offset_bytes,
-                   (off_t) io->length_bytes);
-    break;
-  }
-  return r == -1 ? -errno : r;
-}
-
 static void
 answer_turn (void *arg)
 {
@@ -291,7 +263,7 @@ file_io_over (void *arg)
   struct answer *answer = arg;
 
   answer->reactor->nr_file_io--;
-  answer->result = do_file_io (answer->io);
+  answer->result = file_call (answer->io);
   run_turn (answer->reactor, answer_turn, answer);
   free (answer);
 }
