@@ -18,6 +18,8 @@ enum {
   SPECIFIC = NVME_SCT_CMD_SPECIFIC << 8,
   MEDIA = NVME_SCT_MEDIA << 8,
   PATH = NVME_SCT_PATH << 8,
+  CONNECT_ONLY = 1 << 15,       /* above CODE_MASK: no status has it */
+  CONNECT = SPECIFIC | CONNECT_ONLY,
 };
 
 /* A code, its name (Base 2.0 section 3.3.3.2), and the errno of a command that
@@ -26,7 +28,6 @@ struct code {
   uint16_t code;
   int err;
   const char *name;
-  bool connect;                 /* what it means in Connect alone */
 };
 
 /*
@@ -38,16 +39,13 @@ struct code {
 static const struct code codes[] = {
   /* Connect's own (section 3.3 of Fabrics) come first: in I/O commands these
    * numbers mean something else.  Its others are as below. */
-  { SPECIFIC | NVME_SC_CONNECT_FORMAT, EPROTO,
-    "Connect Incompatible Format", true },
-  { SPECIFIC | NVME_SC_CONNECT_CTRL_BUSY, EBUSY,
-    "Connect Controller Busy", true },
-  { SPECIFIC | NVME_SC_CONNECT_INVALID_PARAM, ENOENT,
-    "Connect Invalid Parameters", true },
-  { SPECIFIC | NVME_SC_CONNECT_RESTART_DISC, ENOENT,
-    "Connect Restart Discovery", true },
-  { SPECIFIC | NVME_SC_CONNECT_INVALID_HOST, EACCES,
-    "Connect Invalid Host", true },
+  { CONNECT | NVME_SC_CONNECT_FORMAT, EPROTO, "Connect Incompatible Format" },
+  { CONNECT | NVME_SC_CONNECT_CTRL_BUSY, EBUSY, "Connect Controller Busy" },
+  { CONNECT | NVME_SC_CONNECT_INVALID_PARAM, ENOENT,
+    "Connect Invalid Parameters" },
+  { CONNECT | NVME_SC_CONNECT_RESTART_DISC, ENOENT,
+    "Connect Restart Discovery" },
+  { CONNECT | NVME_SC_CONNECT_INVALID_HOST, EACCES, "Connect Invalid Host" },
 
   { GENERIC | NVME_SC_SUCCESS, 0, "Successful Completion" },
   { GENERIC | NVME_SC_INVALID_OPCODE, EOPNOTSUPP, "Invalid Command Opcode" },
@@ -141,8 +139,8 @@ static const struct code *
 code_find (uint16_t status, bool connect)
 {
   for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-    if (codes[i].code == (status & CODE_MASK) &&
-        (connect || !codes[i].connect))
+    if ((codes[i].code & CODE_MASK) == (status & CODE_MASK) &&
+        (connect || !(codes[i].code & CONNECT_ONLY)))
       return &codes[i];
   return NULL;
 }
