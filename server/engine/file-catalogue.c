@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The catalogue, in SQLite.
+ * The catalogue, in SQLite: the database, its format, and the pool's row.
  *
  * A rollback journal and not WAL: a killed server's journal is rolled back by
  * the next one.  It stays between changes, so that a full file system has room
@@ -18,8 +18,7 @@
 #include <uuid/uuid.h>
 
 #include "common/cleanup.h"
-#include "common/log.h"
-#include "server/engine/file-catalogue.h"
+#include "server/engine/file-catalogue-internal.h"
 
 /* The format: PRAGMA user_version.  Raise it with every change that an older
  * program would misread, and convert in catalogue_open. */
@@ -27,15 +26,6 @@
 #define CATALOGUE_APPLICATION_ID 0x71626430     /* "qbd0" */
 #define CATALOGUE_BUSY_MS 5000
 #define CATALOGUE_JOURNAL_BYTES 65536   /* a dozen pages */
-
-/* What names of volumes are made of, here and in nvmeof/nqn.c. */
-#define NAME_BYTES \
-  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+"
-
-struct catalogue {
-  sqlite3 *db;
-  char *path;
-};
 
 static const char schema[] =
   "BEGIN;"
@@ -94,8 +84,8 @@ code_of (sqlite3 *db, const char *path)
   return EIO;
 }
 
-static int
-fail (struct catalogue *c, struct error *err)
+int
+catalogue_fail (struct catalogue *c, struct error *err)
 {
   int code = code_of (c->db, c->path);
 
@@ -124,7 +114,7 @@ open_db (const char *path, struct catalogue **ret, struct error *err)
       sqlite3_exec (c->db, "PRAGMA journal_mode=DELETE;"
                     "PRAGMA synchronous=EXTRA;", NULL, NULL, NULL)
         != SQLITE_OK) {
-    r = fail (c, err);
+    r = catalogue_fail (c, err);
     catalogue_close (c);
     return r;
   }
@@ -144,15 +134,15 @@ catalogue_close (struct catalogue *c)
 
 /* --- statements ------------------------------------------------------- */
 
-static int
-prepare (struct catalogue *c, const char *sql, const char *name,
-         sqlite3_stmt **statement, struct error *err)
+int
+catalogue_prepare (struct catalogue *c, const char *sql, const char *name,
+                   sqlite3_stmt **statement, struct error *err)
 {
   *statement = NULL;
   if (sqlite3_prepare_v2 (c->db, sql, -1, statement, NULL) != SQLITE_OK ||
       (name && sqlite3_bind_text (*statement, 1, name, -1, SQLITE_TRANSIENT)
          != SQLITE_OK)) {
-    fail (c, err);
+    catalogue_fail (c, err);
     sqlite3_finalize (*statement);
     *statement = NULL;
     return -err->code;
@@ -161,13 +151,14 @@ prepare (struct catalogue *c, const char *sql, const char *name,
 }
 
 /* One that gives no rows. */
-static int
-finish (struct catalogue *c, sqlite3_stmt *statement, struct error *err)
+int
+catalogue_finish (struct catalogue *c, sqlite3_stmt *statement,
+                  struct error *err)
 {
   int r = 0;
 
   if (sqlite3_step (statement) != SQLITE_DONE)
-    r = fail (c, err);
+    r = catalogue_fail (c, err);
   sqlite3_finalize (statement);
   return r;
 }
@@ -179,19 +170,20 @@ get_integer (struct catalogue *c, const char *sql, int64_t *value,
   sqlite3_stmt *statement;
   int r;
 
-  r = prepare (c, sql, NULL, &statement, err);
+  r = catalogue_prepare (c, sql, NULL, &statement, err);
   if (r < 0)
     return r;
   if (sqlite3_step (statement) == SQLITE_ROW)
     *value = sqlite3_column_int64 (statement, 0);
   else
-    r = fail (c, err);
+    r = catalogue_fail (c, err);
   sqlite3_finalize (statement);
   return r;
 }
 
-static int
-get_uuid (sqlite3_stmt *statement, int column, char text[ENGINE_UUID_TEXT])
+int
+catalogue_column_uuid (sqlite3_stmt *statement, int column,
+                       char text[ENGINE_UUID_TEXT])
 {
   const char *value = (const char *) sqlite3_column_text (statement, column);
   uuid_t uuid;
@@ -222,7 +214,7 @@ write_schema (struct catalogue *c, struct error *err)
                          (long long) time (NULL), CATALOGUE_APPLICATION_ID,
                          CATALOGUE_FORMAT);
   if (!sql || sqlite3_exec (c->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-    r = fail (c, err);
+    r = catalogue_fail (c, err);
   sqlite3_free (sql);
   return r;
 }
@@ -269,11 +261,11 @@ get_domain (struct catalogue *c, char domain[ENGINE_UUID_TEXT],
   sqlite3_stmt *statement;
   int r;
 
-  r = prepare (c, "SELECT domain FROM pool", NULL, &statement, err);
+  r = catalogue_prepare (c, "SELECT domain FROM pool", NULL, &statement, err);
   if (r < 0)
     return r;
   if (sqlite3_step (statement) != SQLITE_ROW ||
-      get_uuid (statement, 0, domain) < 0)
+      catalogue_column_uuid (statement, 0, domain) < 0)
     r = error_set (err, EIO, "catalogue: %s: the pool's domain is damaged",
                    c->path);
   sqlite3_finalize (statement);
@@ -292,7 +284,7 @@ reserve_journal (struct catalogue *c, struct error *err)
 
   if (sqlite3_exec (c->db, "PRAGMA journal_mode=PERSIST;", NULL, NULL, NULL)
       != SQLITE_OK)
-    return fail (c, err);
+    return catalogue_fail (c, err);
   if (asprintf (&path, "%s-journal", c->path) < 0) {
     path = NULL;
     return error_set (err, ENOMEM, "catalogue: %s: %s", c->path,
@@ -327,166 +319,6 @@ catalogue_open (const char *path, struct catalogue **catalogue,
   return 0;
 }
 
-/* --- volumes ---------------------------------------------------------- */
-
-bool
-volume_name_fits (const char *name)
-{
-  size_t length = strlen (name);
-
-  return length > 0 && length < ENGINE_NAME_MAX && name[0] != '.'
-    && strspn (name, NAME_BYTES) == length;
-}
-
-int
-catalogue_insert (struct catalogue *c, const char *name,
-                  const struct volume_row *row, struct error *err)
-{
-  sqlite3_stmt *statement;
-  int r;
-
-  r = prepare (c, "INSERT INTO volume"
-               " (name, uuid, block_size, read_only, state, created)"
-               " VALUES (?, ?, ?, ?, ?, ?)", name, &statement, err);
-  if (r < 0)
-    return r;
-  sqlite3_bind_text (statement, 2, row->uuid, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_int64 (statement, 3, row->block_size);
-  sqlite3_bind_int (statement, 4, row->read_only);
-  sqlite3_bind_int (statement, 5, VOLUME_UNFINISHED);
-  sqlite3_bind_int64 (statement, 6, time (NULL));
-  return finish (c, statement, err);
-}
-
-/* One that must change a volume's row. */
-static int
-change_row (struct catalogue *c, sqlite3_stmt *statement, const char *name,
-            struct error *err)
-{
-  int r = finish (c, statement, err);
-
-  if (r == 0 && sqlite3_changes (c->db) == 0)
-    r = error_set (err, EIO, "catalogue: %s: the row of volume %s is missing",
-                   c->path, name);
-  return r;
-}
-
-int
-catalogue_set_state (struct catalogue *c, const char *name,
-                     enum volume_state state, struct error *err)
-{
-  sqlite3_stmt *statement;
-  int r;
-
-  r = prepare (c, "UPDATE volume SET state = ?2 WHERE name = ?1", name,
-               &statement, err);
-  if (r < 0)
-    return r;
-  sqlite3_bind_int (statement, 2, state);
-  return change_row (c, statement, name, err);
-}
-
-int
-catalogue_delete (struct catalogue *c, const char *name, struct error *err)
-{
-  sqlite3_stmt *statement;
-  int r;
-
-  r = prepare (c, "DELETE FROM volume WHERE name = ?", name, &statement, err);
-  return r < 0 ? r : change_row (c, statement, name, err);
-}
-
-int
-catalogue_find (struct catalogue *c, const char *name, struct volume_row *row,
-                struct error *err)
-{
-  sqlite3_stmt *statement;
-  int64_t block_size;
-  int r;
-
-  r = prepare (c, "SELECT uuid, block_size, read_only, state FROM volume"
-               " WHERE name = ?", name, &statement, err);
-  if (r < 0)
-    return r;
-  switch (sqlite3_step (statement)) {
-  case SQLITE_ROW:
-    if (sqlite3_column_int (statement, 3) != VOLUME_READY) {
-      r = -ENOENT;
-      break;
-    }
-    block_size = sqlite3_column_int64 (statement, 1);
-    row->read_only = sqlite3_column_int (statement, 2) != 0;
-    row->block_size = (uint32_t) block_size;
-    if (get_uuid (statement, 0, row->uuid) < 0 ||
-        (block_size != 512 && block_size != 4096))
-      r = error_set (err, EIO, "catalogue: %s: the row of volume %s is damaged",
-                     c->path, name);
-    break;
-  case SQLITE_DONE:
-    r = -ENOENT;
-    break;
-  default:
-    r = fail (c, err);
-  }
-  sqlite3_finalize (statement);
-  return r;
-}
-
-int
-catalogue_is_unfinished (struct catalogue *c, const char *name,
-                         struct error *err)
-{
-  sqlite3_stmt *statement;
-  int r;
-
-  r = prepare (c, "SELECT state FROM volume WHERE name = ?", name, &statement,
-               err);
-  if (r < 0)
-    return r;
-  switch (sqlite3_step (statement)) {
-  case SQLITE_ROW:
-    r = sqlite3_column_int (statement, 0) == VOLUME_UNFINISHED;
-    break;
-  case SQLITE_DONE:
-    break;
-  default:
-    r = fail (c, err);
-  }
-  sqlite3_finalize (statement);
-  return r;
-}
-
-int
-catalogue_each (struct catalogue *c, enum volume_state state,
-                int (*each) (void *opaque, const char *name),
-                void *opaque, struct error *err)
-{
-  sqlite3_stmt *statement;
-  int r, step = SQLITE_DONE;
-
-  r = prepare (c, "SELECT name FROM volume WHERE state = ? ORDER BY name",
-               NULL, &statement, err);
-  if (r < 0)
-    return r;
-  sqlite3_bind_int (statement, 1, state);
-  while (r == 0 && (step = sqlite3_step (statement)) == SQLITE_ROW) {
-    const char *name = (const char *) sqlite3_column_text (statement, 0);
-    size_t bytes = (size_t) sqlite3_column_bytes (statement, 0);
-
-    if (!name)
-      r = fail (c, err);
-    else if (strlen (name) == bytes && volume_name_fits (name))
-      r = each (opaque, name);
-    else
-      log_warning ("catalogue: %s: the row of volume %.100s is damaged: its "
-                   "name is none of a volume: left alone", c->path, name);
-  }
-  if (r == 0 && step != SQLITE_DONE)
-    r = fail (c, err);
-  sqlite3_finalize (statement);
-  return r;
-}
-
 int
 catalogue_check (struct catalogue *c,
                  void (*each) (void *opaque, const char *text), void *opaque,
@@ -495,7 +327,7 @@ catalogue_check (struct catalogue *c,
   sqlite3_stmt *statement;
   int r, step;
 
-  r = prepare (c, "PRAGMA integrity_check", NULL, &statement, err);
+  r = catalogue_prepare (c, "PRAGMA integrity_check", NULL, &statement, err);
   if (r < 0)
     return r;
   while ((step = sqlite3_step (statement)) == SQLITE_ROW) {
@@ -505,7 +337,7 @@ catalogue_check (struct catalogue *c,
       each (opaque, text);
   }
   if (step != SQLITE_DONE)
-    r = fail (c, err);
+    r = catalogue_fail (c, err);
   sqlite3_finalize (statement);
   return r;
 }

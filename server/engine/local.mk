@@ -4,6 +4,8 @@ libengine_la_SOURCES = \
 	server/engine/engine.h \
 	server/engine/engines.c \
 	server/engine/file-bounce.c \
+	server/engine/file-catalogue-internal.h \
+	server/engine/file-catalogue-volumes.c \
 	server/engine/file-catalogue.c \
 	server/engine/file-catalogue.h \
 	server/engine/file-check.c \

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The catalogue's rows of volumes.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "server/engine/file-catalogue-internal.h"
+
+/* What names of volumes are made of, here and in nvmeof/nqn.c. */
+#define NAME_BYTES \
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+"
+
+bool
+volume_name_fits (const char *name)
+{
+  size_t length = strlen (name);
+
+  return length > 0 && length < ENGINE_NAME_MAX && name[0] != '.'
+    && strspn (name, NAME_BYTES) == length;
+}
+
+int
+catalogue_insert (struct catalogue *c, const char *name,
+                  const struct volume_row *row, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = catalogue_prepare (c, "INSERT INTO volume"
+                         " (name, uuid, block_size, read_only, state, created)"
+                         " VALUES (?, ?, ?, ?, ?, ?)", name, &statement, err);
+  if (r < 0)
+    return r;
+  sqlite3_bind_text (statement, 2, row->uuid, -1, SQLITE_TRANSIENT);
+  sqlite3_bind_int64 (statement, 3, row->block_size);
+  sqlite3_bind_int (statement, 4, row->read_only);
+  sqlite3_bind_int (statement, 5, VOLUME_UNFINISHED);
+  sqlite3_bind_int64 (statement, 6, time (NULL));
+  return catalogue_finish (c, statement, err);
+}
+
+/* One that must change a volume's row. */
+static int
+change_row (struct catalogue *c, sqlite3_stmt *statement, const char *name,
+            struct error *err)
+{
+  int r = catalogue_finish (c, statement, err);
+
+  if (r == 0 && sqlite3_changes (c->db) == 0)
+    r = error_set (err, EIO, "catalogue: %s: the row of volume %s is missing",
+                   c->path, name);
+  return r;
+}
+
+int
+catalogue_set_state (struct catalogue *c, const char *name,
+                     enum volume_state state, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = catalogue_prepare (c, "UPDATE volume SET state = ?2 WHERE name = ?1",
+                         name, &statement, err);
+  if (r < 0)
+    return r;
+  sqlite3_bind_int (statement, 2, state);
+  return change_row (c, statement, name, err);
+}
+
+int
+catalogue_delete (struct catalogue *c, const char *name, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = catalogue_prepare (c, "DELETE FROM volume WHERE name = ?", name,
+                         &statement, err);
+  return r < 0 ? r : change_row (c, statement, name, err);
+}
+
+int
+catalogue_find (struct catalogue *c, const char *name, struct volume_row *row,
+                struct error *err)
+{
+  sqlite3_stmt *statement;
+  int64_t block_size;
+  int r;
+
+  r = catalogue_prepare (c, "SELECT uuid, block_size, read_only, state"
+                         " FROM volume WHERE name = ?", name, &statement, err);
+  if (r < 0)
+    return r;
+  switch (sqlite3_step (statement)) {
+  case SQLITE_ROW:
+    if (sqlite3_column_int (statement, 3) != VOLUME_READY) {
+      r = -ENOENT;
+      break;
+    }
+    block_size = sqlite3_column_int64 (statement, 1);
+    row->read_only = sqlite3_column_int (statement, 2) != 0;
+    row->block_size = (uint32_t) block_size;
+    if (catalogue_column_uuid (statement, 0, row->uuid) < 0 ||
+        (block_size != 512 && block_size != 4096))
+      r = error_set (err, EIO, "catalogue: %s: the row of volume %s is damaged",
+                     c->path, name);
+    break;
+  case SQLITE_DONE:
+    r = -ENOENT;
+    break;
+  default:
+    r = catalogue_fail (c, err);
+  }
+  sqlite3_finalize (statement);
+  return r;
+}
+
+int
+catalogue_is_unfinished (struct catalogue *c, const char *name,
+                         struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = catalogue_prepare (c, "SELECT state FROM volume WHERE name = ?", name,
+                         &statement, err);
+  if (r < 0)
+    return r;
+  switch (sqlite3_step (statement)) {
+  case SQLITE_ROW:
+    r = sqlite3_column_int (statement, 0) == VOLUME_UNFINISHED;
+    break;
+  case SQLITE_DONE:
+    break;
+  default:
+    r = catalogue_fail (c, err);
+  }
+  sqlite3_finalize (statement);
+  return r;
+}
+
+int
+catalogue_each (struct catalogue *c, enum volume_state state,
+                int (*each) (void *opaque, const char *name),
+                void *opaque, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r, step = SQLITE_DONE;
+
+  r = catalogue_prepare (c, "SELECT name FROM volume WHERE state = ?"
+                         " ORDER BY name", NULL, &statement, err);
+  if (r < 0)
+    return r;
+  sqlite3_bind_int (statement, 1, state);
+  while (r == 0 && (step = sqlite3_step (statement)) == SQLITE_ROW) {
+    const char *name = (const char *) sqlite3_column_text (statement, 0);
+    size_t bytes = (size_t) sqlite3_column_bytes (statement, 0);
+
+    if (!name)
+      r = catalogue_fail (c, err);
+    else if (strlen (name) == bytes && volume_name_fits (name))
+      r = each (opaque, name);
+    else
+      log_warning ("catalogue: %s: the row of volume %.100s is damaged: its "
+                   "name is none of a volume: left alone", c->path, name);
+  }
+  if (r == 0 && step != SQLITE_DONE)
+    r = catalogue_fail (c, err);
+  sqlite3_finalize (statement);
+  return r;
+}
