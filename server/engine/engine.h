@@ -20,6 +20,7 @@
 
 #include "common/error.h"
 #include "nvmeof/command.h"
+#include "server/engine/host-list.h"
 #include "server/reactor/reactor.h"
 
 #define ENGINE_NAME_MAX 200             /* bytes with the NUL */
@@ -143,6 +144,17 @@ struct engine_ops {
                         struct error *err);
   int (*volume_allocated) (struct engine_volume *volume,
                            uint64_t *allocated_bytes, struct error *err);
+
+  /* From the next open on.  Not open; -ENOENT, -EBUSY. */
+  int (*volume_set_read_only) (struct engine_pool *pool, const char *name,
+                               bool read_only, struct error *err);
+
+  /* The hosts that may attach it.  hosts is empty before; what was set is
+   * durable, the whole list at once. */
+  int (*volume_get_hosts) (struct engine_volume *volume,
+                           struct host_list *hosts, struct error *err);
+  int (*volume_set_hosts) (struct engine_volume *volume,
+                           const struct host_list *hosts, struct error *err);
 
   /* Returns 0 or -errno when it is over already (done is then not called),
    * or ENGINE_PENDING.  Also for requests that overlap: the result is then

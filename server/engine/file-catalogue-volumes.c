@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The catalogue's rows of volumes.
+ * The catalogue's rows of volumes, and of the hosts that may attach them.
  */
 #include <errno.h>
 #include <string.h>
@@ -67,6 +67,21 @@ catalogue_set_state (struct catalogue *c, const char *name,
   if (r < 0)
     return r;
   sqlite3_bind_int (statement, 2, state);
+  return change_row (c, statement, name, err);
+}
+
+int
+catalogue_set_read_only (struct catalogue *c, const char *name,
+                         bool read_only, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = catalogue_prepare (c, "UPDATE volume SET read_only = ?2"
+                         " WHERE name = ?1", name, &statement, err);
+  if (r < 0)
+    return r;
+  sqlite3_bind_int (statement, 2, read_only);
   return change_row (c, statement, name, err);
 }
 
@@ -169,5 +184,82 @@ catalogue_each (struct catalogue *c, enum volume_state state,
   if (r == 0 && step != SQLITE_DONE)
     r = catalogue_fail (c, err);
   sqlite3_finalize (statement);
+  return r;
+}
+
+/* --- hosts ------------------------------------------------------------ */
+
+/* A list that is not whole must not be taken for one that allows more. */
+static int
+damaged_hosts (struct catalogue *c, const char *name, int code,
+               struct error *err)
+{
+  if (code == ENOMEM)
+    return error_set (err, ENOMEM, "catalogue: %s: %s", c->path,
+                      strerror (ENOMEM));
+  return error_set (err, EIO, "catalogue: %s: the hosts of volume %s are "
+                    "damaged", c->path, name);
+}
+
+int
+catalogue_get_hosts (struct catalogue *c, const char *name,
+                     struct host_list *hosts, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r, step = SQLITE_DONE;
+
+  r = catalogue_prepare (c, "SELECT name FROM host WHERE volume = ?", name,
+                         &statement, err);
+  if (r < 0)
+    return r;
+  while (r == 0 && (step = sqlite3_step (statement)) == SQLITE_ROW) {
+    const char *host = (const char *) sqlite3_column_text (statement, 0);
+    size_t bytes = (size_t) sqlite3_column_bytes (statement, 0);
+
+    r = host && strlen (host) == bytes ? host_list_add (hosts, host) : -EIO;
+    if (r < 0)
+      r = damaged_hosts (c, name, -r, err);
+  }
+  if (r == 0 && step != SQLITE_DONE)
+    r = catalogue_fail (c, err);
+  sqlite3_finalize (statement);
+  if (r < 0)
+    host_list_clear (hosts);
+  return r;
+}
+
+static int
+run (struct catalogue *c, const char *sql, const char *name,
+     const char *host, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = catalogue_prepare (c, sql, name, &statement, err);
+  if (r < 0)
+    return r;
+  if (host)
+    sqlite3_bind_text (statement, 2, host, -1, SQLITE_TRANSIENT);
+  return catalogue_finish (c, statement, err);
+}
+
+int
+catalogue_set_hosts (struct catalogue *c, const char *name,
+                     const struct host_list *hosts, struct error *err)
+{
+  struct error ignored;
+  int r;
+
+  r = run (c, "BEGIN IMMEDIATE", NULL, NULL, err);
+  if (r < 0)
+    return r;
+  r = run (c, "DELETE FROM host WHERE volume = ?", name, NULL, err);
+  for (unsigned i = 0; r == 0 && i < hosts->nr; i++)
+    r = run (c, "INSERT INTO host (volume, name) VALUES (?, ?)", name,
+             hosts->names[i], err);
+  if (r == 0)
+    r = run (c, "COMMIT", NULL, NULL, err);
+  if (r < 0)
+    (void) run (c, "ROLLBACK", NULL, NULL, &ignored);
   return r;
 }

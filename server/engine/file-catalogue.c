@@ -18,14 +18,26 @@
 #include <uuid/uuid.h>
 
 #include "common/cleanup.h"
+#include "common/log.h"
 #include "server/engine/file-catalogue-internal.h"
 
 /* The format: PRAGMA user_version.  Raise it with every change that an older
  * program would misread, and convert in catalogue_open. */
-#define CATALOGUE_FORMAT 1
+#define CATALOGUE_FORMAT 2
 #define CATALOGUE_APPLICATION_ID 0x71626430     /* "qbd0" */
 #define CATALOGUE_BUSY_MS 5000
 #define CATALOGUE_JOURNAL_BYTES 65536   /* a dozen pages */
+
+/* Since format 2.  A volume's hosts must not outlive it: another volume may
+ * get its name. */
+#define SCHEMA_HOSTS \
+  "CREATE TABLE host (" \
+  "  volume TEXT NOT NULL," \
+  "  name TEXT NOT NULL," \
+  "  PRIMARY KEY (volume, name)) WITHOUT ROWID;" \
+  "CREATE TRIGGER volume_gone AFTER DELETE ON volume BEGIN" \
+  "  DELETE FROM host WHERE volume = OLD.name;" \
+  "END;"
 
 static const char schema[] =
   "BEGIN;"
@@ -39,7 +51,8 @@ static const char schema[] =
   "  block_size INTEGER NOT NULL CHECK (block_size IN (512, 4096)),"
   "  read_only INTEGER NOT NULL DEFAULT 0,"
   "  state INTEGER NOT NULL,"
-  "  created INTEGER NOT NULL);";
+  "  created INTEGER NOT NULL);"
+  SCHEMA_HOSTS;
 
 /* SQLite tells no reason when it cannot make its journal: see whether files can
  * be opened at all, and made there.  Not the database itself: closing it would
@@ -234,6 +247,25 @@ catalogue_create (const char *path, struct error *err)
 }
 
 static int
+upgrade (struct catalogue *c, struct error *err)
+{
+  char *sql = sqlite3_mprintf ("BEGIN IMMEDIATE;" SCHEMA_HOSTS
+                               "PRAGMA user_version=%d;"
+                               "COMMIT;", CATALOGUE_FORMAT);
+  int r = 0;
+
+  if (!sql || sqlite3_exec (c->db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+    r = catalogue_fail (c, err);
+    sqlite3_exec (c->db, "ROLLBACK;", NULL, NULL, NULL);
+  }
+  else
+    log_info ("catalogue: %s: is now of format %d, which older programs do "
+              "not open", c->path, CATALOGUE_FORMAT);
+  sqlite3_free (sql);
+  return r;
+}
+
+static int
 check_format (struct catalogue *c, struct error *err)
 {
   int64_t id, format;
@@ -251,7 +283,7 @@ check_format (struct catalogue *c, struct error *err)
     return error_set (err, EINVAL, "catalogue: %s: its format %lld is newer "
                       "than this program's %d: use a newer qbd-server",
                       c->path, (long long) format, CATALOGUE_FORMAT);
-  return 0;
+  return format < CATALOGUE_FORMAT ? upgrade (c, err) : 0;
 }
 
 static int

@@ -41,11 +41,13 @@ int catalogue_open (const char *path, struct catalogue **catalogue,
                     char domain[ENGINE_UUID_TEXT], struct error *err);
 void catalogue_close (struct catalogue *catalogue);
 
-/* Each is durable when it returns; the last two need a row. */
+/* Each is durable when it returns; all but the first need a row. */
 int catalogue_insert (struct catalogue *catalogue, const char *name,
                       const struct volume_row *row, struct error *err);
 int catalogue_set_state (struct catalogue *catalogue, const char *name,
                          enum volume_state state, struct error *err);
+int catalogue_set_read_only (struct catalogue *catalogue, const char *name,
+                             bool read_only, struct error *err);
 int catalogue_delete (struct catalogue *catalogue, const char *name,
                       struct error *err);
 
@@ -60,6 +62,13 @@ int catalogue_is_unfinished (struct catalogue *catalogue, const char *name,
 int catalogue_each (struct catalogue *catalogue, enum volume_state state,
                     int (*each) (void *opaque, const char *name),
                     void *opaque, struct error *err);
+
+/* The hosts that may attach a volume; hosts is empty before.  They go with
+ * the volume's row. */
+int catalogue_get_hosts (struct catalogue *catalogue, const char *name,
+                         struct host_list *hosts, struct error *err);
+int catalogue_set_hosts (struct catalogue *catalogue, const char *name,
+                         const struct host_list *hosts, struct error *err);
 
 /* SQLite's own check: each (opaque, text) for what it finds. */
 int catalogue_check (struct catalogue *catalogue,

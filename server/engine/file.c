@@ -284,6 +284,41 @@ volume_remove (struct engine_pool *engine_pool, const char *name,
   return 0;
 }
 
+/* --- settings --------------------------------------------------------- */
+
+static int
+volume_set_read_only (struct engine_pool *engine_pool, const char *name,
+                      bool read_only, struct error *err)
+{
+  struct file_pool *pool = file_pool (engine_pool);
+  struct volume_row row;
+  int r;
+
+  r = find ("set", engine_pool, name, &row, err);
+  if (r < 0)
+    return r;
+  if (is_open (pool, name))
+    return error_set (err, EBUSY, "set: %s/%s: volume is open",
+                      engine_pool->name, name);
+  return catalogue_set_read_only (pool->catalogue, name, read_only, err);
+}
+
+static int
+volume_get_hosts (struct engine_volume *volume, struct host_list *hosts,
+                  struct error *err)
+{
+  return catalogue_get_hosts (file_pool (volume->pool)->catalogue,
+                              volume->name, hosts, err);
+}
+
+static int
+volume_set_hosts (struct engine_volume *volume,
+                  const struct host_list *hosts, struct error *err)
+{
+  return catalogue_set_hosts (file_pool (volume->pool)->catalogue,
+                              volume->name, hosts, err);
+}
+
 /* --- open and close --------------------------------------------------- */
 
 static int
@@ -359,6 +394,9 @@ const struct engine_ops engine_file = {
   .volume_close = volume_close,
   .volume_resize = volume_resize,
   .volume_allocated = volume_allocated,
+  .volume_set_read_only = volume_set_read_only,
+  .volume_get_hosts = volume_get_hosts,
+  .volume_set_hosts = volume_set_hosts,
   .submit = file_submit,
   .allocated = file_allocated,
 };

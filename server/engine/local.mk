@@ -17,6 +17,8 @@ libengine_la_SOURCES = \
 	server/engine/file-pool.c \
 	server/engine/file-sync.c \
 	server/engine/file.c \
+	server/engine/host-list.c \
+	server/engine/host-list.h \
 	server/engine/ram.c \
 	server/engine/ranges.c \
 	server/engine/ranges.h \

@@ -36,6 +36,7 @@ struct ram_volume {
   struct engine_volume volume;
   int fd;                               /* constant after creation */
   bool is_open;
+  struct host_list hosts;
   pthread_mutex_t stripes[NR_STRIPES];
   LIST_ENTRY (ram_volume) next;         /* in name order */
 };
@@ -101,6 +102,7 @@ free_volume (struct ram_volume *v)
   for (i = 0; i < NR_STRIPES; ++i)
     pthread_mutex_destroy (&v->stripes[i]);
   close (v->fd);
+  host_list_clear (&v->hosts);
   free (v);
 }
 
@@ -300,6 +302,56 @@ ram_volume_allocated (struct engine_volume *volume,
   return 0;
 }
 
+/* --- settings --------------------------------------------------------- */
+
+static int
+ram_volume_set_read_only (struct engine_pool *pool, const char *name,
+                          bool read_only, struct error *err)
+{
+  struct ram_volume *v = find_volume (ram_pool (pool), name);
+
+  if (!v)
+    return error_set (err, ENOENT, "set: %s/%s: no such volume",
+                      pool->name, name);
+  if (v->is_open)
+    return error_set (err, EBUSY, "set: %s/%s: volume is open",
+                      pool->name, name);
+  v->volume.read_only = read_only;
+  return 0;
+}
+
+static int
+copy_hosts (struct host_list *to, const struct host_list *from,
+            const struct engine_volume *volume, struct error *err)
+{
+  if (host_list_copy (to, from) < 0)
+    return error_set (err, ENOMEM, "host: %s/%s: %s", volume->pool->name,
+                      volume->name, strerror (ENOMEM));
+  return 0;
+}
+
+static int
+ram_volume_get_hosts (struct engine_volume *volume, struct host_list *hosts,
+                      struct error *err)
+{
+  return copy_hosts (hosts, &ram_volume (volume)->hosts, volume, err);
+}
+
+static int
+ram_volume_set_hosts (struct engine_volume *volume,
+                      const struct host_list *hosts, struct error *err)
+{
+  struct ram_volume *v = ram_volume (volume);
+  struct host_list copy = { 0 };
+  int r = copy_hosts (&copy, hosts, volume, err);
+
+  if (r < 0)
+    return r;
+  host_list_clear (&v->hosts);
+  v->hosts = copy;
+  return 0;
+}
+
 /* --- requests --------------------------------------------------------- */
 
 static int
@@ -418,6 +470,9 @@ const struct engine_ops engine_ram = {
   .volume_close = ram_volume_close,
   .volume_resize = ram_volume_resize,
   .volume_allocated = ram_volume_allocated,
+  .volume_set_read_only = ram_volume_set_read_only,
+  .volume_get_hosts = ram_volume_get_hosts,
+  .volume_set_hosts = ram_volume_set_hosts,
   .submit = ram_submit,
   .allocated = ram_allocated,
 };

@@ -13,9 +13,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include <sqlite3.h>
-
 #include "tests/unit/engine-helpers.h"
+#include "tests/unit/engine-sql.h"
 
 #define MIB (1024u * 1024)
 
@@ -47,18 +46,6 @@ remove_file (const char *dir, const char *name)
   char *path = join (dir, name);
 
   assert_int_equal (unlink (path), 0);
-  free (path);
-}
-
-static void
-sql (const char *dir, const char *text)
-{
-  char *path = join (dir, "qbd-pool");
-  sqlite3 *db;
-
-  assert_int_equal (sqlite3_open (path, &db), SQLITE_OK);
-  assert_int_equal (sqlite3_exec (db, text, NULL, NULL, NULL), SQLITE_OK);
-  sqlite3_close (db);
   free (path);
 }
 

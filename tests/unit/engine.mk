@@ -6,6 +6,7 @@ engine_tests = \
 	tests/unit/engine-ram \
 	tests/unit/engine-random \
 	tests/unit/engine-ranges \
+	tests/unit/engine-settings \
 	tests/unit/engine-sparse
 check_PROGRAMS += $(engine_tests)
 TESTS += $(engine_tests)
@@ -13,7 +14,8 @@ ENGINE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 ENGINE_TEST_LDADD = libengine.la libreactor.la libcommon.la $(CMOCKA_LIBS)
 
 tests_unit_engine_file_SOURCES = tests/unit/engine-file.c \
-	tests/unit/engine-helpers.c tests/unit/engine-helpers.h
+	tests/unit/engine-helpers.c tests/unit/engine-helpers.h \
+	tests/unit/engine-sql.c tests/unit/engine-sql.h
 tests_unit_engine_file_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_unit_engine_file_LDADD = $(ENGINE_TEST_LDADD) $(SQLITE_LIBS)
 tests_unit_engine_file_mount_SOURCES = tests/unit/engine-file-mount.c \
@@ -31,6 +33,11 @@ tests_unit_engine_random_LDADD = $(ENGINE_TEST_LDADD)
 tests_unit_engine_ranges_SOURCES = tests/unit/engine-ranges.c
 tests_unit_engine_ranges_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_engine_ranges_LDADD = $(ENGINE_TEST_LDADD)
+tests_unit_engine_settings_SOURCES = tests/unit/engine-settings.c \
+	tests/unit/engine-helpers.c tests/unit/engine-helpers.h \
+	tests/unit/engine-sql.c tests/unit/engine-sql.h
+tests_unit_engine_settings_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS) $(SQLITE_CFLAGS)
+tests_unit_engine_settings_LDADD = $(ENGINE_TEST_LDADD) $(SQLITE_LIBS)
 tests_unit_engine_sparse_SOURCES = tests/unit/engine-sparse.c \
 	tests/unit/engine-helpers.c tests/unit/engine-helpers.h
 tests_unit_engine_sparse_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
