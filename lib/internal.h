@@ -15,7 +15,8 @@
  *   association.c |                set-up as a state machine, loss
  *   discover.c    |                discovery logs, POOL/VOL to NQN
  *          \      |
- *         queue.c                  the lock, the roles of sender and receiver
+ *         queue.c                  requests, from submission to completion
+ *         queue-roles.c            the lock, the roles of sender and receiver
  *            |
  *       transport.h                tcp-queue.c, tcp-send.c, tcp-receive.c
  *            |
@@ -143,7 +144,7 @@ struct tcp_queue_params {
 struct transport_queue *tcp_queue_create (struct stream *stream,
                                           const struct tcp_queue_params *p);
 
-/* --- queue.c ------------------------------------------------------------ */
+/* --- queue.c, queue-roles.c ------------------------------------------------ */
 
 struct queue;
 

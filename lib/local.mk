@@ -24,6 +24,8 @@ libqbd_internal_la_SOURCES = \
 	lib/io.c \
 	lib/keeper.c \
 	lib/namespace.c \
+	lib/queue-internal.h \
+	lib/queue-roles.c \
 	lib/queue.c \
 	lib/registry.c \
 	lib/tcp-queue.c \

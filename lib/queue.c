@@ -1,225 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The shell around a transport's queue: the lock, and who sends and who
- * receives.  Two ways to drive it:
- *
- *   queue_pump   never waits: association set-up, the keeper, the
- *                asynchronous API, the simulator
- *   queue_wait   synchronous callers, leader and follower: the first that
- *                waits is the receiver (leader), polls and completes the
- *                others' requests with its own; the others sleep on a word of
- *                their own.  A leader that is done hands over to one sleeper.
- *
- * Whoever submits while nobody sends or wakes is the sender, and sends until
- * nothing is left, also what others submitted meanwhile.  When the wire is full, the
- * rest of sending is the receiver's business: it polls for POLLOUT too, and
- * a receiver that is in poll already is kicked out of it.  There may be no
- * receiver, or one that leaves: so every epoll instance that watches the
- * queue (queue_watch) waits for POLLOUT meanwhile.
- *
- * Every unlock is queue_unlock: it wakes those who became done under the
- * lock, all of which are marked before the first one runs, and reports a
- * queue's death.
+ * The shell around a transport's queue: its life, and its requests from
+ * submission to completion, with their timeouts.  All of it is the lock's;
+ * the threads that hold it are queue-roles.c's business.
  */
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "lib/internal.h"
-
-TAILQ_HEAD (request_list, request);
-TAILQ_HEAD (waiter_list, waiter);
-
-struct queue {
-  struct queue_params params;           /* constant after create */
-  struct transport_queue *transport;    /* constant after create */
-  int kick_fd;                          /* constant after create */
-
-  pthread_mutex_t lock;                 /* everything below */
-  bool sending;                         /* a thread has the role */
-  bool receiving;
-  bool polling;                         /* the receiver is in poll */
-  bool polling_out;                     /* and waits for room, too */
-  unsigned waking;                      /* threads that wake, and then send */
-  struct request_list in_flight;        /* by due_ms */
-  struct request_list backlog;          /* waits for a slot */
-  struct waiter_list sleepers;
-  TAILQ_HEAD (, queue_watch) watches;
-  short watched;                        /* what for: as poll's events */
-  struct waiter *wake_first;            /* to be woken by queue_unlock */
-  struct waiter **wake_last;
-  uint64_t now_ms;
-  uint64_t grace_ms;                    /* no timeout before */
-  uint64_t graced_due_ms;               /* for whom it was given */
-  uint64_t received;                    /* receives that brought something */
-  bool lost_reported;
-};
-
-/* What a sleeper's word says. */
-enum {
-  WORD_WAIT,
-  WORD_SLEEPING,        /* in futex wait: wants a system call */
-  WORD_DONE,
-  WORD_LEAD,            /* you are the receiver now */
-};
+#include "lib/queue-internal.h"
 
 enum { GAP_MS = 1000 };
-
-static void send_all_locked (struct queue *queue);
-
-/* --- waking ------------------------------------------------------------- */
-
-static void
-futex_wait (_Atomic uint32_t *word, uint32_t value)
-{
-  syscall (SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
-}
-
-static void
-futex_wake (_Atomic uint32_t *word)
-{
-  syscall (SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-static void
-wake_later_locked (struct queue *queue, struct waiter *waiter, uint32_t word)
-{
-  assert (waiter->asleep);
-  TAILQ_REMOVE (&queue->sleepers, waiter, link);
-  waiter->asleep = false;
-  waiter->wake_word = word;
-  waiter->next_wake = NULL;
-  *queue->wake_last = waiter;
-  queue->wake_last = &waiter->next_wake;
-}
-
-/* After the store a DONE waiter's memory is gone. */
-static void
-wake_all (struct waiter *waiter)
-{
-  while (waiter) {
-    struct waiter *next = waiter->next_wake;
-    _Atomic uint32_t *word = &waiter->word;
-
-    if (atomic_exchange (word, waiter->wake_word) == WORD_SLEEPING)
-      futex_wake (word);
-    waiter = next;
-  }
-}
-
-static uint32_t
-sleep_on (struct waiter *waiter)
-{
-  uint32_t word = WORD_WAIT;
-
-  if (atomic_compare_exchange_strong (&waiter->word, &word, WORD_SLEEPING))
-    word = WORD_SLEEPING;
-  while (word == WORD_SLEEPING) {
-    futex_wait (&waiter->word, WORD_SLEEPING);
-    word = atomic_load (&waiter->word);
-  }
-  return word;
-}
-
-void
-waiter_finish_locked (struct queue *queue, struct waiter *waiter)
-{
-  waiter->finished = true;
-  if (waiter->asleep)
-    wake_later_locked (queue, waiter, WORD_DONE);
-}
-
-/* --- the lock ----------------------------------------------------------- */
-
-void
-queue_lock (struct queue *queue)
-{
-  pthread_mutex_lock (&queue->lock);
-}
-
-static struct waiter *
-take_wakes_locked (struct queue *queue)
-{
-  struct waiter *wakes = queue->wake_first;
-
-  queue->wake_first = NULL;
-  queue->wake_last = &queue->wake_first;
-  return wakes;
-}
-
-/* A dead socket is readable for ever, and watched no more. */
-static short
-wanted_locked (const struct queue *queue)
-{
-  if (queue->transport->error != 0)
-    return 0;
-  return (short) (POLLIN | (queue->transport->want_pollout ? POLLOUT : 0));
-}
-
-static int
-watch_locked (struct queue *queue, struct queue_watch *watch, int op)
-{
-  struct epoll_event event = { .events = (uint32_t) queue->watched };
-  int fd = queue->transport->ops->wait_fd (queue->transport);
-
-  return epoll_ctl (watch->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
-}
-
-/* Whoever sleeps in epoll_wait notices. */
-static void
-update_watches_locked (struct queue *queue)
-{
-  short wanted = wanted_locked (queue);
-  struct queue_watch *watch;
-
-  if (wanted == queue->watched)
-    return;
-  queue->watched = wanted;
-  TAILQ_FOREACH (watch, &queue->watches, link)
-    watch_locked (queue, watch, wanted ? EPOLL_CTL_MOD : EPOLL_CTL_DEL);
-}
-
-/* Those who are woken will submit again, one by one.  So that their commands
- * go out together, they leave sending to the one who wakes. */
-void
-queue_unlock (struct queue *queue)
-{
-  struct waiter *wakes;
-  bool lost;
-
-  while ((wakes = take_wakes_locked (queue))) {
-    queue->waking++;
-    pthread_mutex_unlock (&queue->lock);
-    wake_all (wakes);
-    pthread_mutex_lock (&queue->lock);
-    queue->waking--;
-    send_all_locked (queue);
-  }
-  lost = queue->transport->error != 0 && !queue->lost_reported;
-  queue->lost_reported |= lost;
-  if (lost)
-    update_watches_locked (queue);
-  pthread_mutex_unlock (&queue->lock);
-  if (lost && queue->params.lost)
-    queue->params.lost (queue->params.opaque, queue);
-}
-
-void
-queue_set_now_locked (struct queue *queue, uint64_t now_ms)
-{
-  if (now_ms > queue->now_ms)
-    queue->now_ms = now_ms;
-}
 
 /* --- completion --------------------------------------------------------- */
 
@@ -274,8 +71,8 @@ backlog_submit_locked (struct queue *queue)
   }
 }
 
-static void
-complete_locked (struct queue *queue)
+void
+queue_complete_locked (struct queue *queue)
 {
   struct transport_request *t =
     queue->transport->ops->completed (queue->transport);
@@ -328,8 +125,8 @@ queue_submit_untimed_locked (struct queue *queue, struct request *request)
 
 /* --- time --------------------------------------------------------------- */
 
-static uint64_t
-next_due_locked (struct queue *queue)
+uint64_t
+queue_next_due_locked (struct queue *queue)
 {
   struct request *first = TAILQ_FIRST (&queue->in_flight);
 
@@ -340,11 +137,11 @@ next_due_locked (struct queue *queue)
 
 /* After input was read, and there was none.  One who comes more than a
  * second late was stopped, and perhaps the server with it: look once more. */
-static void
-judge_locked (struct queue *queue)
+void
+queue_judge_locked (struct queue *queue)
 {
   struct request *first = TAILQ_FIRST (&queue->in_flight);
-  uint64_t due_ms = next_due_locked (queue);
+  uint64_t due_ms = queue_next_due_locked (queue);
   char reason[sizeof queue->transport->reason];
 
   if (!first || queue->now_ms < due_ms)
@@ -358,205 +155,41 @@ judge_locked (struct queue *queue)
   snprintf (reason, sizeof reason, "no answer to a command in %g s",
             queue->params.timeout_ms / 1000.0);
   queue->transport->ops->fail (queue->transport, ETIMEDOUT, reason);
-  complete_locked (queue);
+  queue_complete_locked (queue);
 }
 
-/* --- the sender --------------------------------------------------------- */
+/* --- descriptors -------------------------------------------------------- */
 
-static void
-kick (struct queue *queue)
-{
-  uint64_t one = 1;
-  ssize_t r = write (queue->kick_fd, &one, sizeof one);
-
-  (void) r;             /* full: it is readable */
-}
-
-static void
-send_all_locked (struct queue *queue)
-{
-  struct transport_queue *transport = queue->transport;
-
-  if (queue->waking > 0)
-    return;
-  while (!queue->sending && !transport->want_pollout &&
-         transport->ops->send_begin (transport)) {
-    int64_t n;
-
-    queue->sending = true;
-    queue_unlock (queue);
-    n = transport->ops->send (transport);
-    queue_lock (queue);
-    queue->sending = false;
-    transport->ops->send_end (transport, n);
-    complete_locked (queue);
-    if (transport->want_pollout)
-      update_watches_locked (queue);
-    if (transport->want_pollout && queue->polling && !queue->polling_out)
-      kick (queue);
-  }
-}
-
-/* --- the receiver ------------------------------------------------------- */
-
-/* Without the lock.  Returns what to do. */
 static short
-poll_wire (struct queue *queue, bool out, uint64_t due_ms)
+wanted_locked (const struct queue *queue)
 {
-  struct transport_queue *transport = queue->transport;
-  struct pollfd fds[2] = {
-    { .fd = transport->ops->wait_fd (transport),
-      .events = (short) (POLLIN | (out ? POLLOUT : 0)) },
-    { .fd = queue->kick_fd, .events = POLLIN },
-  };
-  uint64_t now_ms, timeout_ms = 0, count;
-  int r;
-
-  if (transport->ops->arm (transport))
-    return POLLIN;
-  now_ms = clock_now_ms ();
-  if (due_ms > now_ms)
-    timeout_ms = due_ms - now_ms < INT_MAX ? due_ms - now_ms : INT_MAX;
-  r = poll (fds, 2, (int) timeout_ms);
-  if (r <= 0)
-    return 0;           /* late, or a signal: the caller looks again */
-  if (fds[1].revents) {
-    ssize_t n = read (queue->kick_fd, &count, sizeof count);
-
-    (void) n;
-  }
-  return fds[0].revents;
+  if (queue->transport->error != 0)
+    return 0;
+  return (short) (POLLIN | (queue->transport->want_pollout ? POLLOUT : 0));
 }
 
-/* One receive, after waiting for it unless something is expected. */
-static void
-receive_turn_locked (struct queue *queue, bool wait)
+static int
+watch_locked (struct queue *queue, struct queue_watch *watch, int op)
 {
-  struct transport_queue *transport = queue->transport;
-  bool out = transport->want_pollout;
-  uint64_t due_ms = next_due_locked (queue);
-  short events = POLLIN;
-  uint64_t now_ms;
-  int64_t n;
+  struct epoll_event event = { .events = (uint32_t) queue->watched };
+  int fd = queue->transport->ops->wait_fd (queue->transport);
 
-  transport->ops->recv_begin (transport);
-  queue->polling = wait;
-  queue->polling_out = out;
-  queue_unlock (queue);
-  if (wait)
-    events = poll_wire (queue, out, due_ms);
-  now_ms = clock_now_ms ();
-  n = events & ~POLLOUT || events == 0 ?
-    transport->ops->recv (transport) : -EAGAIN;
-  queue_lock (queue);
-  queue->polling = false;
-  queue_set_now_locked (queue, now_ms);
-  if (events & POLLOUT)
-    transport->want_pollout = false;
-  transport->ops->recv_end (transport, n);
-  complete_locked (queue);
-  if (n > 0)
-    queue->received++;
-  else
-    judge_locked (queue);
-  send_all_locked (queue);
-  update_watches_locked (queue);
+  return epoll_ctl (watch->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
 }
 
-static void
-lead_locked (struct queue *queue, struct waiter *waiter)
+/* Whoever sleeps in epoll_wait notices. */
+void
+queue_update_watches_locked (struct queue *queue)
 {
-  assert (queue->receiving);
-  while (!waiter->finished)
-    receive_turn_locked (queue, true);
-  queue->receiving = false;
-}
+  short wanted = wanted_locked (queue);
+  struct queue_watch *watch;
 
-static void
-hand_over_locked (struct queue *queue)
-{
-  struct waiter *next = TAILQ_FIRST (&queue->sleepers);
-
-  if (queue->receiving || !next)
+  if (wanted == queue->watched)
     return;
-  queue->receiving = true;
-  wake_later_locked (queue, next, WORD_LEAD);
+  queue->watched = wanted;
+  TAILQ_FOREACH (watch, &queue->watches, link)
+    watch_locked (queue, watch, wanted ? EPOLL_CTL_MOD : EPOLL_CTL_DEL);
 }
-
-void
-queue_wait_locked_unlock (struct queue *queue, struct waiter *waiter)
-{
-  send_all_locked (queue);
-  if (!waiter->finished && queue->receiving) {
-    atomic_init (&waiter->word, WORD_WAIT);
-    waiter->asleep = true;
-    TAILQ_INSERT_TAIL (&queue->sleepers, waiter, link);
-    queue_unlock (queue);
-    if (sleep_on (waiter) == WORD_DONE)
-      return;
-    queue_lock (queue);
-    lead_locked (queue, waiter);
-  } else if (!waiter->finished) {
-    queue->receiving = true;
-    lead_locked (queue, waiter);
-  }
-  hand_over_locked (queue);
-  queue_unlock (queue);
-}
-
-/* --- without waiting ---------------------------------------------------- */
-
-void
-queue_flush_sends (struct queue *queue)
-{
-  queue_lock (queue);
-  send_all_locked (queue);
-  queue_unlock (queue);
-}
-
-/* True when another receive may find more. */
-static bool
-pump_receive_locked (struct queue *queue)
-{
-  struct transport_queue *transport = queue->transport;
-  bool more;
-  int64_t n;
-
-  queue->receiving = true;
-  transport->ops->recv_begin (transport);
-  queue_unlock (queue);
-  n = transport->ops->recv (transport);
-  queue_lock (queue);
-  more = transport->ops->recv_end (transport, n);
-  queue->receiving = false;
-  complete_locked (queue);
-  if (n > 0)
-    queue->received++;
-  else
-    judge_locked (queue);
-  return more;
-}
-
-void
-queue_pump (struct queue *queue, uint64_t now_ms)
-{
-  struct transport_queue *transport = queue->transport;
-  bool more = true;
-
-  queue_lock (queue);
-  queue_set_now_locked (queue, now_ms);
-  transport->want_pollout = false;      /* try again */
-  send_all_locked (queue);
-  while (more && !queue->receiving && transport->error == 0) {
-    more = pump_receive_locked (queue);
-    send_all_locked (queue);
-  }
-  update_watches_locked (queue);
-  hand_over_locked (queue);
-  queue_unlock (queue);
-}
-
-/* --- the rest ----------------------------------------------------------- */
 
 int
 queue_poll_fd (struct queue *queue, short *events)
@@ -597,13 +230,16 @@ queue_unwatch (struct queue *queue, struct queue_watch *watch)
   queue_unlock (queue);
 }
 
+
+/* --- the rest ----------------------------------------------------------- */
+
 uint64_t
 queue_next_due_ms (struct queue *queue)
 {
   uint64_t due_ms;
 
   queue_lock (queue);
-  due_ms = next_due_locked (queue);
+  due_ms = queue_next_due_locked (queue);
   queue_unlock (queue);
   return due_ms;
 }
@@ -635,7 +271,7 @@ queue_fail (struct queue *queue, int error, const char *reason)
 {
   queue_lock (queue);
   queue->transport->ops->fail (queue->transport, error, reason);
-  complete_locked (queue);
+  queue_complete_locked (queue);
   queue_unlock (queue);
 }
 

@@ -2,11 +2,11 @@
 /*
  * What a transport's queue is to the volume client, for TCP and for verbs.
  *
- * A queue is a machine without threads, and the shell around it
- * (queue.c) has the lock.  Calls marked [locked] change the machine: one at
- * a time, no system call, no allocation.  Calls marked [wire] are the system
- * calls between them, without the lock: at most one thread is in send and one
- * in receive.
+ * A queue is a machine without threads, and the shell around it (queue.c,
+ * queue-roles.c) has the lock.  Calls marked [locked] change the machine: one
+ * at a time, no system call, no allocation.  Calls marked [wire] are the
+ * system calls between them, without the lock: at most one thread is in send
+ * and one in receive.
  *
  *             TCP                                verbs
  *  submit     capsule header into the request,   work request into the request,

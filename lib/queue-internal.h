@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Between queue.c, which keeps the requests, and queue-roles.c, which says
+ * what thread sends and receives.  Nothing here is for any other.
+ */
+#ifndef QBD_LIB_QUEUE_INTERNAL_H
+#define QBD_LIB_QUEUE_INTERNAL_H
+
+#include "lib/internal.h"
+
+TAILQ_HEAD (request_list, request);
+TAILQ_HEAD (waiter_list, waiter);
+
+struct queue {
+  struct queue_params params;           /* constant after create */
+  struct transport_queue *transport;    /* constant after create */
+  int kick_fd;                          /* constant after create */
+
+  pthread_mutex_t lock;                 /* everything below */
+  bool sending;                         /* a thread has the role */
+  bool receiving;
+  bool polling;                         /* the receiver is in poll */
+  bool polling_out;                     /* and waits for room, too */
+  unsigned waking;                      /* threads that wake, and then send */
+  struct request_list in_flight;        /* by due_ms */
+  struct request_list backlog;          /* waits for a slot */
+  struct waiter_list sleepers;
+  TAILQ_HEAD (, queue_watch) watches;
+  short watched;                        /* what for: as poll's events */
+  struct waiter *wake_first;            /* to be woken by queue_unlock */
+  struct waiter **wake_last;
+  uint64_t now_ms;
+  uint64_t grace_ms;                    /* no timeout before */
+  uint64_t graced_due_ms;               /* for whom it was given */
+  uint64_t received;                    /* receives that brought something */
+  bool lost_reported;
+};
+
+/* queue.c */
+/* After anything that may have ended requests. */
+void queue_complete_locked (struct queue *queue);
+uint64_t queue_next_due_locked (struct queue *queue);
+/* After input was read, and there was none. */
+void queue_judge_locked (struct queue *queue);
+/* After what the queue waits for may have changed. */
+void queue_update_watches_locked (struct queue *queue);
+
+#endif
