@@ -118,6 +118,11 @@ threads_hold (struct reactor *reactor, int fd)
   return 0;
 }
 
+static void
+threads_let_go (struct reactor *reactor, int fd)
+{
+}
+
 const struct file_backend file_backend_threads = {
   .name = "threads",
   .create = threads_create,
@@ -129,4 +134,5 @@ const struct file_backend file_backend_threads = {
   .has_done = threads_has_done,
   .reap = threads_reap,
   .hold = threads_hold,
+  .let_go = threads_let_go,
 };

@@ -48,7 +48,6 @@ static int
 uring_create (struct reactor *reactor)
 {
   struct file_queue *files = &reactor->files;
-  int fds[REACTOR_HOLD_MAX];
   int r;
 
   files->ring = calloc (1, sizeof *files->ring);
@@ -57,8 +56,8 @@ uring_create (struct reactor *reactor)
   r = ring_init (files->ring);
   if (r < 0)
     goto err_free;
-  memset (fds, -1, sizeof fds);
-  r = io_uring_register_files (files->ring, fds, REACTOR_HOLD_MAX);
+  memset (files->held, -1, sizeof files->held);
+  r = io_uring_register_files (files->ring, files->held, REACTOR_HOLD_MAX);
   if (r < 0)
     goto err;
   /* Completions wake the loop as posted tasks do.  With the ring's own
@@ -186,19 +185,47 @@ uring_reap (struct reactor *reactor)
   while (n == RING_REAP_MAX);
 }
 
+/* The first slot of the ring that holds fd; -1: none is free. */
+static int
+find_slot (const struct file_queue *files, int fd)
+{
+  for (int i = 0; i < REACTOR_HOLD_MAX; ++i)
+    if (files->held[i] == fd)
+      return i;
+  return -1;
+}
+
+static int
+set_slot (struct file_queue *files, int slot, int fd)
+{
+  int r = io_uring_register_files_update (files->ring, (unsigned) slot, &fd,
+                                          1);
+
+  if (r < 0)
+    return r;
+  files->held[slot] = fd;
+  return 0;
+}
+
 static int
 uring_hold (struct reactor *reactor, int fd)
 {
   struct file_queue *files = &reactor->files;
-  int r;
+  int slot = find_slot (files, -1);
 
-  if (files->nr_held >= REACTOR_HOLD_MAX)
-    return -ENOSPC;
-  r = io_uring_register_files_update (files->ring, files->nr_held, &fd, 1);
-  if (r < 0)
-    return r;
-  files->nr_held++;
-  return 0;
+  return slot < 0 ? -ENOSPC : set_slot (files, slot, fd);
+}
+
+static void
+uring_let_go (struct reactor *reactor, int fd)
+{
+  struct file_queue *files = &reactor->files;
+  int slot = find_slot (files, fd);
+
+  /* When the kernel has no memory for it, the file stays until the ring
+   * ends. */
+  if (slot >= 0)
+    set_slot (files, slot, -1);
 }
 
 const struct file_backend file_backend_uring = {
@@ -212,4 +239,5 @@ const struct file_backend file_backend_uring = {
   .has_done = uring_has_done,
   .reap = uring_reap,
   .hold = uring_hold,
+  .let_go = uring_let_go,
 };

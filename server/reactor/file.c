@@ -87,10 +87,53 @@ reactor_file_submit (struct reactor *reactor, struct reactor_file_io *io)
   files->tail = &io->next;
 }
 
+struct hold {
+  struct reactor *reactor;
+  int fd;
+  int result;
+};
+
+static void
+hold (void *arg)
+{
+  struct hold *h = arg;
+
+  h->result = h->reactor->files.backend->hold (h->reactor, h->fd);
+}
+
+static void
+let_go (void *arg)
+{
+  struct hold *h = arg;
+
+  h->reactor->files.backend->let_go (h->reactor, h->fd);
+}
+
+/* A ring that runs is its reactor's alone. */
+static void
+call_owner (struct hold *h, void (*fn) (void *arg))
+{
+  if (h->reactor->started)
+    reactor_call (h->reactor, fn, h);
+  else
+    fn (h);
+}
+
 int
 reactor_hold_file (struct reactor *reactor, int fd)
 {
-  return reactor->files.backend->hold (reactor, fd);
+  struct hold h = { .reactor = reactor, .fd = fd };
+
+  call_owner (&h, hold);
+  return h.result;
+}
+
+void
+reactor_let_file_go (struct reactor *reactor, int fd)
+{
+  struct hold h = { .reactor = reactor, .fd = fd };
+
+  call_owner (&h, let_go);
 }
 
 const char *

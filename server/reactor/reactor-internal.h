@@ -85,7 +85,9 @@ struct file_backend {
   /* reap would find something: do not sleep. */
   bool (*has_done) (struct reactor *reactor);
   void (*reap) (struct reactor *reactor);
+  /* As start: the reactor's thread, or any before it runs. */
   int (*hold) (struct reactor *reactor, int fd);
+  void (*let_go) (struct reactor *reactor, int fd);
 };
 
 extern const struct file_backend file_backend_uring;
@@ -102,7 +104,7 @@ struct file_queue {
   bool stalled;                         /* push left some behind */
   /* file-uring.c */
   struct io_uring *ring;
-  unsigned nr_held;
+  int held[REACTOR_HOLD_MAX];           /* by the ring's slots; -1: free */
   /* file-threads.c */
   struct file_slot *slots;
   struct file_slot *free_slots;

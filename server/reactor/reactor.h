@@ -129,10 +129,14 @@ void reactor_file_submit (struct reactor *reactor,
 
 /* The kernel keeps a reference to fd for as long as file I/O of this reactor is
  * in flight, even after this process was killed: the ring holds it as a
- * registered file.  For a pool's write lock.  Any thread, before
- * reactor_start.  Bounded: REACTOR_HOLD_MAX descriptors. */
+ * registered file.  For a pool's write lock.  Any thread but a reactor's, before
+ * reactor_start or while the loop runs.  Bounded: REACTOR_HOLD_MAX
+ * descriptors, else -ENOSPC. */
 #define REACTOR_HOLD_MAX 128
 int reactor_hold_file (struct reactor *reactor, int fd);
+/* The end of that, before fd is closed; idempotent.  The reference may live on
+ * until the requests that are in flight are over. */
+void reactor_let_file_go (struct reactor *reactor, int fd);
 
 /* --- slow work -------------------------------------------------------- */
 

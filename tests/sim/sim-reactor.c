@@ -174,6 +174,11 @@ reactor_hold_file (struct reactor *reactor, int fd)
   return 0;
 }
 
+void
+reactor_let_file_go (struct reactor *reactor, int fd)
+{
+}
+
 /* --- mailbox -------------------------------------------------------------- */
 
 static void

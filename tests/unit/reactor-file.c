@@ -253,6 +253,49 @@ test_hold (void **state)
   unlink (path);
 }
 
+/* The same while the loop runs; and its slots are free again. */
+static void
+test_hold_later (void **state)
+{
+  struct reactor *reactor;
+  struct error err;
+  char path[] = "/tmp/qbd-hold-XXXXXX";
+  int fd, other, i;
+
+  setenv ("QBD_NO_IO_URING", *state ? "1" : "0", 1);
+  assert_int_equal (reactor_create (0, &reactor, &err), 0);
+  assert_int_equal (reactor_start (reactor, &err), 0);
+  fd = mkstemp (path);
+  other = open (path, O_RDWR | O_CLOEXEC);
+  assert_true (fd >= 0 && other >= 0);
+  for (i = 0; i < 2 * REACTOR_HOLD_MAX; ++i) {
+    assert_int_equal (reactor_hold_file (reactor, fd), 0);
+    reactor_let_file_go (reactor, fd);
+  }
+  reactor_let_file_go (reactor, fd);
+  reactor_let_file_go (reactor, other);         /* never held */
+  if (!*state) {
+    int held = dup (fd);
+
+    /* Of two, one stays. */
+    assert_int_equal (reactor_hold_file (reactor, fd), 0);
+    assert_int_equal (reactor_hold_file (reactor, held), 0);
+    assert_int_equal (flock (fd, LOCK_EX | LOCK_NB), 0);
+    reactor_let_file_go (reactor, fd);
+    close (fd);
+    close (held);
+    assert_int_equal (flock (other, LOCK_EX | LOCK_NB), -1);
+    assert_int_equal (errno, EWOULDBLOCK);
+    reactor_let_file_go (reactor, held);
+    assert_int_equal (flock (other, LOCK_EX), 0);
+  }
+  else
+    close (fd);
+  close (other);
+  reactor_destroy (reactor);
+  unlink (path);
+}
+
 static void
 test_few_descriptors (void **state)
 {
@@ -282,6 +325,7 @@ main (void)
     BOTH (test_other_calls),
     BOTH (test_destroy_waits),
     BOTH (test_hold),
+    BOTH (test_hold_later),
     cmocka_unit_test (test_few_descriptors),
   };
 
