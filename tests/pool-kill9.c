@@ -2,14 +2,16 @@
 /*
  * Helper of tests/pool-kill9.sh: is a pool still after its lock changed hands?
  *
- *   pool-kill9 write DIR [--no-hold]   writes to the pool until it is killed;
+ *   pool-kill9 write DIR [--no-hold|--late]
+ *                                      writes to the pool until it is killed;
  *                                      says "io_uring" or "threads" when it is
  *                                      in full swing
  *   pool-kill9 watch DIR PID           kills process PID, takes the pool's lock
  *                                      and prints how many chunks changed
  *                                      while it had it
  *
- * With --no-hold the writer's ring does not hold the lock, with --plain the
+ * With --late the pool is opened when the reactor runs already, as a reload
+ * does.  With --no-hold the writer's ring does not hold the lock, with --plain the
  * watcher waits for nothing but the lock that the process itself had: what
  * happens then shows that the experiment can fail.
  */
@@ -123,7 +125,7 @@ start_writing (void *arg)
 }
 
 static void
-run_writer (const char *dir, bool hold)
+run_writer (const char *dir, bool hold, bool late)
 {
   struct error err;
   int r;
@@ -131,9 +133,12 @@ run_writer (const char *dir, bool hold)
   setvbuf (stdout, NULL, _IOLBF, 0);
   if (reactor_create (0, &reactor, &err) < 0)
     die (&err);
-  open_pool (dir, hold);
+  if (!late)
+    open_pool (dir, hold);
   if (reactor_start (reactor, &err) < 0)
     die (&err);
+  if (late)
+    open_pool (dir, hold);
   r = pool->ops->volume_create (pool, "disk", (uint64_t) CHUNKS * CHUNK_BYTES,
                                 4096, &err);
   if ((r < 0 && r != -EEXIST) ||
@@ -242,17 +247,20 @@ int
 main (int argc, char **argv)
 {
   if (argc == 3 && strcmp (argv[1], "write") == 0)
-    run_writer (argv[2], true);
+    run_writer (argv[2], true, false);
   else if (argc == 4 && strcmp (argv[1], "write") == 0 &&
            strcmp (argv[3], "--no-hold") == 0)
-    run_writer (argv[2], false);
+    run_writer (argv[2], false, false);
+  else if (argc == 4 && strcmp (argv[1], "write") == 0 &&
+           strcmp (argv[3], "--late") == 0)
+    run_writer (argv[2], true, true);
   else if (argc == 4 && strcmp (argv[1], "watch") == 0 && atol (argv[3]) > 1)
     run_watcher (argv[2], (pid_t) atol (argv[3]), false);
   else if (argc == 5 && strcmp (argv[1], "watch") == 0 &&
            atol (argv[3]) > 1 && strcmp (argv[4], "--plain") == 0)
     run_watcher (argv[2], (pid_t) atol (argv[3]), true);
   else {
-    fprintf (stderr, "usage: pool-kill9 write DIR [--no-hold]\n"
+    fprintf (stderr, "usage: pool-kill9 write DIR [--no-hold|--late]\n"
              "       pool-kill9 watch DIR PID [--plain]\n");
     return 2;
   }

@@ -108,7 +108,8 @@ struct engine_ops {
   const char *name;             /* the scheme in --pool NAME=SCHEME:ARGUMENT */
 
   /* Open an existing pool, or make one of an empty directory; take its lock.
-   * reactors (constant, not started yet) are those that will submit. */
+   * reactors are those that will submit: none of them started yet, or all
+   * running.  The array stays in place until the pool is closed. */
   int (*pool_open) (const char *name, const char *argument,
                     struct reactor *const *reactors, unsigned nr_reactors,
                     struct engine_pool **pool, struct error *err);

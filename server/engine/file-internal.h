@@ -48,6 +48,8 @@ struct file_pool {
   int dir_fd;
   int volumes_fd;
   struct file_lock lock;
+  struct reactor *const *reactors;      /* which hold the locks */
+  unsigned nr_reactors;
   struct catalogue *catalogue;
   enum file_cache cache;        /* as asked for */
   bool is_memory;               /* tmpfs: calls do not block */

@@ -291,14 +291,13 @@ remove_unfinished (struct file_pool *pool, struct error *err)
 }
 
 static int
-hold_lock (struct file_pool *pool, int fd, struct reactor *const *reactors,
-           unsigned nr_reactors, struct error *err)
+hold_lock (struct file_pool *pool, int fd, struct error *err)
 {
   unsigned i;
   int r;
 
-  for (i = 0; i < nr_reactors; ++i) {
-    r = reactor_hold_file (reactors[i], fd);
+  for (i = 0; i < pool->nr_reactors; ++i) {
+    r = reactor_hold_file (pool->reactors[i], fd);
     if (r == -ENOSPC)
       return error_set (err, ENOSPC, "pool: %s: more than %d pools: use a "
                         "second server", pool->path, REACTOR_HOLD_MAX / 2);
@@ -309,9 +308,17 @@ hold_lock (struct file_pool *pool, int fd, struct reactor *const *reactors,
   return 0;
 }
 
+static void
+let_lock_go (struct file_pool *pool, int fd)
+{
+  unsigned i;
+
+  for (i = 0; fd >= 0 && i < pool->nr_reactors; ++i)
+    reactor_let_file_go (pool->reactors[i], fd);
+}
+
 static int
-open_locked (struct file_pool *pool, struct reactor *const *reactors,
-             unsigned nr_reactors, struct error *err)
+open_locked (struct file_pool *pool, struct error *err)
 {
   CLEANUP_FREE char *path = NULL;
   enum content content;
@@ -326,7 +333,7 @@ open_locked (struct file_pool *pool, struct reactor *const *reactors,
   if (r == 0)
     r = file_lock_take_volumes (pool->path, pool->volumes_fd, err);
   if (r == 0)
-    r = hold_lock (pool, pool->volumes_fd, reactors, nr_reactors, err);
+    r = hold_lock (pool, pool->volumes_fd, err);
   if (r < 0)
     return r;
   if (asprintf (&path, "%s/" CATALOGUE, pool->path) < 0) {
@@ -359,6 +366,8 @@ file_pool_open (const char *name, const char *argument,
   strcpy (pool->pool.name, name);
   pool->dir_fd = pool->volumes_fd = -1;
   pool->lock = (struct file_lock) FILE_LOCK_NONE;
+  pool->reactors = reactors;
+  pool->nr_reactors = nr_reactors;
   LIST_INIT (&pool->volumes);
 
   r = parse_argument (pool, argument, err);
@@ -374,9 +383,9 @@ file_pool_open (const char *name, const char *argument,
   if (r == 0)
     r = file_lock_take (&pool->lock, pool->path, pool->dir_fd, err);
   if (r == 0)
-    r = hold_lock (pool, pool->lock.writes_fd, reactors, nr_reactors, err);
+    r = hold_lock (pool, pool->lock.writes_fd, err);
   if (r == 0)
-    r = open_locked (pool, reactors, nr_reactors, err);
+    r = open_locked (pool, err);
   if (r < 0)
     goto err;
   *ret = &pool->pool;
@@ -394,6 +403,8 @@ file_pool_close (struct engine_pool *engine_pool)
 
   assert (LIST_EMPTY (&pool->volumes));
   catalogue_close (pool->catalogue);
+  let_lock_go (pool, pool->volumes_fd);
+  let_lock_go (pool, pool->lock.writes_fd);
   file_lock_release_volumes (pool->volumes_fd);
   file_lock_release (&pool->lock);
   if (pool->volumes_fd >= 0)

@@ -223,6 +223,44 @@ test_one_owner (void **state)
   remove_dir (dir);
 }
 
+/* Pools that come and go while the reactors run, more of them than a ring
+ * holds at a time. */
+static void
+test_open_later (void **state)
+{
+  char *dir = make_dir (NULL), *first = join (dir, "first"),
+    *later = join (dir, "later");
+  uint8_t *buffer = make_buffer (MIB, 7);
+  struct engine_volume *v;
+  struct test_pool t, u;
+  struct error err;
+
+  assert_int_equal (mkdir (first, 0700), 0);
+  assert_int_equal (mkdir (later, 0700), 0);
+  open_pool (&t, &engine_file, first);
+  u = t;
+  for (unsigned i = 0; i < REACTOR_HOLD_MAX; ++i) {
+    assert_int_equal (engine_file.pool_open ("later", later, t.reactors,
+                                             TEST_REACTORS, &u.pool, &err),
+                      0);
+    if (i > 0)
+      engine_file.pool_close (u.pool);
+    else {
+      assert_refused (later, EBUSY, "in use by this process");
+      v = make_volume (&u, "disk", 4 * MIB, 512);
+      assert_int_equal (request (&u, v, ENGINE_WRITE, 0, buffer, MIB, MIB),
+                        0);
+      v->ops->volume_close (v);
+      engine_file.pool_close (u.pool);
+    }
+  }
+  close_pool (&t);
+  free (buffer);
+  free (first);
+  free (later);
+  remove_dir (dir);
+}
+
 /* --- volumes ---------------------------------------------------------- */
 
 static int
@@ -722,6 +760,7 @@ main (void)
     { #f ", tmpfs, threads", f, NULL, NULL, &kinds[5] }
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_one_owner),  /* forks */
+    cmocka_unit_test (test_open_later),
     cmocka_unit_test (test_reopen),
     cmocka_unit_test (test_bad_directories),
     cmocka_unit_test (test_options),
