@@ -38,7 +38,7 @@
 set -e
 
 : "${QBD_BUILDDIR:?run me under ./run of the build directory}"
-srcdir=$(cd "${0%/*}/.." && pwd)
+srcdir=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 patience=${QBD_TEST_PATIENCE:-60}
 test_name=${0##*/}; test_name=${test_name%.sh}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/qbd-$test_name.XXXXXX")

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# File systems of the guest's kernel on a block device.  Sourced after
+# functions.sh; the case says how the device comes and goes with
+#
+#   attach, detach   functions of the case; attach sets $device
+#
+# and then calls
+#
+#   check_filesystem TYPE     mkfs, copy files, fsck, and compare them after
+#                             the device was attached again; fstrim frees
+#                             space in the pool.  The volume is demo/disk.
+mnt=$tmp/mnt
+
+make_files ()
+{
+    mkdir "$tmp/tree"
+    cp -r "$srcdir/lib" "$srcdir/server" "$srcdir/tests" "$tmp/tree"
+    head -c 20M /dev/urandom >"$tmp/tree/random"
+    truncate -s 100M "$tmp/tree/sparse"
+    echo end >>"$tmp/tree/sparse"
+    ln -s random "$tmp/tree/symlink"
+}
+
+allocated_bytes ()
+{
+    qbd info --json demo/disk | jq .allocated_bytes
+}
+
+_mkfs ()
+{
+    module "$1"
+    case $1 in
+        btrfs) mkfs.btrfs -q -f "$device" ;;
+        ext4) mkfs.ext4 -q -F "$device" ;;
+        xfs) mkfs.xfs -q -f "$device" ;;
+    esac
+}
+
+_fsck ()
+{
+    case $1 in
+        btrfs) btrfs check --readonly "$device" ;;
+        ext4) e2fsck -fn "$device" ;;
+        xfs) xfs_repair -n "$device" ;;
+    esac
+}
+
+check_filesystem ()
+{
+    local type=$1 full
+    test -d "$tmp/tree" || make_files
+    mkdir -p "$mnt"
+    attach
+    _mkfs "$type"
+    mount -t "$type" "$device" "$mnt"
+    cp -r --sparse=always "$tmp/tree" "$mnt"
+    umount "$mnt"
+    detach
+
+    attach
+    _fsck "$type"
+    mount -t "$type" "$device" "$mnt"
+    diff -r --no-dereference "$tmp/tree" "$mnt/tree"
+    full=$(allocated_bytes)
+    rm -r "$mnt/tree"
+    sync -f "$mnt"
+    fstrim -v "$mnt"
+    umount "$mnt"
+    test "$(allocated_bytes)" -lt $((full - 20000000)) ||
+        fail "$type: fstrim freed too little"
+    _fsck "$type"
+    detach
+}

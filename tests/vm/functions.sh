@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What the cases of tests/vm share.  A case starts with
+#     #!/usr/bin/env bash
+#     # SPDX-License-Identifier: BSD-3-Clause
+#     # What is shown.
+#     source "${0%/*}/functions.sh"
+# and that line boots a machine in which all of the case runs, as root, on
+# the host's files (changes stay in the guest's memory).  All that
+# tests/functions.sh offers is there, and:
+#
+#   module NAME [PARAMETER...]      load it, or skip where the kernel lacks it
+#   attach_nbd DEVICE CONNECTIONS   nbd-client, to the last nbdkit started
+#   until_true CMD...  until the command succeeds: for what the kernel tells
+#                      nobody of (a fifth of a second between two tries)
+source "${BASH_SOURCE[0]%/*}/../functions.sh"
+set +x
+if test -z "$QBD_VM_GUEST"; then
+    source "${BASH_SOURCE[0]%/*}/machine.sh"
+    source "${BASH_SOURCE[0]%/*}/boot.sh"
+    boot_case "$0"
+fi
+
+module ()
+{
+    modprobe "$@" || fail "the guest's kernel has no module $1"
+}
+
+attach_nbd ()
+{
+    nbd-client -unix "$socket" "$1" -connections "$2"
+}
+
+until_true ()
+{
+    local end=$((SECONDS + patience))
+    until "$@" >/dev/null 2>&1; do
+        test $SECONDS -lt $end || fail "in vain for $patience seconds: $*"
+        sleep 0.2
+    done
+}
+set -x
