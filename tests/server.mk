@@ -4,4 +4,4 @@
 check_PROGRAMS += tests/pool-kill9
 tests_pool_kill9_SOURCES = tests/pool-kill9.c
 tests_pool_kill9_LDADD = libengine.la libreactor.la libcommon.la
-SH_TESTS += tests/pool-kill9.sh tests/server-kill9.sh
+SH_TESTS += tests/pool-kill9.sh tests/server-kill9.sh tests/scale.sh
