@@ -121,6 +121,8 @@ uint32_t qbd_get_preferred_size (struct qbd_volume *volume); /* bytes */
 uint32_t qbd_get_max_transfer (struct qbd_volume *volume); /* bytes, MDTS */
 const char *qbd_get_nqn (struct qbd_volume *volume);
 int qbd_is_read_only (struct qbd_volume *volume);
+/* The namespace says that its media are (Identify CNS 08h, NSFEAT.RMEDIA). */
+int qbd_is_rotational (struct qbd_volume *volume);
 int qbd_can_discard (struct qbd_volume *volume);
 int qbd_can_write_zeroes (struct qbd_volume *volume);
 /* qbd_write_zeroes without QBD_NO_UNMAP is quick, however long the range: the

@@ -491,7 +491,24 @@ answered_descriptors (struct association *association, uint16_t status,
                                    &err) < 0)
     association_end (association, &err);
   else
-    association_step (association, ASSOCIATION_NAMESPACE);
+    association_step (association, ASSOCIATION_INDEPENDENT);
+}
+
+static void
+submit_independent (struct association *association)
+{
+  union nvme_command sqe = namespace_ask_independent (association->step_nsid);
+
+  submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER, IDENTIFY_BYTES);
+}
+
+static void
+answered_independent (struct association *association, uint16_t status,
+                      uint64_t value)
+{
+  association->step_rotational =
+    namespace_judge_independent (status, association->buffer);
+  association_step (association, ASSOCIATION_NAMESPACE);
 }
 
 static void
@@ -513,6 +530,7 @@ answered_namespace (struct association *association, uint16_t status,
     association_end (association, &err);
     return;
   }
+  info.rotational = association->step_rotational;
   namespace_add (association, association->step_nsid,
                  association->params.options.nsid == 0, &info);
   association_advance (association, ASSOCIATION_LIVE);
@@ -582,6 +600,9 @@ static const struct step steps[ASSOCIATION_NR_STATES] = {
   [ASSOCIATION_DESCRIPTORS] =
   { "Identify, namespace descriptors", submit_descriptors,
     answered_descriptors, true },
+  [ASSOCIATION_INDEPENDENT] =
+  { "Identify Namespace, independent", submit_independent,
+    answered_independent, true },
   [ASSOCIATION_NAMESPACE] =
   { "Identify Namespace", submit_namespace, answered_namespace, false },
 };

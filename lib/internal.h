@@ -242,6 +242,8 @@ enum association_state {
   ASSOCIATION_CONNECT_IO,       /* an I/O queue's Connect */
   ASSOCIATION_NAMESPACES,       /* Identify, active namespace list */
   ASSOCIATION_DESCRIPTORS,      /* Identify, namespace descriptors */
+  ASSOCIATION_INDEPENDENT,      /* Identify Namespace, I/O command set
+                                   independent */
   ASSOCIATION_NAMESPACE,        /* Identify Namespace */
   ASSOCIATION_LIVE,             /* nothing: in use */
   ASSOCIATION_FAILED,           /* set-up ended; waits to be freed */
@@ -312,6 +314,7 @@ struct association {
   uint64_t ready_deadline_ms;           /* CAP.TO */
   uint64_t retry_ms;                    /* 0: no retry waits */
   uint32_t step_nsid;                   /* the namespace under way */
+  bool step_rotational;                 /* and what is known of it */
   struct request step;                  /* the command under way */
   struct queue *step_queue;
   _Atomic bool step_done;
@@ -398,6 +401,7 @@ int association_call (struct association *association,
  * and for namespaces that are added later.  The pages are 4096 bytes. */
 union nvme_command namespace_ask_list (uint32_t wanted);
 union nvme_command namespace_ask_descriptors (uint32_t nsid);
+union nvme_command namespace_ask_independent (uint32_t nsid);
 union nvme_command namespace_ask (uint32_t nsid);
 int namespace_judge_list (const struct association *association,
                           const void *page, uint32_t wanted, uint32_t *nsid,
@@ -407,6 +411,8 @@ int namespace_judge_descriptors (const struct association *association,
                                  struct error *err);
 int namespace_judge (const struct association *association, const void *page,
                      struct namespace_info *info, struct error *err);
+/* Whether the media are rotational. */
+bool namespace_judge_independent (uint16_t status, const void *page);
 /* NULL: the association has no room for one more. */
 struct namespace *namespace_add (struct association *association,
                                  uint32_t nsid, bool only,

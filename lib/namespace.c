@@ -40,6 +40,12 @@ namespace_ask_descriptors (uint32_t nsid)
 }
 
 union nvme_command
+namespace_ask_independent (uint32_t nsid)
+{
+  return ask (NVME_IDENTIFY_CNS_CSI_INDEPENDENT_ID_NS, nsid);
+}
+
+union nvme_command
 namespace_ask (uint32_t nsid)
 {
   return ask (NVME_IDENTIFY_CNS_NS, nsid);
@@ -77,6 +83,13 @@ namespace_judge_descriptors (const struct association *association,
                       "connect: %s: Identify, namespace descriptors: %s",
                       association->uri, fault);
   return 0;
+}
+
+/* Few controllers before 2.0 know it. */
+bool
+namespace_judge_independent (uint16_t status, const void *page)
+{
+  return status == 0 && identify_is_rotational (page);
 }
 
 int
@@ -167,6 +180,7 @@ namespace_attach (struct association *association, uint32_t wanted,
   union nvme_command sqe = namespace_ask_list (wanted);
   struct namespace_info info;
   uint16_t status;
+  bool rotational;
   uint32_t nsid;
 
   if (!page)
@@ -177,9 +191,15 @@ namespace_attach (struct association *association, uint32_t wanted,
     return -err->code;
   sqe = namespace_ask_descriptors (nsid);
   if (call (association, &sqe, page, &status, true, err) < 0 ||
-      namespace_judge_descriptors (association, status, page, err) < 0 ||
-      identify (association, nsid, page, &info, err) < 0)
+      namespace_judge_descriptors (association, status, page, err) < 0)
     return -err->code;
+  sqe = namespace_ask_independent (nsid);
+  if (call (association, &sqe, page, &status, true, err) < 0)
+    return -err->code;
+  rotational = namespace_judge_independent (status, page);
+  if (identify (association, nsid, page, &info, err) < 0)
+    return -err->code;
+  info.rotational = rotational;
   *ns = namespace_add (association, nsid, wanted == 0, &info);
   if (!*ns)
     return error_set (err, ENOSPC, "connect: %s: too many namespaces",

@@ -143,6 +143,12 @@ qbd_is_read_only (struct qbd_volume *volume)
 }
 
 int
+qbd_is_rotational (struct qbd_volume *volume)
+{
+  return volume->ns->info.rotational;
+}
+
+int
 qbd_can_discard (struct qbd_volume *volume)
 {
   return volume->association->controller.can_dsm &&

@@ -152,6 +152,13 @@ identify_check_namespace (const struct nvme_id_ns *id,
   return 0;
 }
 
+/* Bit 4 of this NSFEAT, where CNS 00h has OPTPERF (Base 2.0 figure 280). */
+bool
+identify_is_rotational (const struct nvme_id_independent_id_ns *id)
+{
+  return id->nsfeat & 1 << 4;
+}
+
 static void
 describe_several (const __le32 list[1024], char fault[IDENTIFY_PICK_FAULT])
 {

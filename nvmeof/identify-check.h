@@ -56,11 +56,15 @@ struct namespace_info {
   bool read_only;
   bool deallocated_zero;        /* DLFEAT: deallocated blocks read as 0 */
   bool zeroes_deallocate;       /* DLFEAT: Write Zeroes knows DEAC */
+  bool rotational;              /* CNS 08h; false without it */
 };
 
 int identify_check_namespace (const struct nvme_id_ns *id,
                               struct namespace_info *info,
                               const char **fault);
+
+/* CNS 08h, which is optional: RMEDIA. */
+bool identify_is_rotational (const struct nvme_id_independent_id_ns *id);
 
 /* The active list (CNS 02h), asked for from `wanted` on: the wanted
  * namespace, or the only one when that is 0.  0, or -EPROTO, -ENODEV (there is

@@ -330,6 +330,14 @@ qbd_plugin_can_write (void *handle)
   return !qbd_is_read_only (volume_of (handle));
 }
 
+/* As the namespace says: a network is in between, but clients sort and merge
+ * for the media behind it. */
+static int
+qbd_plugin_is_rotational (void *handle)
+{
+  return qbd_is_rotational (volume_of (handle));
+}
+
 static int
 qbd_plugin_can_flush (void *handle)
 {
@@ -508,6 +516,7 @@ static struct nbdkit_plugin plugin = {
   .get_size = qbd_plugin_get_size,
   .block_size = qbd_plugin_block_size,
   .can_write = qbd_plugin_can_write,
+  .is_rotational = qbd_plugin_is_rotational,
   .can_flush = qbd_plugin_can_flush,
   .can_fua = qbd_plugin_can_fua,
   .can_trim = qbd_plugin_can_trim,

@@ -12,4 +12,8 @@ jq -e '.exports[0] |
     ."block_size_preferred" >= 4096 and
     ."is_read_only" == false and
     ."can_flush" and ."can_fua" and ."can_trim" and ."can_zero" and
-    ."can_multi_conn"' "$tmp/info"
+    ."can_multi_conn" and
+    ."is_rotational" == false and ."can_cache" == false' "$tmp/info"
+nbdinfo --is rotational "$uri" && fail "rotational"
+nbdinfo --can cache "$uri" && fail "NBD_CMD_CACHE"
+nbdsh -u "$uri" -c 'assert not h.is_rotational ()'

@@ -260,6 +260,23 @@ test_namespace_sizes (void **state)
 }
 
 static void
+test_rotational (void **state)
+{
+  struct nvme_id_independent_id_ns id;
+
+  memset (&id, 0, sizeof id);
+  assert_false (identify_is_rotational (&id));
+  id.nsfeat = 1 << 4;
+  assert_true (identify_is_rotational (&id));
+  id.nsfeat = (uint8_t) ~(1 << 4);
+  assert_false (identify_is_rotational (&id));
+  /* in CNS 00h the same bit is OPTPERF */
+  ns.nsfeat = 1 << 4;
+  assert_int_equal (check_ns (), 0);
+  assert_false (ns_info.rotational);
+}
+
+static void
 test_preferred_size (void **state)
 {
   ns.nsfeat = 1 << 4;
@@ -448,6 +465,7 @@ main (void)
     NAMESPACE (test_dlfeat),
     NAMESPACE (test_namespace_formats),
     NAMESPACE (test_namespace_sizes),
+    NAMESPACE (test_rotational),
     NAMESPACE (test_preferred_size),
     cmocka_unit_test (test_active_list),
     cmocka_unit_test (test_descriptors),

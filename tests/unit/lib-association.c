@@ -27,7 +27,8 @@ test_order_of_commands (void **state)
   assert_int_equal (start (), ASSOCIATION_LIVE);
   assert_string_equal (peer.order,
                        "connect cap vs cc csts identify01 identify06 "
-                       "features connect identify02 identify03 identify00 ");
+                       "features connect identify02 identify03 identify08 "
+                       "identify00 ");
   assert_int_equal (association->namespaces[0].nsid, 1);
   assert_int_equal (association->namespaces[0].size_bytes, 1 << 20);
   /* queue_size 128, MQES 128 entries, MAXCMD 64: one less than 64 */
@@ -140,12 +141,34 @@ test_what_may_be_refused (void **state)
   assert_int_equal (start (), ASSOCIATION_LIVE);
 }
 
+/* Only who says so is; what an older controller answers in its stead is not
+ * looked at. */
+static void
+test_rotational (void **state)
+{
+  assert_int_equal (start (), ASSOCIATION_LIVE);
+  assert_false (association->namespaces[0].info.rotational);
+  teardown (NULL);
+  setup (NULL);
+  peer.independent[0] = 1 << 4;
+  assert_int_equal (start (), ASSOCIATION_LIVE);
+  assert_true (association->namespaces[0].info.rotational);
+  teardown (NULL);
+  setup (NULL);
+  peer.descriptors[0] = 1 << 4;  /* of no known type */
+  peer.descriptors[1] = 8;
+  strcpy (peer.refuse, "identify08");
+  peer.refuse_status = NVME_SC_INVALID_FIELD;
+  assert_int_equal (start (), ASSOCIATION_LIVE);
+  assert_false (association->namespaces[0].info.rotational);
+}
+
 static void
 test_each_step_unanswered (void **state)
 {
   static const char *const t[] = {
     "connect", "cap", "vs", "cc", "csts", "identify01", "identify06",
-    "features", "identify02", "identify03", "identify00",
+    "features", "identify02", "identify03", "identify08", "identify00",
   };
 
   for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
@@ -172,7 +195,7 @@ test_connection_ends_at_each_step (void **state)
 {
   static const char *const t[] = {
     "connect", "cap", "vs", "cc", "csts", "identify01", "identify06",
-    "features", "identify02", "identify03", "identify00",
+    "features", "identify02", "identify03", "identify08", "identify00",
   };
 
   for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
@@ -296,6 +319,7 @@ main (void)
     TEST (test_ready_takes_too_long),
     TEST (test_each_step_refused),
     TEST (test_what_may_be_refused),
+    TEST (test_rotational),
     TEST (test_each_step_unanswered),
     TEST (test_connection_ends_at_each_step),
     TEST (test_no_such_subsystem),

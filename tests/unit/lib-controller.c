@@ -120,6 +120,7 @@ page_of (const union nvme_command *sqe)
   case NVME_IDENTIFY_CNS_NS: return &peer.ns;
   case NVME_IDENTIFY_CNS_NS_ACTIVE_LIST: return peer.list;
   case NVME_IDENTIFY_CNS_NS_DESC_LIST: return peer.descriptors;
+  case NVME_IDENTIFY_CNS_CSI_INDEPENDENT_ID_NS: return peer.independent;
   default: return zeroes;
   }
 }

@@ -30,6 +30,7 @@ extern struct controller {
   struct nvme_id_ns ns;
   __le32 list[1024];
   uint8_t descriptors[4096];
+  uint8_t independent[4096];    /* CNS 08h */
   bool mute;                    /* no answers to I/O */
 } peer;
 
