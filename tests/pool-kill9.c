@@ -11,9 +11,10 @@
  *                                      while it had it
  *
  * With --late the pool is opened when the reactor runs already, as a reload
- * does.  With --no-hold the writer's ring does not hold the lock, with --plain the
- * watcher waits for nothing but the lock that the process itself had: what
- * happens then shows that the experiment can fail.
+ * does.  With --plain the watcher waits for the writes' lock and does nothing
+ * else, because what opening a pool does besides may happen to wait for the
+ * writes, too (a full journal).  With --no-hold the writer's ring does not
+ * hold the lock: what happens then shows that the experiment can fail.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -200,14 +201,13 @@ look (uint64_t *into)
     pthread_join (readers[i].thread, NULL);
 }
 
-/* What a pool with one lock, of the process's alone, would do. */
 static void
 lock_plainly (const char *dir)
 {
   char path[4096];
   int fd;
 
-  snprintf (path, sizeof path, "%s/qbd-pool.owner", dir);
+  snprintf (path, sizeof path, "%s/qbd-pool.lock", dir);
   fd = open (path, O_RDWR | O_CLOEXEC);
   if (fd < 0 || flock (fd, LOCK_EX) < 0)
     abort ();
