@@ -108,7 +108,7 @@ shrink (struct volume *volume, uint64_t size_bytes, struct error *err)
   int r;
 
   /* The engine wants no request to run meanwhile: no host, no request. */
-  r = subsystem_bar (volume->subsystem, err);
+  r = subsystem_bar (volume->subsystem, "resize", err);
   if (r < 0)
     return r;
   r = volume->engine->ops->volume_resize (volume->engine, size_bytes, err);
@@ -177,7 +177,7 @@ volumes_remove (struct volumes *volumes, const char *name, struct error *err)
   volume = pool_find_volume (pool, "rm", vol, err);
   if (!volume)
     return -ENOENT;
-  r = volume_unserve (volume, err);
+  r = volume_unserve (volume, "rm", err);
   if (r < 0)
     return r;
   r = pool->engine->ops->volume_remove (pool->engine, vol, err);

@@ -58,7 +58,8 @@ void pool_forget_volume (struct pool *pool, struct volume *volume);
 int volume_serve (struct volumes *volumes, struct pool *pool,
                   struct volume *volume, struct error *err);
 /* -EBUSY while a host is attached: the volume is served as before. */
-int volume_unserve (struct volume *volume, struct error *err);
+int volume_unserve (struct volume *volume, const char *what,
+                    struct error *err);
 
 void volume_tell (struct pool *pool, struct volume *volume,
                   volumes_each_fn *each, void *opaque);

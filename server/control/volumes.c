@@ -99,13 +99,13 @@ volume_serve (struct volumes *volumes, struct pool *pool,
 }
 
 int
-volume_unserve (struct volume *volume, struct error *err)
+volume_unserve (struct volume *volume, const char *what, struct error *err)
 {
   int r;
 
   if (!volume->engine)
     return 0;
-  r = subsystem_remove (volume->subsystem, err);
+  r = subsystem_remove (volume->subsystem, what, err);
   if (r < 0)
     return r;
   volume->engine->ops->volume_close (volume->engine);
@@ -186,7 +186,7 @@ pool_unserve (struct pool *pool, struct error *err)
   int result = 0, r;
 
   TAILQ_FOREACH (volume, &pool->volumes, link) {
-    r = volume_unserve (volume, &one);
+    r = volume_unserve (volume, "stop", &one);
     if (r < 0 && result == 0) {
       *err = one;
       result = r;

@@ -105,14 +105,14 @@ subsystem_add (struct target *target, struct engine_volume *volume,
 }
 
 static int
-locked_check_unattached (struct subsystem *subsystem, const char *verb,
+locked_check_unattached (struct subsystem *subsystem, const char *what,
                          struct error *err)
 {
   const struct controller *controller =
     TAILQ_FIRST (&subsystem->controllers);
 
   if (controller)
-    return error_set (err, EBUSY, "%s: %s/%s: attached by %s (%s)", verb,
+    return error_set (err, EBUSY, "%s: %s/%s: attached by %s (%s)", what,
                       subsystem->volume->pool->name,
                       subsystem->volume->name,
                       controller->hostnqn, controller->peer);
@@ -120,13 +120,14 @@ locked_check_unattached (struct subsystem *subsystem, const char *verb,
 }
 
 int
-subsystem_remove (struct subsystem *subsystem, struct error *err)
+subsystem_remove (struct subsystem *subsystem, const char *what,
+                  struct error *err)
 {
   struct target *target = subsystem->target;
   int r;
 
   pthread_mutex_lock (&target->lock);
-  r = locked_check_unattached (subsystem, "rm", err);
+  r = locked_check_unattached (subsystem, what, err);
   if (r == 0) {
     TAILQ_REMOVE (&target->subsystems, subsystem, in_target);
     target->genctr++;
@@ -146,16 +147,17 @@ subsystem_nqn (const struct subsystem *subsystem)
 }
 
 int
-subsystem_bar (struct subsystem *subsystem, struct error *err)
+subsystem_bar (struct subsystem *subsystem, const char *what,
+               struct error *err)
 {
   LOCK_SCOPE (&subsystem->target->lock);
-  int r = locked_check_unattached (subsystem, "resize", err);
+  int r = locked_check_unattached (subsystem, what, err);
 
   if (r < 0)
     return r;
   if (subsystem->barred)
-    return error_set (err, EBUSY, "resize: %s/%s: is being changed already",
-                      subsystem->volume->pool->name,
+    return error_set (err, EBUSY, "%s: %s/%s: is being changed already",
+                      what, subsystem->volume->pool->name,
                       subsystem->volume->name);
   subsystem->barred = true;
   return 0;

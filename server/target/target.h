@@ -44,14 +44,18 @@ void target_destroy (struct target *target);    /* no queue, no subsystem */
  * until subsystem_remove succeeded.  -EEXIST, -ENAMETOOLONG. */
 int subsystem_add (struct target *target, struct engine_volume *volume,
                    struct subsystem **subsystem, struct error *err);
-/* -EBUSY while a host is attached (live or not yet drained). */
-int subsystem_remove (struct subsystem *subsystem, struct error *err);
+/* -EBUSY while a host is attached: one that fell silent too, until its
+ * keep-alive timer ends it.  Here and below, what is the operation, for
+ * messages. */
+int subsystem_remove (struct subsystem *subsystem, const char *what,
+                      struct error *err);
 
 const char *subsystem_nqn (const struct subsystem *subsystem);
 
 /* Bar new associations while a slow operation (shrink, remove) runs:
  * -EBUSY while a host is attached, or barred already. */
-int subsystem_bar (struct subsystem *subsystem, struct error *err);
+int subsystem_bar (struct subsystem *subsystem, const char *what,
+                   struct error *err);
 void subsystem_unbar (struct subsystem *subsystem);
 
 /* After the volume's size changed: tells the attached hosts. */

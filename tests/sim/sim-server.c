@@ -174,7 +174,7 @@ sim_server_retire (struct sim_server *server)
              transport_connections ());
     return false;
   }
-  if (subsystem_remove (server->subsystem, &err) < 0) {
+  if (subsystem_remove (server->subsystem, "stop", &err) < 0) {
     fprintf (stderr, "sim: server: %s\n", err.message);
     return false;
   }

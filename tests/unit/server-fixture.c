@@ -139,7 +139,7 @@ server_stop (struct server *server)
   listener_close (server->listener);
   target_drain (server->target);
   transport_drain ();
-  GOOD (subsystem_remove (server->subsystem, &err));
+  GOOD (subsystem_remove (server->subsystem, "test", &err));
   target_destroy (server->target);
   for (unsigned i = 0; i < SERVER_REACTORS; i++)
     reactor_destroy (server->reactors[i]);

@@ -297,19 +297,19 @@ test_busy_volume (void **state)
   struct error err;
 
   host_attach (&admin, &io, &server, 0);
-  assert_int_equal (subsystem_remove (server.subsystem, &err), -EBUSY);
+  assert_int_equal (subsystem_remove (server.subsystem, "test", &err), -EBUSY);
   assert_non_null (strstr (err.message, "nqn.2014-08.org.example:host"));
-  assert_int_equal (subsystem_bar (server.subsystem, &err), -EBUSY);
+  assert_int_equal (subsystem_bar (server.subsystem, "test", &err), -EBUSY);
 
   /* Dead is still busy while the engine has something. */
   begin_held_write (&io);
   host_close (&io);
   host_expect_end (&admin);
   host_close (&admin);
-  assert_int_equal (subsystem_bar (server.subsystem, &err), -EBUSY);
+  assert_int_equal (subsystem_bar (server.subsystem, "test", &err), -EBUSY);
   server_release_writes ();
   WAIT_UNTIL (nr_attached () == 0);
-  assert_int_equal (subsystem_bar (server.subsystem, &err), 0);
+  assert_int_equal (subsystem_bar (server.subsystem, "test", &err), 0);
 }
 
 static void
@@ -318,8 +318,8 @@ test_barred (void **state)
   struct error err;
   struct host host;
 
-  assert_int_equal (subsystem_bar (server.subsystem, &err), 0);
-  assert_int_equal (subsystem_bar (server.subsystem, &err), -EBUSY);
+  assert_int_equal (subsystem_bar (server.subsystem, "test", &err), 0);
+  assert_int_equal (subsystem_bar (server.subsystem, "test", &err), -EBUSY);
   begin_connect (&host, 1);
   assert_int_equal (read_status (&host),
                     STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY));
@@ -399,7 +399,7 @@ test_add_and_remove (void **state)
                     0);
   assert_int_equal (subsystem_add (server.target, volume, &subsystem, &err),
                     -EEXIST);
-  assert_int_equal (subsystem_remove (subsystem, &err), 0);
+  assert_int_equal (subsystem_remove (subsystem, "test", &err), 0);
   engine_ram.volume_close (volume);
 }
 

@@ -339,7 +339,7 @@ test_drained (void **state)
     assert_int_equal (nr_attached (), 1);
     fixture_nap ();
   }
-  assert_int_equal (subsystem_remove (server.subsystem, &err), -EBUSY);
+  assert_int_equal (subsystem_remove (server.subsystem, "test", &err), -EBUSY);
 
   pthread_mutex_lock (&gate_lock);
   gate_open = true;

@@ -223,7 +223,7 @@ test_other_volume (void **state)
     host_close (&admins[i]);
   }
   WAIT_UNTIL (transport_connections () == 0);
-  assert_int_equal (subsystem_remove (other.subsystem, &err), 0);
+  assert_int_equal (subsystem_remove (other.subsystem, "test", &err), 0);
   engine_ram.volume_close (volume);
   assert_int_equal (engine_ram.volume_remove (server.pool, "other", &err), 0);
   free (data);
