@@ -12,6 +12,7 @@ libcontrol_la_SOURCES = \
 	server/control/volumes-change.c \
 	server/control/volumes-check.c \
 	server/control/volumes-internal.h \
+	server/control/volumes-pools.c \
 	server/control/volumes.c \
 	server/control/volumes.h
 libcontrol_la_CPPFLAGS = $(AM_CPPFLAGS) $(MHD_CFLAGS) $(JANSSON_CFLAGS)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The volume service, second half: create, resize and remove.
+ * The volume service: create, resize and remove.
  *
  * The order between engine and target is what makes a failure in the middle
  * harmless: a volume is on stable storage before a host can see it, and no
@@ -44,7 +44,7 @@ check_create (struct pool *pool, const char *name, const char *vol,
   r = check_size ("create", name, size_bytes, block_size, err);
   if (r < 0)
     return r;
-  return nqn_of_volume (pool->engine->domain, pool->engine->name, vol,
+  return nqn_of_volume (pool->domain, pool->name, vol,
                         nqn, err);
 }
 
@@ -58,7 +58,7 @@ serve_new (struct volumes *volumes, struct pool *pool, const char *vol,
   *volume = pool_insert_volume (pool, vol);
   if (!*volume)
     return error_set (err, ENOMEM, "create: %s/%s: out of memory",
-                      pool->engine->name, vol);
+                      pool->name, vol);
   r = volume_serve (volumes, pool, *volume, err);
   if (r < 0)
     pool_forget_volume (pool, *volume);
@@ -74,17 +74,16 @@ volumes_create (struct volumes *volumes, const char *name,
   const struct engine_ops *ops;
   struct volume *volume;
   struct error undo;
-  struct pool *pool;
+  CLEANUP_POOL struct pool *pool = NULL;
   int r;
 
-  r = volumes_find_pool (volumes, "create", name, &pool, vol, err);
+  r = volumes_enter (volumes, "create", name, &pool, vol, err);
   if (r < 0)
     return r;
   r = check_create (pool, name, vol, size_bytes, block_size, err);
   if (r < 0)
     return r;
   ops = pool->engine->ops;
-  LOCK_SCOPE (&pool->lock);
   if (pool_find_volume (pool, "create", vol, &undo))
     return error_set (err, EEXIST, "create: %s: volume exists already",
                       name);
@@ -123,14 +122,13 @@ volumes_resize (struct volumes *volumes, const char *name,
 {
   char vol[NVMEOF_NQN_MAX + 1];
   struct volume *volume;
-  struct pool *pool;
+  CLEANUP_POOL struct pool *pool = NULL;
   uint64_t old_bytes;
   int r;
 
-  r = volumes_find_pool (volumes, "resize", name, &pool, vol, err);
+  r = volumes_enter (volumes, "resize", name, &pool, vol, err);
   if (r < 0)
     return r;
-  LOCK_SCOPE (&pool->lock);
   volume = pool_find_volume (pool, "resize", vol, err);
   if (!volume)
     return -ENOENT;
@@ -167,13 +165,12 @@ volumes_remove (struct volumes *volumes, const char *name, struct error *err)
   char vol[NVMEOF_NQN_MAX + 1];
   struct volume *volume;
   struct error undo;
-  struct pool *pool;
+  CLEANUP_POOL struct pool *pool = NULL;
   int r;
 
-  r = volumes_find_pool (volumes, "rm", name, &pool, vol, err);
+  r = volumes_enter (volumes, "rm", name, &pool, vol, err);
   if (r < 0)
     return r;
-  LOCK_SCOPE (&pool->lock);
   volume = pool_find_volume (pool, "rm", vol, err);
   if (!volume)
     return -ENOENT;

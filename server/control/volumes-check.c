@@ -49,7 +49,7 @@ serve_repaired (struct volumes *volumes, struct pool *pool,
       subsystem_resized (volume->subsystem);
     if (!volume->engine
         && volume_serve (volumes, pool, volume, &one) == 0) {
-      log_info ("check: %s/%s: is served now", pool->engine->name,
+      log_info ("check: %s/%s: is served now", pool->name,
                 volume->name);
       found (opaque, &finding);
     }
@@ -62,19 +62,19 @@ volumes_check (struct volumes *volumes, const char *name, bool repair,
                engine_found_fn *found, void *opaque, unsigned *nr_volumes,
                struct error *err)
 {
-  struct pool *pool = volumes_pool (volumes, "check", name, err);
+  CLEANUP_POOL struct pool *pool = volumes_enter_pool (volumes, "check",
+                                                       name, err);
   CLEANUP_FREE uint64_t *sizes = NULL;
   int r = 0;
 
   if (!pool)
     return -ENOENT;
-  LOCK_SCOPE (&pool->lock);
   *nr_volumes = pool->nr_volumes;
   sizes = sizes_of (pool);
   if (!sizes)
     return error_set (err, ENOMEM, "check: %s: out of memory", name);
-  if (pool->engine->ops->pool_check)
-    r = pool->engine->ops->pool_check (pool->engine, repair, found, opaque,
+  if (pool->ops->pool_check)
+    r = pool->ops->pool_check (pool->engine, repair, found, opaque,
                                        err);
   if (r == 0 && repair)
     serve_repaired (volumes, pool, sizes, found, opaque);

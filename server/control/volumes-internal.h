@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the two halves of the volume service share: volumes.c finds, lists,
- * opens and closes; volumes-change.c creates, resizes and removes.
+ * What the parts of the volume service share:
+ *
+ *   volumes-pools.c    pools come and go, and are found
+ *   volumes.c          their volumes, and what can be asked about them
+ *   volumes-change.c   create, resize, remove
+ *   volumes-check.c    the check of a pool
  */
 #ifndef QBD_CONTROL_VOLUMES_INTERNAL_H
 #define QBD_CONTROL_VOLUMES_INTERNAL_H
@@ -21,9 +25,14 @@ struct volume {
 };
 
 struct pool {
+  struct volumes *service;              /* constant */
+  char name[ENGINE_NAME_MAX];           /* constant */
+  const struct engine_ops *ops;         /* constant */
   char *argument;                       /* constant */
-  struct engine_pool *engine;           /* constant */
+  char domain[ENGINE_UUID_TEXT];        /* constant once it is in the table */
+  unsigned nr_references;               /* service->lock */
   pthread_mutex_t lock;                 /* held over slow calls */
+  struct engine_pool *engine;           /* lock; NULL: it was closed */
   TAILQ_HEAD (volume_list, volume) volumes;        /* pool->lock */
   unsigned nr_volumes;                  /* pool->lock */
 };
@@ -32,20 +41,44 @@ struct volumes {
   struct target *target;                /* constant */
   struct reactor *const *reactors;      /* constant */
   unsigned nr_reactors;                 /* constant */
-  unsigned nr_pools;                    /* constant after start */
-  struct pool pools[VOLUMES_POOL_MAX];
+  pthread_mutex_t lock;                 /* a leaf; for an instant */
+  unsigned nr_pools;                    /* lock; changed by one thread */
+  struct pool *pools[VOLUMES_POOL_MAX]; /* lock; in the order of opening */
 };
 
-/* Split and check POOL/VOL, and find the pool.  vol holds
- * NVMEOF_NQN_MAX + 1 bytes.  -ENOENT: there is no such pool. */
-int volumes_find_pool (struct volumes *volumes, const char *what,
-                       const char *name, struct pool **pool, char *vol,
-                       struct error *err);
+/* --- volumes-pools.c: a pool is used between enter and leave ------------ */
 
-struct pool *volumes_pool (struct volumes *volumes, const char *what,
-                           const char *name, struct error *err);
+/* Finds the pool, refers to it and takes its lock.  NULL with err set
+ * (-ENOENT) when there is none. */
+struct pool *volumes_enter_pool (struct volumes *volumes, const char *what,
+                                 const char *name, struct error *err);
+/* Splits and checks POOL/VOL, and enters the pool.  vol holds
+ * NVMEOF_NQN_MAX + 1 bytes. */
+int volumes_enter (struct volumes *volumes, const char *what,
+                   const char *name, struct pool **pool, char *vol,
+                   struct error *err);
+/* All pools, each referred to; returns how many. */
+unsigned volumes_refer_pools (struct volumes *volumes,
+                              struct pool *pools[VOLUMES_POOL_MAX]);
+/* Takes the lock of a pool that is referred to.  NULL: it was closed, and the
+ * reference is given up. */
+struct pool *pool_enter (struct pool *pool);
+void pool_leave (struct pool *pool);
 
-/* The rest is under pool->lock. */
+static inline void
+cleanup_pool (struct pool **pool)
+{
+  if (*pool)
+    pool_leave (*pool);
+}
+
+/* Leaves the pool, if it was entered, at the end of the block. */
+#define CLEANUP_POOL __attribute__ ((cleanup (cleanup_pool)))
+
+/* --- volumes.c, inside a pool ------------------------------------------- */
+
+/* What is constant of it: also outside. */
+struct pool_info pool_names (const struct pool *pool);
 
 /* NULL with err set (-ENOENT) when there is none. */
 struct volume *pool_find_volume (struct pool *pool, const char *what,

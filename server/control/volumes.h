@@ -4,10 +4,12 @@
  * The one place where create, remove and resize are ordered between engine
  * and target, for main at start and for the control API.
  *
- * Threads: any but a reactor's; every function may block.  The set of pools
- * is constant once the control API runs.  Each pool has a lock, which is
- * held over the engine's slow calls and over target.h's subsystem_* (lock
- * order: pool, target); pools do not wait for each other.
+ * Threads: any but a reactor's; every function may block.  Each pool
+ * has a lock, which is held over the engine's slow calls and over target.h's
+ * subsystem_*; pools do not wait for each other.  Pools come and go while the
+ * control API runs, by one thread (start, then reload, then stop): the table
+ * of pools has a lock of its own, which is never held over a call.  Lock
+ * order: a pool's, then the target's or the table's.
  *
  * Errors name the operation as users do: "create: demo/disk: reason".
  */
@@ -30,12 +32,18 @@ int volumes_new (struct target *target, struct reactor *const *reactors,
                  unsigned nr_reactors, struct volumes **volumes,
                  struct error *err);
 
-/* At start: open the pool, which takes its lock, and every volume in it.  A
- * volume that cannot be opened does not keep the others from being served:
- * it is logged and stays listed as failed. */
+/* Open the pool, which takes its lock, and every volume in it.  A volume that
+ * cannot be opened does not keep the others from being served: it is logged
+ * and stays listed as failed.  No pool has this name. */
 int volumes_open_pool (struct volumes *volumes,
                        const struct engine_ops *engine, const char *name,
                        const char *argument, struct error *err);
+
+/* Close a pool; its volumes are gone for hosts.  what is the operation, for
+ * messages.  -EBUSY while a host is attached to one of them: then all of it
+ * is served as before.  Waits for operations that use the pool. */
+int volumes_close_pool (struct volumes *volumes, const char *what,
+                        const char *name, struct error *err);
 
 /* After target_drain, when no connection is left: closes everything.  -EBUSY:
  * a host is attached still; what it uses was left open. */
@@ -44,7 +52,7 @@ int volumes_free (struct volumes *volumes, struct error *err);
 /* --- pools --- */
 
 struct pool_info {
-  const char *name;             /* constant while volumes lives */
+  const char *name;             /* these pointers: until each returns */
   const char *engine;
   const char *argument;
   const char *domain;
@@ -53,7 +61,8 @@ struct pool_info {
   unsigned nr_volumes;
 };
 
-/* Cheap: takes no lock and fills only the names. */
+/* Cheap: waits for no pool and fills only the names.  each runs under the
+ * lock of the table: it only copies. */
 void volumes_each_pool (struct volumes *volumes,
                         void (*each) (void *opaque, const struct pool_info *),
                         void *opaque);

@@ -13,5 +13,11 @@ tests_unit_control_api_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
 tests_unit_control_api_LDADD = libcontrol.la libtarget.la libengine.la \
 	libreactor.la libnvmeof.la libcommon.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
-TESTS += tests/unit/options tests/unit/control-api
+check_PROGRAMS += tests/unit/volumes-pools
+tests_unit_volumes_pools_SOURCES = tests/unit/volumes-pools.c
+tests_unit_volumes_pools_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_volumes_pools_LDADD = libcontrol.la libtarget.la libengine.la \
+	libreactor.la libnvmeof.la libcommon.la $(CMOCKA_LIBS)
+
+TESTS += tests/unit/options tests/unit/control-api tests/unit/volumes-pools
 endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The volume service: pools come and go.
+ *
+ * Who uses a pool holds a reference and its lock.  One that is closed leaves
+ * the table first, and is freed by whoever waited for its lock last, and found
+ * it closed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "nvmeof/nqn.h"
+#include "server/control/volumes-internal.h"
+
+/* --- references ------------------------------------------------------- */
+
+static void
+pool_free (struct pool *pool)
+{
+  pthread_mutex_destroy (&pool->lock);
+  free (pool->argument);
+  free (pool);
+}
+
+static void
+pool_put (struct pool *pool)
+{
+  struct volumes *volumes = pool->service;
+  bool last;
+
+  pthread_mutex_lock (&volumes->lock);
+  last = --pool->nr_references == 0;
+  pthread_mutex_unlock (&volumes->lock);
+  if (last)
+    pool_free (pool);
+}
+
+struct pool *
+pool_enter (struct pool *pool)
+{
+  pthread_mutex_lock (&pool->lock);
+  if (pool->engine)
+    return pool;
+  pool_leave (pool);
+  return NULL;
+}
+
+void
+pool_leave (struct pool *pool)
+{
+  pthread_mutex_unlock (&pool->lock);
+  pool_put (pool);
+}
+
+static struct pool *
+locked_find (struct volumes *volumes, const char *name)
+{
+  for (unsigned i = 0; i < volumes->nr_pools; ++i)
+    if (strcmp (volumes->pools[i]->name, name) == 0)
+      return volumes->pools[i];
+  return NULL;
+}
+
+struct pool *
+volumes_enter_pool (struct volumes *volumes, const char *what,
+                    const char *name, struct error *err)
+{
+  struct pool *pool;
+
+  pthread_mutex_lock (&volumes->lock);
+  pool = locked_find (volumes, name);
+  if (pool)
+    pool->nr_references++;
+  pthread_mutex_unlock (&volumes->lock);
+  if (pool)
+    pool = pool_enter (pool);
+  if (!pool)
+    error_set (err, ENOENT, "%s: %s: no such pool", what, name);
+  return pool;
+}
+
+int
+volumes_enter (struct volumes *volumes, const char *what, const char *name,
+               struct pool **pool, char *vol, struct error *err)
+{
+  char pool_name[NVMEOF_NQN_MAX + 1];
+  int r;
+
+  r = name_split (name, pool_name, vol, err);
+  if (r < 0)
+    return r;
+  *pool = volumes_enter_pool (volumes, what, pool_name, err);
+  return *pool ? 0 : -ENOENT;
+}
+
+unsigned
+volumes_refer_pools (struct volumes *volumes,
+                     struct pool *pools[VOLUMES_POOL_MAX])
+{
+  LOCK_SCOPE (&volumes->lock);
+
+  for (unsigned i = 0; i < volumes->nr_pools; ++i) {
+    pools[i] = volumes->pools[i];
+    pools[i]->nr_references++;
+  }
+  return volumes->nr_pools;
+}
+
+void
+volumes_each_pool (struct volumes *volumes,
+                   void (*each) (void *opaque, const struct pool_info *),
+                   void *opaque)
+{
+  LOCK_SCOPE (&volumes->lock);
+
+  for (unsigned i = 0; i < volumes->nr_pools; ++i) {
+    struct pool_info info = pool_names (volumes->pools[i]);
+
+    each (opaque, &info);
+  }
+}
+
+/* --- open ------------------------------------------------------------- */
+
+struct collected {
+  struct pool *pool;
+  struct error *err;
+};
+
+static int
+collect_volume (void *opaque, const char *name)
+{
+  struct collected *c = opaque;
+
+  if (!pool_insert_volume (c->pool, name))
+    return error_set (c->err, ENOMEM, "open: %s/%s: out of memory",
+                      c->pool->name, name);
+  return 0;
+}
+
+static struct pool *
+pool_new (struct volumes *volumes, const struct engine_ops *engine,
+          const char *name, const char *argument)
+{
+  struct pool *pool = calloc (1, sizeof *pool);
+
+  if (!pool)
+    return NULL;
+  pool->argument = strdup (argument);
+  if (!pool->argument) {
+    free (pool);
+    return NULL;
+  }
+  pool->service = volumes;
+  pool->ops = engine;
+  strcpy (pool->name, name);
+  pool->nr_references = 1;
+  TAILQ_INIT (&pool->volumes);
+  pthread_mutex_init (&pool->lock, NULL);
+  return pool;
+}
+
+/* No volume is served any more. */
+static void
+pool_close (struct pool *pool)
+{
+  struct volume *volume;
+
+  while ((volume = TAILQ_FIRST (&pool->volumes)))
+    pool_forget_volume (pool, volume);
+  if (pool->engine)
+    pool->ops->pool_close (pool->engine);
+  pool->engine = NULL;
+}
+
+static int
+pool_open (struct pool *pool, struct error *err)
+{
+  struct volumes *volumes = pool->service;
+  struct collected collected = { .pool = pool, .err = err };
+  struct volume *volume;
+  struct error one;
+  int r;
+
+  r = pool->ops->pool_open (pool->name, pool->argument, volumes->reactors,
+                            volumes->nr_reactors, &pool->engine, err);
+  if (r < 0) {
+    pool->engine = NULL;
+    return r;
+  }
+  strcpy (pool->domain, pool->engine->domain);
+  /* Opened after the list is complete: an engine may hold a cursor. */
+  r = pool->ops->volume_each (pool->engine, collect_volume, &collected, err);
+  if (r < 0) {
+    pool_close (pool);
+    return r;
+  }
+  TAILQ_FOREACH (volume, &pool->volumes, link)
+    if (volume_serve (volumes, pool, volume, &one) < 0)
+      log_error ("%s; %s/%s is not served", one.message, pool->name,
+                 volume->name);
+  return 0;
+}
+
+int
+volumes_open_pool (struct volumes *volumes, const struct engine_ops *engine,
+                   const char *name, const char *argument, struct error *err)
+{
+  struct pool *pool;
+  int r;
+
+  /* One thread opens and closes pools: nr_pools is its own. */
+  assert (strlen (name) < sizeof pool->name && !locked_find (volumes, name));
+  if (volumes->nr_pools == VOLUMES_POOL_MAX)
+    return error_set (err, E2BIG, "pool: %s: more than %d pools",
+                      name, VOLUMES_POOL_MAX);
+  pool = pool_new (volumes, engine, name, argument);
+  if (!pool)
+    return error_set (err, ENOMEM, "pool: %s: out of memory", name);
+  r = pool_open (pool, err);
+  if (r < 0) {
+    pool_free (pool);
+    return r;
+  }
+  log_info ("pool: %s: %s:%s, %u volumes", name, engine->name, argument,
+            pool->nr_volumes);
+  LOCK_SCOPE (&volumes->lock);
+  volumes->pools[volumes->nr_pools++] = pool;
+  return 0;
+}
+
+/* --- close ------------------------------------------------------------ */
+
+static void
+unbar_until (struct pool *pool, const struct volume *end)
+{
+  struct volume *volume;
+
+  TAILQ_FOREACH (volume, &pool->volumes, link) {
+    if (volume == end)
+      break;
+    if (volume->engine)
+      subsystem_unbar (volume->subsystem);
+  }
+}
+
+/* All of its volumes or none: -EBUSY when a host is attached to one. */
+static int
+pool_bar (struct pool *pool, const char *what, struct error *err)
+{
+  struct volume *volume;
+  int r;
+
+  TAILQ_FOREACH (volume, &pool->volumes, link) {
+    if (!volume->engine)
+      continue;
+    r = subsystem_bar (volume->subsystem, what, err);
+    if (r < 0) {
+      unbar_until (pool, volume);
+      return r;
+    }
+  }
+  return 0;
+}
+
+/* -EBUSY when one is attached; the others are closed all the same. */
+static int
+pool_unserve (struct pool *pool, const char *what, struct error *err)
+{
+  struct volume *volume;
+  struct error one;
+  int result = 0, r;
+
+  TAILQ_FOREACH (volume, &pool->volumes, link) {
+    r = volume_unserve (volume, what, &one);
+    if (r < 0 && result == 0) {
+      *err = one;
+      result = r;
+    }
+  }
+  return result;
+}
+
+static void
+take_off (struct volumes *volumes, const struct pool *pool)
+{
+  LOCK_SCOPE (&volumes->lock);
+  unsigned i = 0;
+
+  while (volumes->pools[i] != pool)
+    i++;
+  volumes->nr_pools--;
+  memmove (&volumes->pools[i], &volumes->pools[i + 1],
+           (volumes->nr_pools - i) * sizeof volumes->pools[0]);
+}
+
+int
+volumes_close_pool (struct volumes *volumes, const char *what,
+                    const char *name, struct error *err)
+{
+  CLEANUP_POOL struct pool *pool = volumes_enter_pool (volumes, what, name,
+                                                       err);
+  int r;
+
+  if (!pool)
+    return -ENOENT;
+  r = pool_bar (pool, what, err);
+  if (r < 0)
+    return r;
+  r = pool_unserve (pool, what, err);
+  assert (r == 0);              /* nobody could attach since */
+  take_off (volumes, pool);
+  pool_close (pool);
+  log_info ("pool: %s: closed", name);
+  pool_put (pool);              /* the table's reference */
+  return 0;
+}
+
+int
+volumes_free (struct volumes *volumes, struct error *err)
+{
+  struct error one;
+  int result = 0, r;
+
+  if (!volumes)
+    return 0;
+  for (unsigned i = 0; i < volumes->nr_pools; ++i) {
+    r = pool_unserve (volumes->pools[i], "stop", &one);
+    if (r < 0 && result == 0) {
+      *err = one;
+      result = r;
+    }
+  }
+  if (result < 0)
+    return result;
+  for (unsigned i = volumes->nr_pools; i-- > 0; ) {
+    pool_close (volumes->pools[i]);
+    pool_free (volumes->pools[i]);
+  }
+  pthread_mutex_destroy (&volumes->lock);
+  free (volumes);
+  return 0;
+}
