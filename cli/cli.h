@@ -23,6 +23,7 @@
 /* Options that only some subcommands take. */
 enum {
   CLI_BLOCK_SIZE = 1 << 0,
+  CLI_FORCE = 1 << 7,
   CLI_REPAIR = 1 << 6,
   CLI_SHRINK = 1 << 1,
   CLI_FORMAT = 1 << 2,
@@ -41,7 +42,7 @@ struct cli {
   const char *format;           /* NULL: not said */
 };
 
-#define CLI_OPERANDS_MAX 2
+#define CLI_OPERANDS_MAX 3
 
 struct command {
   const char *name;
@@ -60,21 +61,29 @@ extern const struct command command_check;
 extern const struct command command_create;
 extern const struct command command_discover;
 extern const struct command command_export;
+extern const struct command command_host;
 extern const struct command command_import;
 extern const struct command command_info;
 extern const struct command command_ls;
 extern const struct command command_pools;
 extern const struct command command_resize;
 extern const struct command command_rm;
+extern const struct command command_set;
 extern const struct command command_status;
 
 /* --- client.c --------------------------------------------------------- */
+
+#define CALL_QUERY_MAX 2
 
 struct call {
   const char *method;
   const char *path;             /* "/v1/volumes" */
   const char *name;             /* appended after '/', escaped; or NULL */
-  const char *pool;             /* "?pool=", escaped; or NULL */
+  /* "?key=value&...", escaped; those with a NULL value are left out. */
+  struct {
+    const char *key;
+    const char *value;
+  } query[CALL_QUERY_MAX];
   json_t *body;                 /* the call's own from here on; or NULL */
   long timeout_s;               /* 0: as long as the server works on it */
 };
@@ -85,7 +94,7 @@ int client_call (const struct cli *cli, const struct call *call,
                  json_t **reply, struct error *err);
 
 /* The call, and what was answered as JSON (--json), or its member key (NULL:
- * all of it) by print; how commands end that only show something. */
+ * all of it) by print, unless that is NULL; how most commands end. */
 int client_show (const struct cli *cli, const struct call *call,
                  const char *key, void (*print) (const json_t *),
                  struct error *err);

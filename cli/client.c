@@ -39,29 +39,51 @@ take_reply (char *data, size_t size, size_t n, void *opaque)
   return bytes;
 }
 
-/* "http://qbd/v1/volumes/demo%2Fdisk" */
+/* Appends join and the part, escaped; or nothing, for a NULL part. */
 static int
-make_url (struct exchange *x, const struct call *call)
+append_part (struct exchange *x, const char *join, const char *part)
 {
-  const char *part = call->name ? call->name : call->pool;
-  const char *join = call->name ? "/" : call->pool ? "?pool=" : "";
-  char *escaped = NULL;
+  char *escaped = NULL, *url = x->url;
   int r;
 
+  if (!part)
+    return 0;
   /* A length of 0 would mean strlen; both are right for "". */
-  if (part && part[0]) {
+  if (part[0]) {
     escaped = curl_easy_escape (x->curl, part, 0);
     if (!escaped)
       return -ENOMEM;
   }
-  r = asprintf (&x->url, "http://qbd%s%s%s", call->path, join,
-                escaped ? escaped : "");
+  r = asprintf (&x->url, "%s%s%s", url, join, escaped ? escaped : "");
   curl_free (escaped);
   if (r == -1) {
+    x->url = url;
+    return -ENOMEM;
+  }
+  free (url);
+  return 0;
+}
+
+/* "http://qbd/v1/volumes/demo%2Fdisk?force=true" */
+static int
+make_url (struct exchange *x, const struct call *call)
+{
+  char join[32];
+  char sign = '?';
+  int r;
+
+  if (asprintf (&x->url, "http://qbd%s", call->path) == -1) {
     x->url = NULL;
     return -ENOMEM;
   }
-  return 0;
+  r = append_part (x, "/", call->name);
+  for (unsigned i = 0; r == 0 && i < CALL_QUERY_MAX; i++)
+    if (call->query[i].value) {
+      snprintf (join, sizeof join, "%c%s=", sign, call->query[i].key);
+      sign = '&';
+      r = append_part (x, join, call->query[i].value);
+    }
+  return r;
 }
 
 static int
@@ -205,7 +227,7 @@ client_show (const struct cli *cli, const struct call *call, const char *key,
     return r;
   if (cli->json)
     output_json (reply);
-  else
+  else if (print)
     print (key ? json_object_get (reply, key) : reply);
   json_decref (reply);
   return 0;

@@ -36,6 +36,20 @@ print_host (const json_t *host)
 }
 
 static void
+print_allowed (const json_t *list)
+{
+  const json_t *host;
+  size_t i;
+
+  if (!json_is_array (list))
+    printf (FIELD "%s\n", "allowed", "no list (see qbd host)");
+  else if (json_array_size (list) == 0)
+    printf (FIELD "%s\n", "allowed", "none");
+  json_array_foreach (list, i, host)
+    printf (FIELD "%s\n", "allowed", json_string_value (host));
+}
+
+static void
 print (const json_t *volume)
 {
   const json_t *host;
@@ -53,6 +67,8 @@ print (const json_t *volume)
   printf (FIELD "%s\n", "read-only", output_string (volume, "read_only"));
   printf (FIELD "%s\n", "uuid", output_string (volume, "uuid"));
   printf (FIELD "%s\n", "nqn", output_string (volume, "nqn"));
+  printf (FIELD "%s\n", "serial", output_string (volume, "serial"));
+  print_allowed (json_object_get (volume, "allowed_hosts"));
   printf (FIELD "%s\n", "attached", output_integer (volume, "attached"));
   json_array_foreach (json_object_get (volume, "hosts"), i, host)
     print_host (host);
@@ -71,6 +87,6 @@ run (const struct cli *cli, char *const operands[], struct error *err)
 const struct command command_info = {
   .name = "info",
   .operands = { "POOL/VOL" },
-  .summary = "show a volume and the hosts attached to it",
+  .summary = "show a volume and its hosts, allowed and attached",
   .run = run,
 };

@@ -8,6 +8,7 @@ qbd_SOURCES = \
 	cli/create.c \
 	cli/discover.c \
 	cli/export.c \
+	cli/host.c \
 	cli/image.c \
 	cli/import.c \
 	cli/info.c \
@@ -18,6 +19,7 @@ qbd_SOURCES = \
 	cli/progress.c \
 	cli/resize.c \
 	cli/rm.c \
+	cli/set.c \
 	cli/status.c \
 	cli/transfer.c \
 	cli/transfer.h

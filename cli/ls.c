@@ -33,7 +33,8 @@ static int
 run (const struct cli *cli, char *const operands[], struct error *err)
 {
   const struct call call = {
-    .method = "GET", .path = "/v1/volumes", .pool = operands[0],
+    .method = "GET", .path = "/v1/volumes", 
+    .query = { { "pool", operands[0] } },
   };
 
   return client_show (cli, &call, "volumes", print, err);

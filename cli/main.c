@@ -20,20 +20,25 @@ static const struct command *const commands[] = {
   &command_create,
   &command_discover,
   &command_export,
+  &command_host,
   &command_import,
   &command_info,
   &command_ls,
   &command_pools,
   &command_resize,
   &command_rm,
+  &command_set,
   &command_status,
 };
+
+#define HELP_INDENT "                         "      /* its second column */
 
 #define NR_COMMANDS (sizeof commands / sizeof commands[0])
 
 enum {
   OPT_BLOCK_SIZE = 256,
   OPT_CONTROL,
+  OPT_FORCE,
   OPT_FORMAT,
   OPT_FROM,
   OPT_HELP,
@@ -48,6 +53,7 @@ enum {
 static const struct option long_options[] = {
   { "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
   { "control", required_argument, NULL, OPT_CONTROL },
+  { "force", no_argument, NULL, OPT_FORCE },
   { "format", required_argument, NULL, OPT_FORMAT },
   { "from", required_argument, NULL, OPT_FROM },
   { "help", no_argument, NULL, OPT_HELP },
@@ -68,6 +74,8 @@ static const struct {
 } command_options[] = {
   { CLI_BLOCK_SIZE, "--block-size N",
     "512 or 4096: bytes of a logical block [512]" },
+  { CLI_FORCE, "--force",
+    "end the hosts that are in the way" },
   { CLI_FORMAT, "--format FORMAT",
     "of FILE: raw, or what qemu-img knows [raw]" },
   { CLI_FROM, "--from N",
@@ -118,6 +126,16 @@ print_options_of (const struct command *command, int indent)
               command_options[i].name, command_options[i].help);
 }
 
+/* "name OPERAND...", which is one line of the help. */
+static void
+format_usage (const struct command *command, char *text, size_t bytes)
+{
+  int n = snprintf (text, bytes, "%s", command->name);
+
+  for (unsigned i = 0; command->operands[i] && n < (int) bytes; ++i)
+    n += snprintf (text + n, bytes - n, " %s", command->operands[i]);
+}
+
 static void
 print_help (void)
 {
@@ -131,11 +149,11 @@ print_help (void)
   for (size_t i = 0; i < NR_COMMANDS; ++i) {
     const struct command *c = commands[i];
 
-    snprintf (usage, sizeof usage, "%s%s%s%s%s", c->name,
-              c->operands[0] ? " " : "", c->operands[0] ? c->operands[0] : "",
-              c->operands[0] && c->operands[1] ? " " : "",
-              c->operands[0] && c->operands[1] ? c->operands[1] : "");
-    printf ("  %-23s%s\n", usage, c->summary);
+    format_usage (c, usage, sizeof usage);
+    /* What does not fit has a line of its own. */
+    printf ("  %-23s", usage);
+    printf ("%s%s\n", strlen (usage) < 23 ? "" : "\n" HELP_INDENT,
+            c->summary);
     print_options_of (c, 4);
   }
   puts ("\nOptions, anywhere on the line:");
@@ -181,6 +199,9 @@ take_option (struct line *line, int opt, struct error *err)
                        err);
   case OPT_CONTROL:
     return control_path_set (line->cli.control, optarg, err);
+  case OPT_FORCE:
+    line->cli.given |= CLI_FORCE;
+    return 0;
   case OPT_FORMAT:
     line->cli.given |= CLI_FORMAT;
     line->cli.format = optarg;

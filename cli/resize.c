@@ -12,7 +12,6 @@ run (const struct cli *cli, char *const operands[], struct error *err)
     .method = "PATCH", .path = "/v1/volumes", .name = operands[0],
   };
   uint64_t size_bytes;
-  json_t *reply;
   int r;
 
   r = size_parse ("resize: size", operands[1], &size_bytes, err);
@@ -21,13 +20,7 @@ run (const struct cli *cli, char *const operands[], struct error *err)
   call.body = json_pack ("{s:I, s:b}",
                          "size_bytes", (json_int_t) size_bytes,
                          "shrink", (cli->given & CLI_SHRINK) != 0);
-  r = client_call (cli, &call, &reply, err);
-  if (r < 0)
-    return r;
-  if (cli->json)
-    output_json (reply);
-  json_decref (reply);
-  return 0;
+  return client_show (cli, &call, NULL, NULL, err);
 }
 
 const struct command command_resize = {

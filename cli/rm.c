@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * qbd rm POOL/VOL
+ * qbd rm POOL/VOL [--force]
  */
 #include "cli/cli.h"
 
@@ -9,23 +9,20 @@ run (const struct cli *cli, char *const operands[], struct error *err)
 {
   const struct call call = {
     .method = "DELETE", .path = "/v1/volumes", .name = operands[0],
+    .query = { { "force", cli->given & CLI_FORCE ? "true" : NULL } },
   };
-  json_t *reply;
-  int r;
 
-  r = client_call (cli, &call, &reply, err);
-  if (r < 0)
-    return r;
-  if (cli->json)
-    output_json (reply);
-  json_decref (reply);
-  return 0;
+  return client_show (cli, &call, NULL, NULL, err);
 }
 
 const struct command command_rm = {
   .name = "rm",
   .operands = { "POOL/VOL" },
+  .options = CLI_FORCE,
   .summary = "remove a volume and its data",
-  .help = "A volume that a host is attached to stays.\n",
+  .help =
+    "A volume that a host is attached to stays; so does one whose host fell\n"
+    "silent, until its keep-alive timer has ended it.  With --force all hosts\n"
+    "are ended first, and what they have in flight is awaited.\n",
   .run = run,
 };

@@ -173,6 +173,24 @@ address_parse (const char *what, const char *text,
   return unknown_scheme (what, text, len, err);
 }
 
+bool
+address_is_local (const struct address *address)
+{
+  struct in6_addr ipv6;
+  struct in_addr ipv4;
+
+  if (address->family == ADDRESS_UNIX)
+    return true;
+  if (inet_pton (AF_INET6, address->host, &ipv6) == 1) {
+    if (!IN6_IS_ADDR_V4MAPPED (&ipv6))
+      return IN6_IS_ADDR_LOOPBACK (&ipv6);
+    memcpy (&ipv4, &ipv6.s6_addr[12], sizeof ipv4);
+  }
+  else if (inet_pton (AF_INET, address->host, &ipv4) != 1)
+    return false;
+  return ntohl (ipv4.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 const char *
 address_format (const struct address *address, char *buf, size_t buflen)
 {

@@ -7,6 +7,7 @@
 #ifndef QBD_ADDRESS_H
 #define QBD_ADDRESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/error.h"
@@ -29,6 +30,10 @@ struct address {
  * offered for an unknown one. */
 int address_parse (const char *what, const char *text,
                    struct address *address, struct error *err);
+
+/* Only this machine can reach it: a Unix socket, or a loopback address in
+ * numbers.  A name is none: who knows what it means elsewhere. */
+bool address_is_local (const struct address *address);
 
 /* The canonical URI.  buf of ADDRESS_TEXT_MAX is enough. */
 #define ADDRESS_TEXT_MAX 300

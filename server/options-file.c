@@ -25,6 +25,7 @@ struct config_file {
   bool may_listen;              /* the command line left it to the file */
   bool may_control;
   bool may_reactors;
+  bool seen_allow_any_host;
   bool seen_control;
   bool seen_log_level;
   bool seen_reactors;
@@ -87,12 +88,30 @@ set_log_level (struct config_file *file, const char *value,
   return 0;
 }
 
+/* The command line can only say yes, and goes first. */
+static int
+set_allow_any_host (struct config_file *file, const char *value,
+                    struct error *err)
+{
+  int r;
+
+  r = once (&file->seen_allow_any_host, "allow_any_host", err);
+  if (r < 0)
+    return r;
+  if (strcmp (value, "yes") == 0)
+    file->options->allow_any_host = true;
+  else if (strcmp (value, "no") != 0)
+    return error_set (err, EINVAL, "allow_any_host: %s: must be yes or no",
+                      value);
+  return 0;
+}
+
 static int
 set_server_key (struct config_file *file, const char *key, const char *value,
                 struct error *err)
 {
   static const char *const known[] = {
-    "control", "listen", "log_level", "reactors", NULL
+    "allow_any_host", "control", "listen", "log_level", "reactors", NULL
   };
   int r;
 
@@ -105,6 +124,8 @@ set_server_key (struct config_file *file, const char *key, const char *value,
       return r;
     return control_path_set (file->options->control, value, err);
   }
+  if (strcmp (key, "allow_any_host") == 0)
+    return set_allow_any_host (file, value, err);
   if (strcmp (key, "log_level") == 0)
     return set_log_level (file, value, err);
   if (strcmp (key, "reactors") == 0) {

@@ -31,6 +31,8 @@ const char options_help[] =
   "                        (direct) where the file system can\n"
   "  --pool NAME=ram:      a pool in memory, for tests: its volumes end with\n"
   "                        the server\n"
+  "  --allow-any-host      volumes without a list of hosts (qbd host) are for\n"
+  "                        all hosts; else only for those of this machine\n"
   "  --control PATH        socket of the management API [$QBD_CONTROL, else\n"
   "                        /run/qbd/control, else\n"
   "                        $XDG_RUNTIME_DIR/qbd/control]\n"
@@ -46,6 +48,7 @@ const char options_help[] =
   "  [server]\n"
   "  listen = tcp://0.0.0.0:4420      ; may be repeated\n"
   "  control = /run/qbd/control\n"
+  "  allow_any_host = no              ; yes: as --allow-any-host\n"
   "  reactors = 2\n"
   "  log_level = info                 ; error, warning, info, debug\n"
   "\n"
@@ -53,7 +56,8 @@ const char options_help[] =
   "  url = file:/srv/qbd/demo\n";
 
 enum {
-  OPT_CONTROL = 256,
+  OPT_ALLOW_ANY_HOST = 256,
+  OPT_CONTROL,
   OPT_HELP,
   OPT_LISTEN,
   OPT_POOL,
@@ -62,6 +66,7 @@ enum {
 };
 
 static const struct option long_options[] = {
+  { "allow-any-host", no_argument, NULL, OPT_ALLOW_ANY_HOST },
   { "config", required_argument, NULL, 'c' },
   { "control", required_argument, NULL, OPT_CONTROL },
   { "help", no_argument, NULL, OPT_HELP },
@@ -194,6 +199,9 @@ parse_option (struct options *options, int opt, struct error *err)
     return 0;
   case 'v':
     options->verbose = true;
+    return 0;
+  case OPT_ALLOW_ANY_HOST:
+    options->allow_any_host = true;
     return 0;
   case OPT_CONTROL:
     return control_path_set (options->control, optarg, err);

@@ -34,6 +34,7 @@ enum options_action {
 struct options {
   enum options_action action;
   bool verbose;
+  bool allow_any_host;
   enum log_level log_level;             /* 0: not said */
   const char *config;                   /* a pointer into argv, or NULL */
   char control[CONTROL_PATH_MAX];       /* empty: not said */

@@ -77,6 +77,20 @@ open_listeners (struct server *server, struct error *err)
   return 0;
 }
 
+/* Whoever serves other machines wants to know why they see nothing. */
+static void
+log_masking (const struct options *options)
+{
+  if (options->allow_any_host)
+    return;
+  for (unsigned i = 0; i < options->nr_listen; ++i)
+    if (!address_is_local (&options->listen[i])) {
+      log_info ("listen: volumes without a list of hosts (qbd host) are for "
+                "this machine only; --allow-any-host changes it");
+      return;
+    }
+}
+
 static int
 run (struct server *server, struct error *err)
 {
@@ -94,6 +108,7 @@ run (struct server *server, struct error *err)
               address_format (&server->options->listen[i],
                               text, sizeof text));
   }
+  log_masking (server->options);
   return 0;
 }
 
@@ -126,6 +141,8 @@ server_start (struct options *options, struct server **server,
   r = create_reactors (s, err);
   if (r == 0)
     r = target_create (&s->target, err);
+  if (r == 0)
+    target_allow_any_host (s->target, options->allow_any_host);
   if (r == 0)
     r = open_pools (s, err);
   if (r == 0)

@@ -24,6 +24,7 @@ completes ()
 }
 
 completes 'resize rm' r
+completes 'set status' s
 completes import im
 completes '--json' --j
 completes '--format --from' import --f
@@ -37,6 +38,10 @@ completes 'mem/one' export --format raw mem/o
 completes 'mem other' ls ''
 completes '4096 512' create mem/x 1G --block-size ''
 completes '' create mem/x 1
+completes 'add ls rm' host ''
+completes 'mem/one' host ls mem/o
+completes 'any' host add mem/one a
+completes 'read_only=off read_only=on' set mem/one read
 completes '' pools ''
 # The server that is named, and none.
 completes 'mem/one' --control "$QBD_CONTROL" info mem/o

@@ -120,6 +120,20 @@ append_host (void *opaque, const struct subsystem_host *host)
                                     (json_int_t) host->since_s));
 }
 
+/* null: there is no list. */
+static json_t *
+allowed_hosts (const struct volume_info *info)
+{
+  json_t *list;
+
+  if (!info->hosts || !info->hosts->masked)
+    return json_null ();
+  list = json_array ();
+  for (unsigned i = 0; i < info->hosts->nr; i++)
+    json_array_append_new (list, message_string (info->hosts->names[i]));
+  return list;
+}
+
 static json_t *
 volume_json (const struct volume_info *info)
 {
@@ -131,7 +145,8 @@ volume_json (const struct volume_info *info)
                       "reason", message_string (info->failed));
   hosts = json_array ();
   attached = subsystem_each_host (info->subsystem, append_host, hosts);
-  return json_pack ("{s:o, s:s, s:I, s:o, s:I, s:s, s:s, s:b, s:i, s:o}",
+  return json_pack ("{s:o, s:s, s:I, s:o, s:I, s:s, s:s, s:s, s:b, s:o, s:i, "
+                    "s:o}",
                     "name", name,
                     "state", "ready",
                     "size_bytes", (json_int_t) info->size_bytes,
@@ -140,7 +155,9 @@ volume_json (const struct volume_info *info)
                     "block_size", (json_int_t) info->block_size,
                     "uuid", info->uuid,
                     "nqn", info->nqn,
+                    "serial", info->serial,
                     "read_only", (int) info->read_only,
+                    "allowed_hosts", allowed_hosts (info),
                     "attached", (int) attached,
                     "hosts", hosts);
 }
@@ -254,4 +271,49 @@ api_json_parse (const char *what, const struct api_request *request,
   if (r < 0)
     json_decref (*body);
   return r;
+}
+
+static int
+take_query (const char *what, const struct api_query *query,
+            const struct api_member *members, struct error *err)
+{
+  const struct api_member *m;
+
+  for (m = members; m->name; ++m)
+    if (strcmp (m->name, query->key) == 0)
+      break;
+  if (!m->name)
+    return unknown_member (what, query->key, members, err);
+  if (!query->value)
+    return error_set (err, EINVAL, "%s: %s: has no value", what, m->name);
+  if (m->type == JSON_STRING)
+    *(const char **) m->value = query->value;
+  else if (strcmp (query->value, "true") == 0)
+    *(int *) m->value = 1;
+  else if (strcmp (query->value, "false") == 0)
+    *(int *) m->value = 0;
+  else
+    return error_set (err, EINVAL, "%s: %s: must be true or false", what,
+                      m->name);
+  return 0;
+}
+
+int
+api_query_parse (const char *what, const struct api_request *request,
+                 const struct api_member *members, struct error *err)
+{
+  for (unsigned i = 0; i < request->nr_query; i++) {
+    int r = take_query (what, &request->query[i], members, err);
+
+    if (r < 0)
+      return r;
+    for (unsigned k = 0; k < i; k++)
+      if (strcmp (request->query[k].key, request->query[i].key) == 0)
+        return error_set (err, EINVAL, "%s: %s: is given twice", what,
+                          request->query[i].key);
+  }
+  for (const struct api_member *m = members; m->name; ++m)
+    if (m->required && !*(const char **) m->value)
+      return error_set (err, EINVAL, "%s: %s: is missing", what, m->name);
+  return 0;
 }

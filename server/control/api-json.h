@@ -45,4 +45,9 @@ int api_json_parse (const char *what, const struct api_request *request,
                     const struct api_member *members, json_t **body,
                     struct error *err);
 
+/* The same of "?name=value&...": strings and booleans; value of those that
+ * are required is NULL before.  Strings live as long as the request. */
+int api_query_parse (const char *what, const struct api_request *request,
+                     const struct api_member *members, struct error *err);
+
 #endif

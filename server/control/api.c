@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/control/api-hosts.h"
 #include "server/control/api-json.h"
 #include "server/control/api.h"
 #include "server/control/metrics.h"
 
 #define VOLUMES_PATH "/v1/volumes"
+#define HOSTS_PATH "/v1/hosts/"
 
 /* name is what follows a route that ends in '/'.  Returns HTTP's status
  * with *json set, or -errno. */
@@ -71,17 +73,18 @@ get_volumes (const struct api_server *server,
              const struct api_request *request, const char *name,
              json_t **json, struct error *err)
 {
-  const char *pool = request->nr_query ? request->query[0].value : NULL;
-  json_t *list = json_array ();
+  const char *pool = NULL;
+  const struct api_member members[] = {
+    { "pool", JSON_STRING, false, &pool },
+    { NULL, 0, false, NULL },
+  };
+  json_t *list;
   int r;
 
-  if (request->nr_query > 1
-      || (request->nr_query == 1
-          && (strcmp (request->query[0].key, "pool") != 0 || !pool))) {
-    json_decref (list);
-    return error_set (err, EINVAL, "ls: ?%s: only ?pool=POOL is known here",
-                      request->query[0].key);
-  }
+  r = api_query_parse ("ls", request, members, err);
+  if (r < 0)
+    return r;
+  list = json_array ();
   r = volumes_list (server->volumes, pool, api_json_append_volume, list,
                     err);
   if (r < 0) {
@@ -133,21 +136,29 @@ patch_volume (const struct api_server *server,
               const struct api_request *request, const char *name,
               json_t **json, struct error *err)
 {
-  json_int_t size_bytes = 0;
-  int shrink = 0;
+  json_int_t size_bytes = -1;
+  int shrink = 0, read_only = -1;
   const struct api_member members[] = {
-    { "size_bytes", JSON_INTEGER, true, &size_bytes },
+    { "size_bytes", JSON_INTEGER, false, &size_bytes },
     { "shrink", JSON_TRUE, false, &shrink },
+    { "read_only", JSON_TRUE, false, &read_only },
     { NULL, 0, false, NULL },
   };
   json_t *body;
   int r;
 
-  r = api_json_parse ("resize", request, members, &body, err);
+  r = api_json_parse ("change", request, members, &body, err);
   if (r < 0)
     return r;
-  r = volumes_resize (server->volumes, name, size_bytes, shrink,
-                      api_json_set_volume, json, err);
+  if ((json_object_get (body, "size_bytes") != NULL) == (read_only >= 0))
+    r = error_set (err, EINVAL, "change: %.230s: must be one of size_bytes "
+                   "and read_only", name);
+  else if (read_only >= 0)
+    r = volumes_set_read_only (server->volumes, name, read_only,
+                               api_json_set_volume, json, err);
+  else
+    r = volumes_resize (server->volumes, name, size_bytes, shrink,
+                        api_json_set_volume, json, err);
   json_decref (body);
   return r < 0 ? r : 200;
 }
@@ -157,9 +168,16 @@ delete_volume (const struct api_server *server,
                const struct api_request *request, const char *name,
                json_t **json, struct error *err)
 {
+  int force = 0;
+  const struct api_member members[] = {
+    { "force", JSON_TRUE, false, &force },
+    { NULL, 0, false, NULL },
+  };
   int r;
 
-  r = volumes_remove (server->volumes, name, err);
+  r = api_query_parse ("rm", request, members, err);
+  if (r == 0)
+    r = volumes_remove (server->volumes, name, force, err);
   if (r < 0)
     return r;
   *json = json_pack ("{s:s}", "removed", name);
@@ -216,7 +234,9 @@ static const struct route routes[] = {
   { VOLUMES_PATH, "POST", false, true, post_volume },
   { VOLUMES_PATH "/", "GET", false, false, get_volume },
   { VOLUMES_PATH "/", "PATCH", false, true, patch_volume },
-  { VOLUMES_PATH "/", "DELETE", false, false, delete_volume },
+  { VOLUMES_PATH "/", "DELETE", true, false, delete_volume },
+  { HOSTS_PATH, "POST", false, true, api_post_host },
+  { HOSTS_PATH, "DELETE", true, false, api_delete_host },
 };
 
 /* What may be done with a path, for Allow. */
@@ -230,6 +250,7 @@ static const struct {
   { "/v1/check", "POST" },
   { VOLUMES_PATH, "GET, HEAD, POST" },
   { VOLUMES_PATH "/", "GET, HEAD, PATCH, DELETE" },
+  { HOSTS_PATH, "POST, DELETE" },
 };
 
 #define N_ELEMENTS(array) (sizeof (array) / sizeof (array)[0])

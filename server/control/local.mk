@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_LTLIBRARIES += libcontrol.la
 libcontrol_la_SOURCES = \
+	server/control/api-hosts.c \
+	server/control/api-hosts.h \
 	server/control/api-json.c \
 	server/control/api-json.h \
 	server/control/api.c \
@@ -11,6 +13,7 @@ libcontrol_la_SOURCES = \
 	server/control/metrics.h \
 	server/control/volumes-change.c \
 	server/control/volumes-check.c \
+	server/control/volumes-hosts.c \
 	server/control/volumes-internal.h \
 	server/control/volumes-pools.c \
 	server/control/volumes.c \

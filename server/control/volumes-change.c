@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The volume service: create, resize and remove.
+ * The volume service: create, resize, set and remove.
  *
  * The order between engine and target is what makes a failure in the middle
  * harmless: a volume is on stable storage before a host can see it, and no
@@ -132,12 +132,10 @@ volumes_resize (struct volumes *volumes, const char *name,
   volume = pool_find_volume (pool, "resize", vol, err);
   if (!volume)
     return -ENOENT;
-  if (!volume->engine)
-    return error_set (err, volume->failed.code,
-                      "resize: %s: is not served: %s",
-                      name, volume->failed.message);
-  r = check_size ("resize", name, size_bytes, volume->engine->block_size,
-                  err);
+  r = volume_check_served (volume, "resize", name, err);
+  if (r == 0)
+    r = check_size ("resize", name, size_bytes, volume->engine->block_size,
+                    err);
   if (r < 0)
     return r;
   old_bytes = volume->engine->size_bytes;
@@ -159,8 +157,47 @@ volumes_resize (struct volumes *volumes, const char *name,
   return 0;
 }
 
+/* What the engine says of a volume it says when it opens it. */
 int
-volumes_remove (struct volumes *volumes, const char *name, struct error *err)
+volumes_set_read_only (struct volumes *volumes, const char *name,
+                       bool read_only, volumes_each_fn *each, void *opaque,
+                       struct error *err)
+{
+  char vol[NVMEOF_NQN_MAX + 1];
+  struct volume *volume;
+  struct error again;
+  CLEANUP_POOL struct pool *pool = NULL;
+  int r;
+
+  r = volumes_enter (volumes, "set", name, &pool, vol, err);
+  if (r < 0)
+    return r;
+  volume = pool_find_volume (pool, "set", vol, err);
+  if (!volume)
+    return -ENOENT;
+  r = volume_check_served (volume, "set", name, err);
+  if (r == 0 && volume->engine->read_only != read_only) {
+    r = volume_unserve (volume, "set", err);
+    if (r < 0)
+      return r;
+    r = pool->engine->ops->volume_set_read_only (pool->engine, vol,
+                                                 read_only, err);
+    if (volume_serve (volumes, pool, volume, &again) < 0) {
+      log_error ("%s; %s is not served", again.message, name);
+      if (r == 0)
+        r = error_set (err, again.code, "%s", again.message);
+    }
+    if (r == 0)
+      log_info ("set: %s: read_only=%s", name, read_only ? "on" : "off");
+  }
+  if (r == 0)
+    volume_tell (pool, volume, each, opaque);
+  return r;
+}
+
+int
+volumes_remove (struct volumes *volumes, const char *name, bool force,
+                struct error *err)
 {
   char vol[NVMEOF_NQN_MAX + 1];
   struct volume *volume;
@@ -174,6 +211,11 @@ volumes_remove (struct volumes *volumes, const char *name, struct error *err)
   volume = pool_find_volume (pool, "rm", vol, err);
   if (!volume)
     return -ENOENT;
+  if (force && volume->engine) {
+    r = subsystem_fence (volume->subsystem, "rm", VOLUMES_FENCE_S, err);
+    if (r < 0)
+      return r;
+  }
   r = volume_unserve (volume, "rm", err);
   if (r < 0)
     return r;

@@ -4,7 +4,8 @@
  *
  *   volumes-pools.c    pools come and go, and are found
  *   volumes.c          their volumes, and what can be asked about them
- *   volumes-change.c   create, resize, remove
+ *   volumes-change.c   create, resize, set, remove
+ *   volumes-hosts.c    who may attach
  *   volumes-check.c    the check of a pool
  */
 #ifndef QBD_CONTROL_VOLUMES_INTERNAL_H
@@ -93,6 +94,9 @@ int volume_serve (struct volumes *volumes, struct pool *pool,
 /* -EBUSY while a host is attached: the volume is served as before. */
 int volume_unserve (struct volume *volume, const char *what,
                     struct error *err);
+/* An error unless the volume is served. */
+int volume_check_served (const struct volume *volume, const char *what,
+                         const char *name, struct error *err);
 
 void volume_tell (struct pool *pool, struct volume *volume,
                   volumes_each_fn *each, void *opaque);

@@ -78,13 +78,16 @@ volume_serve (struct volumes *volumes, struct pool *pool,
               struct volume *volume, struct error *err)
 {
   const struct engine_ops *ops = pool->engine->ops;
+  struct host_list hosts = { 0 };
   int r;
 
   r = ops->volume_open (pool->engine, volume->name, &volume->engine, err);
   if (r < 0)
     goto err;
-  r = subsystem_add (volumes->target, volume->engine, &volume->subsystem,
-                     err);
+  r = ops->volume_get_hosts (volume->engine, &hosts, err);
+  if (r == 0)
+    r = subsystem_add (volumes->target, volume->engine, &hosts,
+                       &volume->subsystem, err);
   if (r < 0) {
     ops->volume_close (volume->engine);
     goto err;
@@ -92,6 +95,7 @@ volume_serve (struct volumes *volumes, struct pool *pool,
   return 0;
 
  err:
+  host_list_clear (&hosts);
   volume->engine = NULL;
   volume->subsystem = NULL;
   volume->failed = *err;
@@ -116,6 +120,16 @@ volume_unserve (struct volume *volume, const char *what, struct error *err)
   return 0;
 }
 
+int
+volume_check_served (const struct volume *volume, const char *what,
+                     const char *name, struct error *err)
+{
+  if (volume->engine)
+    return 0;
+  return error_set (err, volume->failed.code, "%s: %s: is not served: %s",
+                    what, name, volume->failed.message);
+}
+
 void
 volume_tell (struct pool *pool, struct volume *volume,
              volumes_each_fn *each, void *opaque)
@@ -124,6 +138,7 @@ volume_tell (struct pool *pool, struct volume *volume,
     .pool = pool->engine->name,
     .name = volume->name,
   };
+  struct host_list hosts = { 0 };
   struct error ignored;
 
   if (!each)
@@ -137,12 +152,17 @@ volume_tell (struct pool *pool, struct volume *volume,
     info.block_size = volume->engine->block_size;
     info.read_only = volume->engine->read_only;
     info.subsystem = volume->subsystem;
+    subsystem_serial (volume->subsystem, info.serial);
+    if (pool->engine->ops->volume_get_hosts (volume->engine, &hosts,
+                                             &ignored) == 0)
+      info.hosts = &hosts;
     info.allocated_valid =
       pool->engine->ops->volume_allocated (volume->engine,
                                            &info.allocated_bytes,
                                            &ignored) == 0;
   }
   each (opaque, &info);
+  host_list_clear (&hosts);
 }
 
 /* --- questions -------------------------------------------------------- */

@@ -87,6 +87,8 @@ struct volume_info {
                                    rest is filled */
   const char *uuid;
   const char *nqn;
+  char serial[SUBSYSTEM_SERIAL_BYTES + 1];
+  const struct host_list *hosts;        /* NULL: not known */
   uint64_t size_bytes;
   bool allocated_valid;         /* else allocated_bytes is not known */
   uint64_t allocated_bytes;
@@ -106,8 +108,23 @@ int volumes_info (struct volumes *volumes, const char *name,
 int volumes_resize (struct volumes *volumes, const char *name,
                     int64_t size_bytes, bool shrink,
                     volumes_each_fn *each, void *opaque, struct error *err);
-int volumes_remove (struct volumes *volumes, const char *name,
+/* Only while no host is attached. */
+int volumes_set_read_only (struct volumes *volumes, const char *name,
+                           bool read_only, volumes_each_fn *each,
+                           void *opaque, struct error *err);
+/* force: attached hosts are ended first, which takes up to
+ * VOLUMES_FENCE_S. */
+#define VOLUMES_FENCE_S 10
+int volumes_remove (struct volumes *volumes, const char *name, bool force,
                     struct error *err);
+/* host is a host's NQN or HOST_ANY.  -EEXIST, -ENOENT; -EBUSY when an
+ * attached host would not be allowed any more, unless force ends it. */
+int volumes_add_host (struct volumes *volumes, const char *name,
+                      const char *host, bool force, volumes_each_fn *each,
+                      void *opaque, struct error *err);
+int volumes_remove_host (struct volumes *volumes, const char *name,
+                         const char *host, bool force, volumes_each_fn *each,
+                         void *opaque, struct error *err);
 /* All of one pool, or of all pools (NULL), in name order within a pool. */
 int volumes_list (struct volumes *volumes, const char *pool,
                   volumes_each_fn *each, void *opaque, struct error *err);

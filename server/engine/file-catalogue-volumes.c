@@ -201,9 +201,34 @@ damaged_hosts (struct catalogue *c, const char *name, int code,
                     "damaged", c->path, name);
 }
 
-int
-catalogue_get_hosts (struct catalogue *c, const char *name,
-                     struct host_list *hosts, struct error *err)
+static int
+get_masked (struct catalogue *c, const char *name, bool *masked,
+            struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  r = catalogue_prepare (c, "SELECT masked FROM volume WHERE name = ?", name,
+                         &statement, err);
+  if (r < 0)
+    return r;
+  switch (sqlite3_step (statement)) {
+  case SQLITE_ROW:
+    *masked = sqlite3_column_int (statement, 0) != 0;
+    break;
+  case SQLITE_DONE:
+    r = damaged_hosts (c, name, EIO, err);
+    break;
+  default:
+    r = catalogue_fail (c, err);
+  }
+  sqlite3_finalize (statement);
+  return r;
+}
+
+static int
+get_names (struct catalogue *c, const char *name, struct host_list *hosts,
+           struct error *err)
 {
   sqlite3_stmt *statement;
   int r, step = SQLITE_DONE;
@@ -223,8 +248,23 @@ catalogue_get_hosts (struct catalogue *c, const char *name,
   if (r == 0 && step != SQLITE_DONE)
     r = catalogue_fail (c, err);
   sqlite3_finalize (statement);
+  return r;
+}
+
+int
+catalogue_get_hosts (struct catalogue *c, const char *name,
+                     struct host_list *hosts, struct error *err)
+{
+  bool masked = true;
+  int r;
+
+  r = get_masked (c, name, &masked, err);
+  if (r == 0)
+    r = get_names (c, name, hosts, err);
   if (r < 0)
     host_list_clear (hosts);
+  else if (masked)
+    hosts->masked = true;
   return r;
 }
 
@@ -243,6 +283,23 @@ run (struct catalogue *c, const char *sql, const char *name,
   return catalogue_finish (c, statement, err);
 }
 
+static int
+write_hosts (struct catalogue *c, const char *name,
+             const struct host_list *hosts, struct error *err)
+{
+  int r;
+
+  r = run (c, hosts->masked
+           ? "UPDATE volume SET masked = 1 WHERE name = ?"
+           : "UPDATE volume SET masked = 0 WHERE name = ?", name, NULL, err);
+  if (r == 0)
+    r = run (c, "DELETE FROM host WHERE volume = ?", name, NULL, err);
+  for (unsigned i = 0; r == 0 && i < hosts->nr; i++)
+    r = run (c, "INSERT INTO host (volume, name) VALUES (?, ?)", name,
+             hosts->names[i], err);
+  return r;
+}
+
 int
 catalogue_set_hosts (struct catalogue *c, const char *name,
                      const struct host_list *hosts, struct error *err)
@@ -253,10 +310,7 @@ catalogue_set_hosts (struct catalogue *c, const char *name,
   r = run (c, "BEGIN IMMEDIATE", NULL, NULL, err);
   if (r < 0)
     return r;
-  r = run (c, "DELETE FROM host WHERE volume = ?", name, NULL, err);
-  for (unsigned i = 0; r == 0 && i < hosts->nr; i++)
-    r = run (c, "INSERT INTO host (volume, name) VALUES (?, ?)", name,
-             hosts->names[i], err);
+  r = write_hosts (c, name, hosts, err);
   if (r == 0)
     r = run (c, "COMMIT", NULL, NULL, err);
   if (r < 0)

@@ -31,6 +31,7 @@
 /* Since format 2.  A volume's hosts must not outlive it: another volume may
  * get its name. */
 #define SCHEMA_HOSTS \
+  "ALTER TABLE volume ADD COLUMN masked INTEGER NOT NULL DEFAULT 0;" \
   "CREATE TABLE host (" \
   "  volume TEXT NOT NULL," \
   "  name TEXT NOT NULL," \

@@ -60,6 +60,7 @@ host_list_add (struct host_list *list, const char *name)
   memmove (&grown[i + 1], &grown[i], (list->nr - i) * sizeof *grown);
   grown[i] = copy;
   list->nr++;
+  list->masked = true;
   return 0;
 }
 
@@ -88,6 +89,7 @@ host_list_copy (struct host_list *to, const struct host_list *from)
       return r;
     }
   }
+  to->masked = from->masked;
   return 0;
 }
 
@@ -98,4 +100,5 @@ host_list_clear (struct host_list *list)
     free (list->names[--list->nr]);
   free (list->names);
   list->names = NULL;
+  list->masked = false;
 }

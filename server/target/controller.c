@@ -60,6 +60,7 @@ controller_locked_new (struct subsystem *subsystem,
   memcpy (controller->hostnqn, data->hostnqn, NVMEOF_NQN_MAX);
   memcpy (controller->hostid, data->hostid, TARGET_HOSTID_BYTES);
   memcpy (controller->peer, admin->portal->peer, sizeof controller->peer);
+  controller->is_local = address_is_local (&admin->portal->local);
   controller->since_ms = reactor_now_ms (admin->reactor);
   controller->ops = admin->ops;
   controller->state = CONTROLLER_IDLE;
@@ -154,6 +155,7 @@ locked_remove_queue (struct controller *controller,
       && TAILQ_EMPTY (&controller->queues)) {
     TAILQ_REMOVE (&controller->subsystem->controllers, controller,
                   in_subsystem);
+    pthread_cond_broadcast (&queue->target->controller_left);
     target_locked_wake_waiting (queue->target);
     return true;
   }

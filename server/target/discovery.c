@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The discovery log page (NVMe over Fabrics, Base 2.0 section 5.16.1.23): a
- * header and one entry per subsystem, with the address that the asker used.
+ * header and one entry per subsystem that the asking host may attach, with
+ * the address that it used.
  */
-#include <stdio.h>
 #include <string.h>
 
-#include "common/cleanup.h"
+#include "common/log.h"
 #include "server/target/internal.h"
 
 enum { ENTRY_BYTES = 1024 };
@@ -71,33 +71,74 @@ fill_entry (struct nvmf_disc_log_entry *entry, const char *nqn,
   fill_address (entry, &asker->portal->local);
 }
 
+struct counts {
+  uint64_t shown;
+  uint64_t hidden;              /* masked from the asker */
+};
+
+static struct counts
+locked_put_log (const struct target_queue *queue, const struct window *window)
+{
+  const struct controller *asker = queue->controller;
+  const struct subsystem *subsystem;
+  struct nvmf_disc_log_entry entry;
+  struct nvmf_discovery_log header;
+  struct counts n = { 0 };
+
+  TAILQ_FOREACH (subsystem, &queue->target->subsystems, in_target) {
+    uint64_t page_offset = ENTRY_BYTES * (1 + n.shown);
+
+    if (!subsystem_locked_allows (subsystem, asker->hostnqn,
+                                  asker->is_local)) {
+      n.hidden++;
+      continue;
+    }
+    if (page_offset < window->offset_bytes + window->bytes
+        && page_offset + ENTRY_BYTES > window->offset_bytes) {
+      fill_entry (&entry, subsystem->nqn, queue);
+      put_piece (window, page_offset, &entry);
+    }
+    n.shown++;
+  }
+  memset (&header, 0, sizeof header);
+  header.genctr = cpu_to_le64 (queue->target->genctr);
+  header.numrec = cpu_to_le64 (n.shown);
+  put_piece (window, 0, &header);
+  return n;
+}
+
+/* Whoever finds nothing wants to know why; once, as hosts read the log in
+ * pieces. */
+static void
+log_hidden (struct controller *asker, const struct counts *n)
+{
+  if (n->hidden == 0 || asker->told_hidden)
+    return;
+  asker->told_hidden = true;
+  if (n->shown == 0)
+    log_warning ("discovery: host %s at %s: sees none of %llu volumes: "
+                 "neither a list of hosts (qbd host) nor --allow-any-host "
+                 "names it", asker->hostnqn, asker->peer,
+                 (unsigned long long) n->hidden);
+  else
+    log_debug ("discovery: host %s at %s: sees %llu volumes, and %llu not",
+               asker->hostnqn, asker->peer, (unsigned long long) n->shown,
+               (unsigned long long) n->hidden);
+}
+
 void
 discovery_log (struct target_command *command, uint64_t offset_bytes,
                uint8_t *buffer, uint32_t bytes)
 {
-  struct target *target = command->queue->target;
+  struct target_queue *queue = command->queue;
   const struct window window = { offset_bytes, buffer, bytes };
-  struct nvmf_discovery_log header;
-  const struct subsystem *subsystem;
-  uint64_t page_offset = ENTRY_BYTES, numrec = 0;
+  struct counts n;
 
   memset (buffer, 0, bytes);
   if (offset_bytes > UINT64_MAX - bytes)
     return;
-  LOCK_SCOPE (&target->lock);
-  TAILQ_FOREACH (subsystem, &target->subsystems, in_target) {
-    struct nvmf_disc_log_entry entry;
-
-    if (page_offset < offset_bytes + bytes
-        && page_offset + ENTRY_BYTES > offset_bytes) {
-      fill_entry (&entry, subsystem->nqn, command->queue);
-      put_piece (&window, page_offset, &entry);
-    }
-    page_offset += ENTRY_BYTES;
-    numrec++;
-  }
-  memset (&header, 0, sizeof header);
-  header.genctr = cpu_to_le64 (target->genctr);
-  header.numrec = cpu_to_le64 (numrec);
-  put_piece (&window, 0, &header);
+  pthread_mutex_lock (&queue->target->lock);
+  n = locked_put_log (queue, &window);
+  pthread_mutex_unlock (&queue->target->lock);
+  log_hidden (queue->controller, &n);
 }

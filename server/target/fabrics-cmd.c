@@ -10,6 +10,8 @@
 #include "server/target/internal.h"
 
 #define BUSY ((uint16_t) STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY))
+#define INVALID_HOST \
+  STATUS_DNR (STATUS_SPECIFIC (NVME_SC_CONNECT_INVALID_HOST))
 #define INVALID_PARAM \
   STATUS_DNR (STATUS_SPECIFIC (NVME_SC_CONNECT_INVALID_PARAM))
 
@@ -110,6 +112,10 @@ locked_connect_admin (struct target_queue *queue)
   subsystem = subsystem_locked_find (queue->target, data->subsysnqn);
   if (subsystem == NULL)
     return refuse_data (command, CONNECT_IPO_DATA (subsysnqn));
+  if (subsystem->volume
+      && !subsystem_locked_allows (subsystem, data->hostnqn,
+                                   address_is_local (&queue->portal->local)))
+    return INVALID_HOST;
   if (subsystem->barred)
     return BUSY;
   if (!locked_host_drained (subsystem, data))
@@ -188,6 +194,17 @@ log_attached (struct target_queue *queue)
               controller->hostnqn, controller->peer, granted);
 }
 
+/* The names were checked: printable, without spaces. */
+static void
+log_not_allowed (const struct target_queue *queue)
+{
+  const struct nvmf_connect_data *data = queue->connect->buffer;
+
+  log_warning ("%s: host %s at %s: is not allowed: neither a list of hosts "
+               "(qbd host) nor --allow-any-host names it",
+               data->subsysnqn, data->hostnqn, queue->portal->peer);
+}
+
 void
 connect_retry (struct target_queue *queue)
 {
@@ -214,6 +231,8 @@ connect_retry (struct target_queue *queue)
     else
       log_attached (queue);
   }
+  else if (status == INVALID_HOST)
+    log_not_allowed (queue);
   connect_finish (queue, status);
 }
 

@@ -7,7 +7,6 @@
  * commands, CRMS).  The I/O command set independent structures that newer
  * hosts probe for are answered all the same.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "server/target/internal.h"
@@ -24,19 +23,15 @@ fill_text (char *field, size_t field_bytes, const char *text)
   memcpy (field, text, n < field_bytes ? n : field_bytes);
 }
 
-/* 20 of the UUID's 32 hexadecimal digits; discovery has no volume. */
 static void
-fill_serial (char sn[20], const struct subsystem *subsystem)
+fill_serial (char sn[SUBSYSTEM_SERIAL_BYTES],
+             const struct subsystem *subsystem)
 {
-  char text[2 * 10 + 1];
+  char text[SUBSYSTEM_SERIAL_BYTES + 1] = "discovery";
 
-  if (subsystem->volume == NULL) {
-    fill_text (sn, 20, "discovery");
-    return;
-  }
-  for (unsigned i = 0; i < 10; i++)
-    snprintf (text + 2 * i, 3, "%02x", subsystem->uuid[i]);
-  fill_text (sn, 20, text);
+  if (subsystem->volume)
+    subsystem_serial (subsystem, text);
+  fill_text (sn, SUBSYSTEM_SERIAL_BYTES, text);
 }
 
 static void

@@ -35,7 +35,7 @@ enum {
 
 #define TARGET_VERSION 0x00010400u      /* NVMe 1.4: see identify.c */
 
-/* --- target.c, subsystem.c ---------------------------------------------- */
+/* --- target.c, subsystem.c, hosts.c ---------------------------------------------- */
 
 struct target {
   pthread_mutex_t lock;
@@ -44,6 +44,8 @@ struct target {
   TAILQ_HEAD (, target_queue) waiting;          /* locked */
   struct subsystem *discovery;                  /* constant after create */
   uint64_t genctr;                              /* locked */
+  pthread_cond_t controller_left;               /* with lock; monotonic */
+  _Atomic bool allow_any_host;
   bool draining;                                /* locked */
 };
 
@@ -57,6 +59,7 @@ struct subsystem {
   TAILQ_HEAD (, controller) controllers;        /* locked */
   uint16_t last_cntlid;                 /* locked */
   bool barred;                          /* locked */
+  struct host_list hosts;               /* locked */
   struct counters *counters[TARGET_COUNTERS_MAX];       /* locked, by
                                            reactor; see counters.h */
 };
@@ -69,6 +72,10 @@ uint16_t subsystem_locked_new_cntlid (struct subsystem *subsystem);
 
 void subsystem_namespace (const struct subsystem *subsystem,
                           struct command_namespace *ns);
+
+/* hosts.c: a host, and whether it came in where only this machine can. */
+bool subsystem_locked_allows (const struct subsystem *subsystem,
+                              const char *hostnqn, bool is_local);
 
 /* Connects that wait look again. */
 void target_locked_wake_waiting (struct target *target);
@@ -93,6 +100,7 @@ struct controller {
   char hostnqn[NVMEOF_NQN_MAX + 1];     /* constant */
   uint8_t hostid[TARGET_HOSTID_BYTES];  /* constant */
   char peer[ADDRESS_TEXT_MAX];          /* constant */
+  bool is_local;                        /* constant: see hosts.c */
   uint64_t since_ms;                    /* constant; monotonic */
   const struct target_transport_ops *ops;       /* constant */
 
@@ -116,6 +124,7 @@ struct controller {
   TAILQ_HEAD (, target_command) events; /* AERs held */
   unsigned nr_events;
   bool ns_changed;              /* it is on the Changed Namespace List */
+  bool told_hidden;             /* discovery: a line was logged */
   bool ns_event_sent;           /* and the host was told; masks the next */
 };
 

@@ -10,6 +10,7 @@ libtarget_la_SOURCES = \
 	server/target/events.c \
 	server/target/fabrics-cmd.c \
 	server/target/features.c \
+	server/target/hosts.c \
 	server/target/identify.c \
 	server/target/internal.h \
 	server/target/io-cmd.c \

@@ -4,14 +4,13 @@
  * read.  Any thread; everything here is short and under the target's lock.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <uuid/uuid.h>
 
 #include "common/cleanup.h"
-#include "common/clock.h"
 #include "common/log.h"
 #include "nvmeof/nqn.h"
 #include "server/target/counters.h"
@@ -75,7 +74,8 @@ locked_insert (struct target *target, struct subsystem *subsystem)
 
 int
 subsystem_add (struct target *target, struct engine_volume *volume,
-               struct subsystem **result, struct error *err)
+               struct host_list *hosts, struct subsystem **result,
+               struct error *err)
 {
   const char *pool = volume->pool->name, *vol = volume->name;
   CLEANUP_FREE struct subsystem *subsystem = calloc (1, sizeof *subsystem);
@@ -98,6 +98,8 @@ subsystem_add (struct target *target, struct engine_volume *volume,
   LOCK_SCOPE (&target->lock);
   if (subsystem_locked_find (target, subsystem->nqn))
     return error_set (err, EEXIST, "open: %s/%s: is open already", pool, vol);
+  subsystem->hosts = *hosts;
+  *hosts = (struct host_list) { 0 };
   locked_insert (target, subsystem);
   *result = subsystem;
   subsystem = NULL;
@@ -135,6 +137,7 @@ subsystem_remove (struct subsystem *subsystem, const char *what,
   pthread_mutex_unlock (&target->lock);
   if (r == 0) {
     counters_free (subsystem);
+    host_list_clear (&subsystem->hosts);
     free (subsystem);
   }
   return r;
@@ -144,6 +147,14 @@ const char *
 subsystem_nqn (const struct subsystem *subsystem)
 {
   return subsystem->nqn;
+}
+
+void
+subsystem_serial (const struct subsystem *subsystem,
+                  char serial[SUBSYSTEM_SERIAL_BYTES + 1])
+{
+  for (unsigned i = 0; i < SUBSYSTEM_SERIAL_BYTES / 2; i++)
+    snprintf (serial + 2 * i, 3, "%02x", subsystem->uuid[i]);
 }
 
 int
@@ -199,31 +210,4 @@ subsystem_resized (struct subsystem *subsystem)
             subsystem->volume->pool->name, subsystem->volume->name,
             (unsigned long long)
             atomic_load (&subsystem->volume->size_bytes), hosts);
-}
-
-unsigned
-subsystem_each_host (struct subsystem *subsystem,
-                     void (*each) (void *opaque,
-                                   const struct subsystem_host *),
-                     void *opaque)
-{
-  LOCK_SCOPE (&subsystem->target->lock);
-  int64_t now_s = time (NULL);
-  uint64_t now_ms = clock_now_ms ();
-  const struct controller *controller;
-  unsigned n = 0;
-
-  TAILQ_FOREACH (controller, &subsystem->controllers, in_subsystem) {
-    struct subsystem_host host = {
-      .cntlid = controller->cntlid,
-      .nr_io_queues = controller->nr_io_queues,
-      .since_s = now_s - (int64_t) (now_ms - controller->since_ms) / 1000,
-    };
-
-    strcpy (host.hostnqn, controller->hostnqn);
-    strcpy (host.address, controller->peer);
-    each (opaque, &host);
-    n++;
-  }
-  return n;
 }

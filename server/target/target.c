@@ -14,6 +14,7 @@ static void
 target_free (struct target *target)
 {
   free (target->discovery);
+  pthread_cond_destroy (&target->controller_left);
   pthread_mutex_destroy (&target->lock);
   free (target);
 }
@@ -23,6 +24,7 @@ target_create (struct target **result, struct error *err)
 {
   struct target *target = calloc (1, sizeof *target);
   struct subsystem *discovery = calloc (1, sizeof *discovery);
+  pthread_condattr_t attr;
 
   if (target == NULL || discovery == NULL) {
     free (discovery);
@@ -30,6 +32,10 @@ target_create (struct target **result, struct error *err)
     return error_set (err, ENOMEM, "target: out of memory");
   }
   pthread_mutex_init (&target->lock, NULL);
+  pthread_condattr_init (&attr);
+  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
+  pthread_cond_init (&target->controller_left, &attr);
+  pthread_condattr_destroy (&attr);
   TAILQ_INIT (&target->subsystems);
   TAILQ_INIT (&target->queues);
   TAILQ_INIT (&target->waiting);

@@ -40,10 +40,16 @@ struct controller;
 int target_create (struct target **target, struct error *err);
 void target_destroy (struct target *target);    /* no queue, no subsystem */
 
-/* The volume becomes visible.  The volume stays the caller's and stays open
- * until subsystem_remove succeeded.  -EEXIST, -ENAMETOOLONG. */
+/* Whether volumes without a list of hosts are for all hosts (true), or only
+ * for those of this machine.  Any time; who is attached stays. */
+void target_allow_any_host (struct target *target, bool allow);
+
+/* The volume becomes visible, to these hosts; the list is taken over, and
+ * empty afterwards.  The volume stays the caller's and stays open until
+ * subsystem_remove succeeded.  -EEXIST, -ENAMETOOLONG. */
 int subsystem_add (struct target *target, struct engine_volume *volume,
-                   struct subsystem **subsystem, struct error *err);
+                   struct host_list *hosts, struct subsystem **subsystem,
+                   struct error *err);
 /* -EBUSY while a host is attached: one that fell silent too, until its
  * keep-alive timer ends it.  Here and below, what is the operation, for
  * messages. */
@@ -51,12 +57,29 @@ int subsystem_remove (struct subsystem *subsystem, const char *what,
                       struct error *err);
 
 const char *subsystem_nqn (const struct subsystem *subsystem);
+/* Identify's serial number: 20 digits of the UUID. */
+#define SUBSYSTEM_SERIAL_BYTES 20       /* without the NUL */
+void subsystem_serial (const struct subsystem *subsystem,
+                       char serial[SUBSYSTEM_SERIAL_BYTES + 1]);
 
 /* Bar new associations while a slow operation (shrink, remove) runs:
  * -EBUSY while a host is attached, or barred already. */
 int subsystem_bar (struct subsystem *subsystem, const char *what,
                    struct error *err);
 void subsystem_unbar (struct subsystem *subsystem);
+
+/* End all that are attached, and wait until nothing of them is in flight.
+ * The subsystem is then barred: to be removed, or unbarred.  -EBUSY: not
+ * within the time, nothing is barred. */
+int subsystem_fence (struct subsystem *subsystem, const char *what,
+                     unsigned timeout_s, struct error *err);
+
+/* Who may attach: exchanges the list.  -EBUSY when a host is attached that
+ * would not be allowed any more; force: it is fenced instead, and has
+ * perhaps not left yet. */
+int subsystem_set_hosts (struct subsystem *subsystem,
+                         struct host_list *hosts, bool force,
+                         struct error *err);
 
 /* After the volume's size changed: tells the attached hosts. */
 void subsystem_resized (struct subsystem *subsystem);

@@ -50,6 +50,7 @@ sim_server_new (unsigned nr_reactors, const struct sim_network *network,
                 uint32_t block_size, uint64_t size_bytes)
 {
   struct sim_server *server = calloc (1, sizeof *server);
+  struct host_list hosts = { 0 };
   struct error err = { 0 };
   unsigned i;
 
@@ -67,11 +68,12 @@ sim_server_new (unsigned nr_reactors, const struct sim_network *network,
                                    block_size, &err) < 0
       || engine_ram.volume_open (server->pool, "disk", &server->volume,
                                  &err) < 0
-      || subsystem_add (server->target, server->volume, &server->subsystem,
-                        &err) < 0
+      || subsystem_add (server->target, server->volume, &hosts,
+                        &server->subsystem, &err) < 0
       || address_parse ("sim", "tcp://simulated:4420", &server->portal.local,
                         &err) < 0)
     die (&err);
+  target_allow_any_host (server->target, true);
   snprintf (server->portal.peer, sizeof server->portal.peer, "tcp://client");
   return server;
 }

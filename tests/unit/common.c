@@ -241,6 +241,30 @@ address_parse_refuses (void **state)
 }
 
 static void
+address_locality (void **state)
+{
+  static const char *const local[] = {
+    "unix:///run/qbd", "127.0.0.1", "tcp://127.9.9.9:4420", "tcp://[::1]:1",
+    "[::ffff:127.0.0.1]",
+  };
+  static const char *const other[] = {
+    "0.0.0.0", "[::]", "128.0.0.1", "tcp://10.127.0.1", "[fe80::1]",
+    "[::ffff:10.0.0.1]", "[::2]", "localhost", "127.0.0.1.example",
+  };
+  struct address address;
+  struct error err;
+
+  for (size_t i = 0; i < sizeof local / sizeof local[0]; i++) {
+    assert_int_equal (address_parse ("x", local[i], &address, &err), 0);
+    assert_true (address_is_local (&address));
+  }
+  for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+    assert_int_equal (address_parse ("x", other[i], &address, &err), 0);
+    assert_false (address_is_local (&address));
+  }
+}
+
+static void
 address_lengths (void **state)
 {
   struct address address;
@@ -394,6 +418,7 @@ main (void)
     cmocka_unit_test (size_format_is_short),
     cmocka_unit_test (address_parse_accepts),
     cmocka_unit_test (address_parse_refuses),
+    cmocka_unit_test (address_locality),
     cmocka_unit_test (address_lengths),
     cmocka_unit_test (nearest_names),
     cmocka_unit_test (log_lines),

@@ -251,7 +251,8 @@ test_routes (void **state)
   ask ("GET", "/v1/status", "{}");
   assert_refused (400, "EINVAL", "api: GET /v1/status: takes no body");
   ask_api (&unknown_query);
-  assert_refused (400, "EINVAL", "ls: ?pol: only ?pool=POOL is known here");
+  assert_refused (400, "EINVAL", "ls: member: pol: unknown, did you mean "
+                  "pool?");
   ask_api (&empty_query);
   assert_int_equal (status, 400);
   ask_api (&needless_query);
@@ -385,7 +386,7 @@ test_conflicts (void **state)
                   "multiple of the block size 512");
   ask ("PATCH", "/v1/volumes/demo/disk",
        "{\"size_bytes\":512,\"shrink\":\"yes\"}");
-  assert_refused (400, "EINVAL", "resize: shrink: must be true or false");
+  assert_refused (400, "EINVAL", "change: shrink: must be true or false");
   ask ("PATCH", "/v1/volumes/demo/nix", "{\"size_bytes\":512}");
   assert_refused (404, "ENOENT", "resize: demo/nix: no such volume");
   ask ("DELETE", "/v1/volumes/demo/nix", NULL);
@@ -393,6 +394,92 @@ test_conflicts (void **state)
   ask ("POST", "/v1/volumes", "{\"name\":\"nix/disk\",\"size_bytes\":512}");
   assert_refused (404, "ENOENT", "create: nix: no such pool");
   ask ("DELETE", "/v1/volumes/demo/disk", NULL);
+  assert_int_equal (status, 200);
+}
+
+/* --- settings --- */
+
+static void
+ask_query (const char *method, const char *path, const char *key,
+           const char *value)
+{
+  const struct api_request request = {
+    .method = method, .path = path, .nr_query = 1,
+    .query = { { .key = key, .value = value } },
+  };
+
+  ask_api (&request);
+}
+
+static size_t
+nr_allowed (void)
+{
+  return json_array_size (json_object_get (answer, "allowed_hosts"));
+}
+
+#define HOSTS "/v1/hosts/demo/disk"
+
+static void
+test_hosts (void **state)
+{
+  ask ("POST", "/v1/volumes", "{\"name\":\"demo/disk\",\"size_bytes\":512}");
+  assert_true (json_is_null (json_object_get (answer, "allowed_hosts")));
+  ask_query ("DELETE", HOSTS, "nqn", "any");
+  assert_refused (404, "ENOENT", "host: demo/disk: any: is not on the list: "
+                  "there is none, so any host is allowed that the server "
+                  "allows; add those that shall be");
+  ask ("POST", HOSTS, "{\"nqn\":\"nqn.x\"}");
+  assert_int_equal (status, 201);
+  assert_int_equal (nr_allowed (), 1);
+  ask ("POST", HOSTS, "{\"nqn\":\"nqn.x\",\"force\":true}");
+  assert_refused (409, "EEXIST", "host: demo/disk: nqn.x: is on the list "
+                  "already");
+  ask ("POST", HOSTS, "{\"nqn\":\"any\",\"force\":false}");
+  assert_int_equal (nr_allowed (), 2);
+  ask_query ("DELETE", HOSTS, "nqn", "any");
+  assert_int_equal (status, 200);
+  ask_query ("DELETE", HOSTS, "nqn", "nqn.x");
+  assert_int_equal (nr_allowed (), 0);
+  assert_true (json_is_array (json_object_get (answer, "allowed_hosts")));
+
+  ask ("POST", HOSTS, "{\"nqn\":\"any \"}");
+  assert_int_equal (status, 400);
+  ask ("POST", HOSTS, "{\"nqn\":\"\"}");
+  assert_int_equal (status, 400);
+  ask ("POST", HOSTS, "{\"force\":true}");
+  assert_refused (400, "EINVAL", "host: nqn: is missing");
+  ask_query ("DELETE", HOSTS, "force", "true");
+  assert_refused (400, "EINVAL", "host: nqn: is missing");
+  ask_query ("DELETE", HOSTS, "force", "yes");
+  assert_refused (400, "EINVAL", "host: force: must be true or false");
+  ask_query ("DELETE", HOSTS, "nqn", NULL);
+  assert_refused (400, "EINVAL", "host: nqn: has no value");
+  ask ("POST", "/v1/hosts/demo/nix", "{\"nqn\":\"any\"}");
+  assert_refused (404, "ENOENT", "host: demo/nix: no such volume");
+  ask ("GET", HOSTS, NULL);
+  assert_int_equal (status, 405);
+  assert_string_equal (allow, "POST, DELETE");
+  ask_query ("DELETE", "/v1/volumes/demo/disk", "force", "true");
+  assert_int_equal (status, 200);
+}
+
+static void
+test_read_only (void **state)
+{
+  const char *const path = "/v1/volumes/demo/disk";
+
+  ask ("POST", "/v1/volumes", "{\"name\":\"demo/disk\",\"size_bytes\":512}");
+  ask ("PATCH", path, "{\"read_only\":true}");
+  assert_int_equal (status, 200);
+  assert_true (json_is_true (json_object_get (answer, "read_only")));
+  ask ("PATCH", path, "{\"read_only\":false,\"size_bytes\":1024}");
+  assert_refused (400, "EINVAL", "change: demo/disk: must be one of "
+                  "size_bytes and read_only");
+  ask ("PATCH", path, "{}");
+  assert_int_equal (status, 400);
+  ask ("PATCH", path, "{\"read_only\":false}");
+  assert_true (json_is_false (json_object_get (answer, "read_only")));
+  ask ("DELETE", path, NULL);
   assert_int_equal (status, 200);
 }
 
@@ -421,9 +508,9 @@ churn (void *opaque)
     failures += volumes_resize (server.volumes, own, 8192, false, NULL, NULL,
                                 &err) != 0;
     failures += volumes_list (server.volumes, NULL, NULL, NULL, &err) != 0;
-    r = volumes_remove (server.volumes, common, &err);
+    r = volumes_remove (server.volumes, common, false, &err);
     failures += r != 0 && r != -ENOENT;
-    failures += volumes_remove (server.volumes, own, &err) != 0;
+    failures += volumes_remove (server.volumes, own, false, &err) != 0;
   }
   *(unsigned *) opaque = failures;
   return NULL;
@@ -445,7 +532,7 @@ test_concurrent_changes (void **state)
     pthread_join (threads[i], NULL);
     assert_int_equal (numbers[i], 0);
   }
-  volumes_remove (server.volumes, "demo/common", &err);
+  volumes_remove (server.volumes, "demo/common", false, &err);
   ask ("GET", "/v1/volumes", NULL);
   assert_int_equal (json_array_size (json_object_get (answer, "volumes")), 0);
 }
@@ -500,6 +587,8 @@ main (void)
     cmocka_unit_test (test_deep_body),
     cmocka_unit_test (test_names_too_long),
     cmocka_unit_test (test_conflicts),
+    cmocka_unit_test (test_hosts),
+    cmocka_unit_test (test_read_only),
     cmocka_unit_test (test_concurrent_changes),
   };
 

@@ -37,6 +37,7 @@ assert_hosts (struct engine_volume *v, const char *first, const char *second)
 
   assert_int_equal (v->ops->volume_get_hosts (v, &list, &err), 0);
   assert_int_equal (list.nr, (first != NULL) + (second != NULL));
+  assert_int_equal (list.masked, first != NULL);
   if (first)
     assert_string_equal (list.names[0], first);
   if (second)
@@ -64,7 +65,7 @@ test_list (void **state)
   assert_int_equal (host_list_copy (&copy, &list), 0);
   assert_int_equal (host_list_remove (&list, "a"), 0);
   assert_int_equal (list.nr, 2);
-  assert_true (host_list_has (&copy, "a"));
+  assert_true (host_list_has (&copy, "a") && copy.masked);
 
   memset (name, 'n', sizeof name);
   name[HOST_NAME_MAX_BYTES] = '\0';
@@ -79,9 +80,27 @@ test_list (void **state)
   host_list_clear (&list);
   host_list_clear (&copy);
   assert_int_equal (list.nr, 0);
+  assert_false (list.masked);
 }
 
 /* --- both engines -------------------------------------------------------- */
+
+/* Nobody is another thing than everybody, also later. */
+static struct engine_volume *
+check_nobody (struct test_pool *t, struct engine_volume *v)
+{
+  struct host_list list = { .masked = true };
+  struct error err;
+
+  assert_int_equal (v->ops->volume_set_hosts (v, &list, &err), 0);
+  v->ops->volume_close (v);
+  v = open_volume (t, "v");
+  list.masked = false;
+  assert_int_equal (v->ops->volume_get_hosts (v, &list, &err), 0);
+  assert_true (list.masked);
+  assert_int_equal (list.nr, 0);
+  return v;
+}
 
 static void
 check_engine (const struct engine_ops *ops, const char *argument)
@@ -105,6 +124,7 @@ check_engine (const struct engine_ops *ops, const char *argument)
   v = open_volume (&t, "v");
   assert_true (v->read_only);
   assert_hosts (v, NQN_A, NQN_B);
+  v = check_nobody (&t, v);
   set_hosts (v, HOST_ANY, NULL);
   ops->volume_close (v);
   assert_int_equal (ops->volume_set_read_only (t.pool, "v", false, &err), 0);
@@ -214,6 +234,7 @@ test_format_1 (void **state)
   engine_file.volume_close (v);
   close_pool (&t);
   sql (dir, "DROP TRIGGER volume_gone; DROP TABLE host;"
+       "ALTER TABLE volume DROP COLUMN masked;"
        "PRAGMA user_version=1");
 
   open_pool (&t, &engine_file, dir);

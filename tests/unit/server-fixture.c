@@ -123,8 +123,8 @@ server_start (struct server *server, const struct server_options *options)
   for (unsigned i = 0; i < SERVER_REACTORS; i++)
     GOOD (reactor_start (server->reactors[i], &err));
   GOOD (target_create (&server->target, &err));
-  GOOD (subsystem_add (server->target, server->volume, &server->subsystem,
-                       &err));
+  GOOD (subsystem_add (server->target, server->volume,
+                       &(struct host_list) { 0 }, &server->subsystem, &err));
   GOOD (address_parse ("listen", options->listen ? options->listen
                        : "tcp://127.0.0.1:0", &server->address, &err));
   GOOD (listener_open (server->target, &server->address, server->reactors,

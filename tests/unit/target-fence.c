@@ -395,9 +395,11 @@ test_add_and_remove (void **state)
                                               512, &err), 0);
   assert_int_equal (engine_ram.volume_open (server.pool, "more", &volume,
                                             &err), 0);
-  assert_int_equal (subsystem_add (server.target, volume, &subsystem, &err),
+  assert_int_equal (subsystem_add (server.target, volume, &(struct host_list) { 0 },
+                                   &subsystem, &err),
                     0);
-  assert_int_equal (subsystem_add (server.target, volume, &subsystem, &err),
+  assert_int_equal (subsystem_add (server.target, volume, &(struct host_list) { 0 },
+                                   &subsystem, &err),
                     -EEXIST);
   assert_int_equal (subsystem_remove (subsystem, "test", &err), 0);
   engine_ram.volume_close (volume);

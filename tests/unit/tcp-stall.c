@@ -197,8 +197,9 @@ test_other_volume (void **state)
                                               512, &err), 0);
   assert_int_equal (engine_ram.volume_open (server.pool, "other", &volume,
                                             &err), 0);
-  assert_int_equal (subsystem_add (server.target, volume, &other.subsystem,
-                                   &err), 0);
+  assert_int_equal (subsystem_add (server.target, volume,
+                                   &(struct host_list) { 0 },
+                                   &other.subsystem, &err), 0);
   for (unsigned i = 0; i < CONTROLLERS; i++)
     hoard (&admins[i], ios[i]);
 
