@@ -312,6 +312,73 @@ test_busy_volume (void **state)
   assert_int_equal (subsystem_bar (server.subsystem, "test", &err), 0);
 }
 
+/* A host that lives is ended by force; not before its write is over, and
+ * while that is not known nothing is barred. */
+static void
+test_fence (void **state)
+{
+  struct host admin, io, again;
+  struct error err;
+
+  host_attach (&admin, &io, &server, 0);
+  begin_held_write (&io);
+  assert_int_equal (subsystem_fence (server.subsystem, "test", 1, &err),
+                    -EBUSY);
+  assert_non_null (strstr (err.message, "in flight still, after 1 s"));
+  host_expect_end (&io);
+  host_expect_end (&admin);
+  host_close (&io);
+  host_close (&admin);
+  begin_connect (&again, 2);
+  assert_int_equal (read_status (&again), 0);
+
+  server_release_writes ();
+  assert_int_equal (subsystem_fence (server.subsystem, "test", 30, &err), 0);
+  assert_int_equal (nr_attached (), 0);
+  host_expect_end (&again);
+  host_close (&again);
+  assert_int_equal (subsystem_fence (server.subsystem, "test", 1, &err),
+                    -EBUSY);
+  begin_connect (&again, 2);
+  assert_int_equal (read_status (&again),
+                    STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY));
+  subsystem_unbar (server.subsystem);
+  host_close (&again);
+}
+
+/* A list that would leave out an attached host is refused, or ends it. */
+static void
+test_hosts (void **state)
+{
+  struct host_list hosts = { .masked = true };
+  struct host admin, io, again;
+  struct error err;
+
+  host_attach (&admin, &io, &server, 0);
+  assert_int_equal (subsystem_set_hosts (server.subsystem, &hosts, false,
+                                         &err), -EBUSY);
+  assert_true (hosts.masked);
+  assert_int_equal (subsystem_set_hosts (server.subsystem, &hosts, true,
+                                         &err), 0);
+  assert_false (hosts.masked);  /* the old one */
+  host_expect_end (&io);
+  host_expect_end (&admin);
+  host_close (&io);
+  host_close (&admin);
+  begin_connect (&again, 1);
+  assert_int_equal (read_status (&again), STATUS_DNR
+                    (STATUS_SPECIFIC (NVME_SC_CONNECT_INVALID_HOST)));
+  assert_int_equal (host_list_add (&hosts, "nqn.2014-08.org.example:host"),
+                    0);
+  assert_int_equal (subsystem_set_hosts (server.subsystem, &hosts, false,
+                                         &err), 0);
+  host_close (&again);
+  begin_connect (&again, 1);
+  assert_int_equal (read_status (&again), 0);
+  host_close (&again);
+  host_list_clear (&hosts);
+}
+
 static void
 test_barred (void **state)
 {
@@ -421,6 +488,8 @@ main (void)
     TEST (test_connect_gives_up),
     TEST (test_waiting_host_leaves),
     TEST (test_busy_volume),
+    TEST (test_fence),
+    TEST (test_hosts),
     TEST (test_barred),
     TEST (test_each_host),
     TEST (test_drain),
