@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From the control API's list of listeners to an open volume.
+ * From what the control API says of a volume and of the server's listeners to
+ * an open volume.  By its NQN, not by discovery: a volume that is masked from
+ * this host is then refused, and not unknown.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/transfer.h"
@@ -10,6 +13,7 @@
 
 #define ANSWER_TIMEOUT_S 10
 #define LISTENERS_MAX 64
+#define NQN_BYTES 224
 
 /* A server that listens everywhere is reached here, too. */
 static void
@@ -54,7 +58,7 @@ collect_listeners (const json_t *status, struct address *listeners)
 }
 
 static int
-open_over (const struct address *address, const char *name, unsigned flags,
+open_over (const struct address *address, const char *nqn, unsigned flags,
            struct qbd_volume **volume)
 {
   char text[ADDRESS_TEXT_MAX];
@@ -63,12 +67,38 @@ open_over (const struct address *address, const char *name, unsigned flags,
 
   address_format (address, text, sizeof text);
   if (config && qbd_config_set (config, "server", text) == 0
-      && qbd_config_set (config, "volume", name) == 0) {
+      && qbd_config_set (config, "nqn", nqn) == 0) {
     *volume = qbd_open (config, flags);
     r = *volume ? 0 : -1;
   }
   r = r < 0 ? -errno : 0;
   qbd_config_free (config);
+  return r;
+}
+
+static int
+get_nqn (const struct cli *cli, const char *what, const char *name,
+         char nqn[NQN_BYTES], struct error *err)
+{
+  const struct call call = {
+    .method = "GET", .path = "/v1/volumes", .name = name,
+    .timeout_s = ANSWER_TIMEOUT_S,
+  };
+  const char *reason;
+  json_t *info;
+  int r;
+
+  r = client_call (cli, &call, &info, err);
+  if (r == -ENOENT)
+    return error_set (err, ENOENT, "%s: %s: no such volume", what, name);
+  if (r < 0)
+    return r;
+  reason = json_string_value (json_object_get (info, "reason"));
+  if (reason)
+    r = error_set (err, EIO, "%s: %s: is not served: %s", what, name, reason);
+  else
+    snprintf (nqn, NQN_BYTES, "%s", output_string (info, "nqn"));
+  json_decref (info);
   return r;
 }
 
@@ -80,10 +110,14 @@ attach_volume (const struct cli *cli, const char *what, const char *name,
     .method = "GET", .path = "/v1/status", .timeout_s = ANSWER_TIMEOUT_S,
   };
   struct address listeners[LISTENERS_MAX];
+  char nqn[NQN_BYTES];
   json_t *status;
   unsigned n;
   int r;
 
+  r = get_nqn (cli, what, name, nqn, err);
+  if (r < 0)
+    return r;
   r = client_call (cli, &call, &status, err);
   if (r < 0)
     return r;
@@ -95,9 +129,12 @@ attach_volume (const struct cli *cli, const char *what, const char *name,
   for (unsigned d = 0; d <= 2; ++d)
     for (unsigned i = 0; i < n; ++i)
       if (distance (&listeners[i]) == d) {
-        r = open_over (&listeners[i], name, flags, volume);
+        r = open_over (&listeners[i], nqn, flags, volume);
         if (r == 0)
           return 0;
+        if (r == -EACCES)       /* the others would say the same */
+          return error_set (err, EACCES, "%s: %s: qbd host add %s allows it",
+                            what, qbd_errmsg (), name);
       }
   return error_set (err, -r, "%s: %s", what, qbd_errmsg ());
 }

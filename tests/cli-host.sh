@@ -50,6 +50,11 @@ start_nbdkit qbd nqn="$nqn" hostnqn="$mine"
 nbdinfo "$uri"
 stop_nbdkit
 
+# The machine that the server runs on is a host like any other.
+expect_error '^qbd: export: .*host not allowed: nqn.*: qbd host add demo/disk' \
+             qbd export demo/disk "$tmp/copy"
+qbd export demo/open "$tmp/copy"
+
 # Who sees nothing at all is told once, in the log.
 qbd host add demo/open "$mine"
 expect_error "open: demo/open: no such volume" \
