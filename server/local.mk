@@ -16,6 +16,8 @@ liboptions_la_LIBADD = $(INIH_LIBS)
 
 sbin_PROGRAMS += qbd-server
 qbd_server_SOURCES = \
+	server/listeners.c \
+	server/listeners.h \
 	server/main.c \
 	server/notify.c \
 	server/notify.h \

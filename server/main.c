@@ -3,11 +3,14 @@
  * qbd-server: options, signals, exit status.
  *
  * The main thread only waits for signals, which all threads have blocked;
- * start and end are other threads' work, because both may wait for storage.
+ * start, reload and end are other threads' work, because each may wait for
+ * storage.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/notify.h"
 #include "server/options.h"
@@ -39,66 +43,100 @@ raise_file_limit (void)
     log_debug ("start: open files: %s", strerror (errno));
 }
 
-/* A thread beside the main thread, which tells it with SIGUSR1 that it is
- * over.  Static: it may outlive its caller. */
-static struct beside {
-  pthread_t main_thread;
-  struct options *options;
-  struct server *server;
-  struct error err;
-  int result;
-} beside;
+/* Work that may wait for storage is a thread's beside the main thread, which
+ * is told with SIGUSR1 when it is over.  Static: it may outlive its caller. */
+struct beside {
+  pthread_t thread;
+  bool running;                 /* the main thread's */
+  atomic_bool over;
+};
+static struct beside starting, reloading, stopping;
+
+static pthread_t main_thread;   /* constant */
+static int the_argc;            /* constant */
+static char **the_argv;         /* constant */
+static const struct options *the_options;       /* constant */
+static struct server *the_server;       /* constant once it was started */
+static int start_result;        /* of starting */
+static struct error start_error;
+
+static void
+tell_main (struct beside *beside)
+{
+  atomic_store (&beside->over, true);
+  pthread_kill (main_thread, SIGUSR1);
+}
 
 static void *
 start_thread (void *arg)
 {
-  beside.result = server_start (beside.options, &beside.server, &beside.err);
-  pthread_kill (beside.main_thread, SIGUSR1);
+  start_result = server_start (the_options, &the_server, &start_error);
+  tell_main (&starting);
+  return NULL;
+}
+
+static void *
+reload_thread (void *arg)
+{
+  reload (the_server, the_options, the_argc, the_argv);
+  tell_main (&reloading);
   return NULL;
 }
 
 static void *
 stop_thread (void *arg)
 {
-  server_stop (beside.server);
-  pthread_kill (beside.main_thread, SIGUSR1);
+  if (reloading.running)
+    pthread_join (reloading.thread, NULL);
+  server_stop (the_server);
+  tell_main (&stopping);
   return NULL;
 }
 
 static void
-run_beside (void *(*run) (void *arg), pthread_t *thread)
+run_beside (struct beside *beside, void *(*run) (void *arg))
 {
   int r;
 
-  beside.main_thread = pthread_self ();
-  r = pthread_create (thread, NULL, run, NULL);
+  atomic_store (&beside->over, false);
+  r = pthread_create (&beside->thread, NULL, run, NULL);
   if (r != 0) {
     log_error ("start: thread: %s", strerror (r));
     _exit (EXIT_FAILURE);
   }
+  beside->running = true;
+}
+
+/* True, once, when it is over. */
+static bool
+is_over (struct beside *beside)
+{
+  if (!beside->running || !atomic_load (&beside->over))
+    return false;
+  pthread_join (beside->thread, NULL);
+  beside->running = false;
+  return true;
 }
 
 /* To open a pool may take as long as the writes of a server that was killed:
  * whoever has no patience can still stop us. */
 static int
-start (struct options *options, const sigset_t *signals)
+start (const sigset_t *signals)
 {
-  pthread_t thread;
   int number;
 
-  beside.options = options;
-  run_beside (start_thread, &thread);
-  do
+  run_beside (&starting, start_thread);
+  while (!is_over (&starting)) {
     sigwait (signals, &number);
-  while (number == SIGHUP && options->config);   /* it was just read */
-  if (number != SIGUSR1) {
-    log_info ("stop: %s: while starting", strsignal (number));
-    _exit (EXIT_SUCCESS);       /* as safe as kill -9 is */
+    /* The configuration file was just read. */
+    if (number != SIGUSR1 && !(number == SIGHUP && the_options->config)) {
+      log_info ("stop: %s: while starting", strsignal (number));
+      _exit (EXIT_SUCCESS);     /* as safe as kill -9 is */
+    }
   }
-  pthread_join (thread, NULL);
-  if (beside.result < 0)
-    log_error ("%s", beside.err.message);
-  return beside.result;
+  if (start_result < 0)
+    log_error ("%s", start_error.message);
+  return start_result;
 }
 
 /* Storage that hangs must not keep the process: what is in flight then was
@@ -107,43 +145,53 @@ start (struct options *options, const sigset_t *signals)
 static int
 stop (void)
 {
-  static const struct timespec timeout = {
-    .tv_sec = STOP_TIMEOUT_MS / 1000,
-    .tv_nsec = STOP_TIMEOUT_MS % 1000 * 1000000,
-  };
-  pthread_t thread;
+  uint64_t now_ms = clock_now_ms (), end_ms = now_ms + STOP_TIMEOUT_MS;
   sigset_t over;
-  int r;
 
   sigemptyset (&over);
   sigaddset (&over, SIGUSR1);
-  run_beside (stop_thread, &thread);
-  do
-    r = sigtimedwait (&over, NULL, &timeout);
-  while (r == -1 && errno == EINTR);
-  if (r == -1) {
-    log_error ("stop: %u connections: requests in flight do not end; "
-               "leaving without them", transport_connections ());
-    _exit (EXIT_FAILURE);
+  run_beside (&stopping, stop_thread);
+  while (!is_over (&stopping)) {
+    struct timespec left;
+
+    now_ms = clock_now_ms ();
+    if (now_ms >= end_ms) {
+      log_error ("stop: %u connections: %s; leaving without them",
+                 transport_connections (), reloading.running
+                 ? "requests in flight, or a reload, do not end"
+                 : "requests in flight do not end");
+      _exit (EXIT_FAILURE);
+    }
+    left.tv_sec = (time_t) ((end_ms - now_ms) / 1000);
+    left.tv_nsec = (long) ((end_ms - now_ms) % 1000 * 1000000);
+    sigtimedwait (&over, NULL, &left);
   }
-  pthread_join (thread, NULL);
   log_info ("stopped");
   return EXIT_SUCCESS;
 }
 
-/* Until a signal that ends us, which is returned. */
+/* Until a signal that ends us, which is returned.  A reload that is asked for
+ * during another one follows it. */
 static int
-serve_signals (const sigset_t *signals, const struct options *asked,
-               int argc, char *argv[])
+serve_signals (const sigset_t *signals)
 {
+  bool again = false;
   int number;
 
   for (;;) {
     sigwait (signals, &number);
-    if (number == SIGHUP && asked->config) {
-      notify_reloading ();
-      reload (asked, argc, argv);
+    if (is_over (&reloading)) {
       notify_ready ();
+      if (again && number == SIGUSR1)
+        number = SIGHUP;
+      again = false;
+    }
+    if (number == SIGHUP && the_options->config) {
+      again = reloading.running;
+      if (!again) {
+        notify_reloading ();
+        run_beside (&reloading, reload_thread);
+      }
     }
     else if (number != SIGUSR1)
       return number;
@@ -151,30 +199,32 @@ serve_signals (const sigset_t *signals, const struct options *asked,
 }
 
 static int
-serve (struct options *options, int argc, char *argv[])
+serve (const struct options *options, int argc, char *argv[])
 {
-  static struct options asked;  /* pools' arguments are options' */
   sigset_t signals;
   int number;
 
-  asked = *options;
+  main_thread = pthread_self ();
+  the_argc = argc;
+  the_argv = argv;
+  the_options = options;
   sigemptyset (&signals);
   sigaddset (&signals, SIGTERM);
   sigaddset (&signals, SIGINT);
   sigaddset (&signals, SIGHUP);
-  sigaddset (&signals, SIGUSR1);        /* run_beside's */
+  sigaddset (&signals, SIGUSR1);        /* tell_main's */
   pthread_sigmask (SIG_BLOCK, &signals, NULL);
   signal (SIGPIPE, SIG_IGN);
   signal (SIGXFSZ, SIG_IGN);    /* EFBIG says it to who asked */
   umask (077);          /* sockets and pools: who may use them says it */
   raise_file_limit ();
 
-  if (start (options, &signals) < 0)
+  if (start (&signals) < 0)
     return EXIT_FAILURE;
   log_info ("control: %s", options->control);
   log_info ("ready");
   notify_ready ();
-  number = serve_signals (&signals, &asked, argc, argv);
+  number = serve_signals (&signals);
   notify_stopping ();
   log_info ("stop: %s: ending connections", strsignal (number));
   return stop ();

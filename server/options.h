@@ -15,7 +15,7 @@
 #include "common/log.h"
 #include "server/engine/engine.h"
 
-#define OPTIONS_LISTEN_MAX 16
+#define OPTIONS_LISTEN_MAX 16           /* LISTENERS_MAX */
 #define OPTIONS_POOL_MAX 64             /* two locks each: REACTOR_HOLD_MAX */
 #define OPTIONS_REACTORS_MAX 64
 

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The settings anew, compared with those in force.
+ * The settings anew, and what serves brought to them: listeners and pools
+ * come and go, the log level changes.
  *
- * Pools stay: the reactors' rings hold their locks, and take no more files
- * once they run.  With them stay listeners, reactors and the control socket.
+ * First everything new is opened.  When something cannot be, that is closed
+ * again, and nothing has changed.  Then what is gone from the settings is
+ * closed; a pool with attached hosts stays, and a line says so.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
+#include "server/control/volumes.h"
+#include "server/listeners.h"
 #include "server/reload.h"
+
+#define WHAT "reload"
 
 static int
 read_anew (struct options *options, int argc, char *argv[],
@@ -24,74 +31,154 @@ read_anew (struct options *options, int argc, char *argv[],
   return r;
 }
 
-static bool
-same_listeners (const struct options *a, const struct options *b)
-{
-  char text_a[ADDRESS_TEXT_MAX], text_b[ADDRESS_TEXT_MAX];
+/* --- pools ------------------------------------------------------------ */
 
-  if (a->nr_listen != b->nr_listen)
-    return false;
-  for (unsigned i = 0; i < a->nr_listen; ++i) {
-    address_format (&a->listen[i], text_a, sizeof text_a);
-    address_format (&b->listen[i], text_b, sizeof text_b);
-    if (strcmp (text_a, text_b) != 0)
-      return false;
+static enum volumes_pool_match
+match (struct volumes *volumes, const struct options_pool *pool)
+{
+  return volumes_match_pool (volumes, pool->engine, pool->name,
+                             pool->argument);
+}
+
+static void
+close_pool (struct volumes *volumes, const char *name)
+{
+  struct error err;
+
+  if (volumes_close_pool (volumes, WHAT, name, &err) < 0)
+    log_warning ("%s; pool %s stays: reload again when no host is attached",
+                 err.message, name);
+}
+
+/* All that are new, or none. */
+static int
+open_pools (struct volumes *volumes, const struct options *anew,
+            struct error *err)
+{
+  bool opened[OPTIONS_POOL_MAX] = { false };
+  int r;
+
+  for (unsigned i = 0; i < anew->nr_pools; ++i) {
+    const struct options_pool *pool = &anew->pools[i];
+
+    if (match (volumes, pool) != VOLUMES_POOL_ABSENT)
+      continue;
+    r = volumes_open_pool (volumes, pool->engine, pool->name, pool->argument,
+                           err);
+    if (r < 0) {
+      while (i-- > 0)
+        if (opened[i])
+          close_pool (volumes, anew->pools[i].name);
+      return r;
+    }
+    opened[i] = true;
   }
-  return true;
+  return 0;
+}
+
+static void
+change_pools (struct volumes *volumes, const struct options *anew)
+{
+  struct error err;
+
+  for (unsigned i = 0; i < anew->nr_pools; ++i) {
+    const struct options_pool *pool = &anew->pools[i];
+
+    if (match (volumes, pool) == VOLUMES_POOL_OTHER
+        && volumes_change_pool (volumes, WHAT, pool->engine, pool->name,
+                                pool->argument, &err) < 0)
+      log_warning ("%s; pool %s is not changed", err.message, pool->name);
+  }
+}
+
+struct names {
+  unsigned nr;
+  char names[VOLUMES_POOL_MAX][ENGINE_NAME_MAX];
+};
+
+static void
+append_name (void *opaque, const struct pool_info *info)
+{
+  struct names *names = opaque;
+
+  strcpy (names->names[names->nr++], info->name);
 }
 
 static bool
-same_pool (const struct options_pool *a, const struct options_pool *b)
+is_wanted (const struct options *anew, const char *name)
 {
-  return strcmp (a->name, b->name) == 0 && a->engine == b->engine
-    && strcmp (a->argument, b->argument) == 0;
-}
-
-static bool
-has_pool (const struct options *options, const struct options_pool *pool)
-{
-  for (unsigned i = 0; i < options->nr_pools; ++i)
-    if (same_pool (&options->pools[i], pool))
+  for (unsigned i = 0; i < anew->nr_pools; ++i)
+    if (strcmp (anew->pools[i].name, name) == 0)
       return true;
   return false;
 }
 
 static void
+close_pools (struct volumes *volumes, const struct options *anew)
+{
+  static struct names names;
+
+  names.nr = 0;
+  volumes_each_pool (volumes, append_name, &names);
+  for (unsigned i = 0; i < names.nr; ++i)
+    if (!is_wanted (anew, names.names[i]))
+      close_pool (volumes, names.names[i]);
+}
+
+/* --- all of it -------------------------------------------------------- */
+
+static int
+apply (struct server *server, const struct options *anew, struct error *err)
+{
+  struct volumes *volumes = server_volumes (server);
+  struct listeners *listeners = server_listeners (server);
+  int r;
+
+  r = listeners_prepare (listeners, anew->listen, anew->nr_listen, err);
+  if (r < 0)
+    return r;
+  r = open_pools (volumes, anew, err);
+  if (r < 0) {
+    listeners_rollback (listeners);
+    return r;
+  }
+  change_pools (volumes, anew);
+  close_pools (volumes, anew);
+  server_set_masking (server, anew);    /* before anybody can come in */
+  listeners_commit (listeners);
+  log_set_level (anew->log_level);
+  return 0;
+}
+
+static void
 takes_restart (const char *what, const char *object)
 {
-  log_warning ("reload: %s%s%s: the change takes a restart", what,
+  log_warning (WHAT ": %s%s%s: the change takes a restart", what,
                object[0] ? ": " : "", object);
 }
 
 static void
 tell_what_stays (const struct options *asked, const struct options *anew)
 {
-  if (!same_listeners (asked, anew))
-    takes_restart ("listen", "");
   if (strcmp (asked->control, anew->control) != 0)
     takes_restart ("control", anew->control);
   if (asked->nr_reactors != anew->nr_reactors)
     takes_restart ("reactors", "");
-  for (unsigned i = 0; i < asked->nr_pools; ++i)
-    if (!has_pool (anew, &asked->pools[i]))
-      takes_restart ("pool", asked->pools[i].name);
-  for (unsigned i = 0; i < anew->nr_pools; ++i)
-    if (!has_pool (asked, &anew->pools[i]))
-      takes_restart ("pool", anew->pools[i].name);
 }
 
 void
-reload (const struct options *asked, int argc, char *argv[])
+reload (struct server *server, const struct options *asked, int argc,
+        char *argv[])
 {
   static struct options anew;
   struct error err;
 
-  if (read_anew (&anew, argc, argv, &err) < 0)
-    log_error ("%s; reload: nothing is changed", err.message);
+  if (read_anew (&anew, argc, argv, &err) < 0
+      || apply (server, &anew, &err) < 0)
+    log_error ("%s; " WHAT ": nothing is changed", err.message);
   else {
     tell_what_stays (asked, &anew);
-    log_set_level (anew.log_level);
-    log_info ("reload: %s: log level %s", anew.config,
+    log_info (WHAT ": %s: log level %s", anew.config,
               log_level_name (anew.log_level));
   }
   options_free (&anew);

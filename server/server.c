@@ -8,19 +8,19 @@
 #include "common/log.h"
 #include "server/control/control.h"
 #include "server/control/volumes.h"
+#include "server/listeners.h"
 #include "server/reactor/reactor.h"
 #include "server/server.h"
 #include "server/target/target.h"
 #include "server/transport/transport.h"
 
 struct server {
-  struct options *options;
+  const struct options *options;
   unsigned nr_reactors;                 /* made so far */
   struct reactor *reactors[OPTIONS_REACTORS_MAX];
   struct target *target;
   struct volumes *volumes;
-  unsigned nr_listeners;                /* bound so far */
-  struct listener *listeners[OPTIONS_LISTEN_MAX];
+  struct listeners *listeners;
   struct api_server api;
   struct control *control;
 };
@@ -63,18 +63,15 @@ open_pools (struct server *server, struct error *err)
 static int
 open_listeners (struct server *server, struct error *err)
 {
-  struct options *options = server->options;
+  const struct options *options = server->options;
   int r;
 
-  for (unsigned i = 0; i < options->nr_listen; ++i) {
-    r = listener_open (server->target, &options->listen[i],
-                       server->reactors, server->nr_reactors,
-                       &server->listeners[i], err);
-    if (r < 0)
-      return r;
-    server->nr_listeners++;
-  }
-  return 0;
+  r = listeners_new (server->target, server->reactors, server->nr_reactors,
+                     &server->listeners, err);
+  if (r == 0)
+    r = listeners_prepare (server->listeners, options->listen,
+                           options->nr_listen, err);
+  return r;
 }
 
 /* Whoever serves other machines wants to know why they see nothing. */
@@ -91,10 +88,16 @@ log_masking (const struct options *options)
     }
 }
 
+void
+server_set_masking (struct server *server, const struct options *options)
+{
+  target_allow_any_host (server->target, options->allow_any_host);
+  log_masking (options);
+}
+
 static int
 run (struct server *server, struct error *err)
 {
-  char text[ADDRESS_TEXT_MAX];
   int r;
 
   for (unsigned i = 0; i < server->nr_reactors; ++i) {
@@ -102,14 +105,18 @@ run (struct server *server, struct error *err)
     if (r < 0)
       return r;
   }
-  for (unsigned i = 0; i < server->nr_listeners; ++i) {
-    listener_start (server->listeners[i]);
-    log_info ("listen: %s",
-              address_format (&server->options->listen[i],
-                              text, sizeof text));
-  }
-  log_masking (server->options);
+  listeners_commit (server->listeners);
   return 0;
+}
+
+static void
+each_listener (void *opaque,
+               void (*each) (void *opaque, const struct address *),
+               void *each_opaque)
+{
+  struct server *server = opaque;
+
+  listeners_each (server->listeners, each, each_opaque);
 }
 
 static int
@@ -117,8 +124,8 @@ open_control (struct server *server, struct error *err)
 {
   server->api = (struct api_server) {
     .volumes = server->volumes,
-    .listeners = server->options->listen,
-    .nr_listeners = server->nr_listeners,
+    .server = server,
+    .each_listener = each_listener,
     .nr_reactors = server->nr_reactors,
     .file_backend = reactor_file_backend (server->reactors[0]),
     .connections = transport_connections,
@@ -128,7 +135,7 @@ open_control (struct server *server, struct error *err)
 }
 
 int
-server_start (struct options *options, struct server **server,
+server_start (const struct options *options, struct server **server,
               struct error *err)
 {
   struct server *s;
@@ -142,7 +149,7 @@ server_start (struct options *options, struct server **server,
   if (r == 0)
     r = target_create (&s->target, err);
   if (r == 0)
-    target_allow_any_host (s->target, options->allow_any_host);
+    server_set_masking (s, options);
   if (r == 0)
     r = open_pools (s, err);
   if (r == 0)
@@ -165,9 +172,8 @@ server_stop (struct server *server)
   struct error err;
 
   control_stop (server->control);
-  for (unsigned i = 0; i < server->nr_listeners; ++i)
-    listener_close (server->listeners[i]);
-  if (server->nr_listeners > 0) {
+  if (server->listeners) {
+    listeners_free (server->listeners);
     target_drain (server->target);
     transport_drain ();
   }
@@ -182,4 +188,16 @@ server_stop (struct server *server)
   if (server->target)
     target_destroy (server->target);
   free (server);
+}
+
+struct volumes *
+server_volumes (struct server *server)
+{
+  return server->volumes;
+}
+
+struct listeners *
+server_listeners (struct server *server)
+{
+  return server->listeners;
 }

@@ -17,10 +17,19 @@
 #include "server/options.h"
 
 struct server;
+struct volumes;
+struct listeners;
 
 /* options are complete and stay in place. */
-int server_start (struct options *options, struct server **server,
+int server_start (const struct options *options, struct server **server,
                   struct error *err);
+
+/* What a reload changes, by one thread. */
+struct volumes *server_volumes (struct server *server);
+struct listeners *server_listeners (struct server *server);
+/* Whether volumes without a list are for any host. */
+void server_set_masking (struct server *server,
+                         const struct options *options);
 
 /* Ends every connection, awaits what is in flight, and frees.  It takes as
  * long as the storage does: the caller bounds the time. */

@@ -84,17 +84,22 @@ api_json_pools (struct volumes *volumes)
   return json_pack ("{s:o}", "pools", list);
 }
 
+static void
+append_listener (void *opaque, const struct address *address)
+{
+  char text[ADDRESS_TEXT_MAX];
+
+  address_format (address, text, sizeof text);
+  json_array_append_new (opaque, json_pack ("{s:s}", "address", text));
+}
+
 json_t *
 api_json_status (const struct api_server *server)
 {
   json_t *pools = json_array (), *listeners = json_array ();
-  char text[ADDRESS_TEXT_MAX];
 
   volumes_each_pool (server->volumes, append_pool_names, pools);
-  for (unsigned i = 0; i < server->nr_listeners; ++i) {
-    address_format (&server->listeners[i], text, sizeof text);
-    json_array_append_new (listeners, json_pack ("{s:s}", "address", text));
-  }
+  server->each_listener (server->server, append_listener, listeners);
   /* The control socket opens last: who can ask finds the server ready. */
   return json_pack ("{s:s, s:s, s:i, s:i, s:s, s:i, s:o, s:o}",
                     "state", "ready",

@@ -16,11 +16,14 @@
 #define API_BODY_MAX 16384              /* bytes of a request's body */
 #define API_QUERY_MAX 4
 
-/* What the API tells about the server; constant. */
+/* What the API tells about the server; constant, as far as it is not asked
+ * for.  each only copies. */
 struct api_server {
   struct volumes *volumes;
-  const struct address *listeners;
-  unsigned nr_listeners;
+  void *server;                 /* for each_listener */
+  void (*each_listener) (void *server,
+                         void (*each) (void *opaque, const struct address *),
+                         void *opaque);
   unsigned nr_reactors;
   const char *file_backend;
   unsigned (*connections) (void);

@@ -28,11 +28,12 @@ struct volume {
 struct pool {
   struct volumes *service;              /* constant */
   char name[ENGINE_NAME_MAX];           /* constant */
-  const struct engine_ops *ops;         /* constant */
-  char *argument;                       /* constant */
-  char domain[ENGINE_UUID_TEXT];        /* constant once it is in the table */
   unsigned nr_references;               /* service->lock */
   pthread_mutex_t lock;                 /* held over slow calls */
+  /* Changed under lock and service->lock: either is enough to read. */
+  const struct engine_ops *ops;
+  char *argument;
+  char domain[ENGINE_UUID_TEXT];
   struct engine_pool *engine;           /* lock; NULL: it was closed */
   TAILQ_HEAD (volume_list, volume) volumes;        /* pool->lock */
   unsigned nr_volumes;                  /* pool->lock */
@@ -78,7 +79,7 @@ cleanup_pool (struct pool **pool)
 
 /* --- volumes.c, inside a pool ------------------------------------------- */
 
-/* What is constant of it: also outside. */
+/* Under the table's lock, too. */
 struct pool_info pool_names (const struct pool *pool);
 
 /* NULL with err set (-ENOENT) when there is none. */

@@ -176,6 +176,7 @@ pool_close (struct pool *pool)
   pool->engine = NULL;
 }
 
+/* Under its lock, or not in the table yet. */
 static int
 pool_open (struct pool *pool, struct error *err)
 {
@@ -191,7 +192,9 @@ pool_open (struct pool *pool, struct error *err)
     pool->engine = NULL;
     return r;
   }
+  pthread_mutex_lock (&volumes->lock);
   strcpy (pool->domain, pool->engine->domain);
+  pthread_mutex_unlock (&volumes->lock);
   /* Opened after the list is complete: an engine may hold a cursor. */
   r = pool->ops->volume_each (pool->engine, collect_volume, &collected, err);
   if (r < 0) {
@@ -202,6 +205,8 @@ pool_open (struct pool *pool, struct error *err)
     if (volume_serve (volumes, pool, volume, &one) < 0)
       log_error ("%s; %s/%s is not served", one.message, pool->name,
                  volume->name);
+  log_info ("pool: %s: %s:%s, %u volumes", pool->name, pool->ops->name,
+            pool->argument, pool->nr_volumes);
   return 0;
 }
 
@@ -225,8 +230,6 @@ volumes_open_pool (struct volumes *volumes, const struct engine_ops *engine,
     pool_free (pool);
     return r;
   }
-  log_info ("pool: %s: %s:%s, %u volumes", name, engine->name, argument,
-            pool->nr_volumes);
   LOCK_SCOPE (&volumes->lock);
   volumes->pools[volumes->nr_pools++] = pool;
   return 0;
@@ -284,8 +287,9 @@ pool_unserve (struct pool *pool, const char *what, struct error *err)
   return result;
 }
 
+/* Out of the table, and the table's reference with it. */
 static void
-take_off (struct volumes *volumes, const struct pool *pool)
+take_off (struct volumes *volumes, struct pool *pool)
 {
   LOCK_SCOPE (&volumes->lock);
   unsigned i = 0;
@@ -295,6 +299,21 @@ take_off (struct volumes *volumes, const struct pool *pool)
   volumes->nr_pools--;
   memmove (&volumes->pools[i], &volumes->pools[i + 1],
            (volumes->nr_pools - i) * sizeof volumes->pools[0]);
+  pool->nr_references--;        /* the caller has one */
+}
+
+/* All volumes are gone for hosts, or none. */
+static int
+pool_withdraw (struct pool *pool, const char *what, struct error *err)
+{
+  int r;
+
+  r = pool_bar (pool, what, err);
+  if (r < 0)
+    return r;
+  r = pool_unserve (pool, what, err);
+  assert (r == 0);              /* nobody could attach since */
+  return r;
 }
 
 int
@@ -307,17 +326,76 @@ volumes_close_pool (struct volumes *volumes, const char *what,
 
   if (!pool)
     return -ENOENT;
-  r = pool_bar (pool, what, err);
+  r = pool_withdraw (pool, what, err);
   if (r < 0)
     return r;
-  r = pool_unserve (pool, what, err);
-  assert (r == 0);              /* nobody could attach since */
   take_off (volumes, pool);
   pool_close (pool);
   log_info ("pool: %s: closed", name);
-  pool_put (pool);              /* the table's reference */
   return 0;
 }
+
+/* --- change ----------------------------------------------------------- */
+
+enum volumes_pool_match
+volumes_match_pool (struct volumes *volumes, const struct engine_ops *engine,
+                    const char *name, const char *argument)
+{
+  LOCK_SCOPE (&volumes->lock);
+  const struct pool *pool = locked_find (volumes, name);
+
+  if (!pool)
+    return VOLUMES_POOL_ABSENT;
+  return pool->ops == engine && strcmp (pool->argument, argument) == 0
+    ? VOLUMES_POOL_SAME : VOLUMES_POOL_OTHER;
+}
+
+static void
+pool_swap (struct pool *pool, const struct engine_ops **engine,
+           char **argument)
+{
+  LOCK_SCOPE (&pool->service->lock);
+  const struct engine_ops *ops = pool->ops;
+  char *text = pool->argument;
+
+  pool->ops = *engine;
+  pool->argument = *argument;
+  *engine = ops;
+  *argument = text;
+}
+
+int
+volumes_change_pool (struct volumes *volumes, const char *what,
+                     const struct engine_ops *engine, const char *name,
+                     const char *argument, struct error *err)
+{
+  CLEANUP_POOL struct pool *pool = volumes_enter_pool (volumes, what, name,
+                                                       err);
+  CLEANUP_FREE char *copy = strdup (argument);
+  struct error again;
+  int r;
+
+  if (!pool)
+    return -ENOENT;
+  if (!copy)
+    return error_set (err, ENOMEM, "%s: %s: out of memory", what, name);
+  r = pool_withdraw (pool, what, err);
+  if (r < 0)
+    return r;
+  pool_close (pool);
+  pool_swap (pool, &engine, &copy);
+  r = pool_open (pool, err);
+  if (r == 0)
+    return 0;
+  pool_swap (pool, &engine, &copy);
+  if (pool_open (pool, &again) < 0) {
+    log_error ("%s; pool %s is not served any more", again.message, name);
+    take_off (volumes, pool);
+  }
+  return r;
+}
+
+/* --- the end ---------------------------------------------------------- */
 
 int
 volumes_free (struct volumes *volumes, struct error *err)

@@ -39,6 +39,23 @@ int volumes_open_pool (struct volumes *volumes,
                        const struct engine_ops *engine, const char *name,
                        const char *argument, struct error *err);
 
+enum volumes_pool_match {
+  VOLUMES_POOL_ABSENT,          /* there is none of this name */
+  VOLUMES_POOL_SAME,
+  VOLUMES_POOL_OTHER,           /* another engine or argument */
+};
+enum volumes_pool_match
+volumes_match_pool (struct volumes *volumes, const struct engine_ops *engine,
+                    const char *name, const char *argument);
+
+/* Another engine or argument for a pool, which is closed and opened: -EBUSY as
+ * for volumes_close_pool.  After an error the pool is as it was, unless it
+ * cannot be opened again: that is logged, and there is no such pool any
+ * more. */
+int volumes_change_pool (struct volumes *volumes, const char *what,
+                         const struct engine_ops *engine, const char *name,
+                         const char *argument, struct error *err);
+
 /* Close a pool; its volumes are gone for hosts.  what is the operation, for
  * messages.  -EBUSY while a host is attached to one of them: then all of it
  * is served as before.  Waits for operations that use the pool. */

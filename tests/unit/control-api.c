@@ -23,14 +23,23 @@
 static struct reactor *reactor;
 static struct target *target;
 static struct api_server server;
-static const struct address listener = {
-  .family = ADDRESS_TCP, .host = "127.0.0.1", .port = "4420",
-};
 
 /* The last answer. */
 static unsigned status;
 static json_t *answer;
 static const char *allow;
+
+static void
+one_listener (void *opaque,
+              void (*each) (void *opaque, const struct address *),
+              void *each_opaque)
+{
+  static const struct address listener = {
+    .family = ADDRESS_TCP, .host = "127.0.0.1", .port = "4420",
+  };
+
+  each (each_opaque, &listener);
+}
 
 static unsigned
 no_connections (void)
@@ -554,8 +563,7 @@ setup (void **state)
     fprintf (stderr, "%s\n", err.message);
     return -1;
   }
-  server.listeners = &listener;
-  server.nr_listeners = 1;
+  server.each_listener = one_listener;
   server.nr_reactors = 1;
   server.file_backend = reactor_file_backend (reactor);
   server.connections = no_connections;
