@@ -47,8 +47,9 @@ run (const struct cli *cli, char *const operands[], struct error *err)
     output_json (reply);
   json_decref (reply);
   if (left > 0)
-    return error_set (err, EUCLEAN, "check: %s: problems that are left: %u",
-                      operands[0], left);
+    return error_set (err, CLI_PROBLEMS_LEFT,
+                      "check: %s: problems that are left: %u", operands[0],
+                      left);
   return 0;
 }
 
@@ -58,6 +59,7 @@ const struct command command_check = {
   .options = CLI_REPAIR,
   .summary = "compare a pool's catalogue with its files",
   .help =
-    "Volumes are served meanwhile.  Nothing is removed, not even by --repair.\n",
+    "Volumes are served meanwhile.  Exit status 3: a problem is left.  No file\n"
+    "that may be somebody's is removed, not even by --repair.\n",
   .run = run,
 };

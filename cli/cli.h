@@ -20,6 +20,11 @@
 
 /* --- main.c ----------------------------------------------------------- */
 
+/* The code of an error that is no failure of the command: it did what it is
+ * for, and ends with EXIT_LEFT. */
+#define CLI_PROBLEMS_LEFT 10000
+#define EXIT_LEFT 3
+
 /* Options that only some subcommands take. */
 enum {
   CLI_BLOCK_SIZE = 1 << 0,

@@ -363,6 +363,7 @@ main (int argc, char *argv[])
   if (check_line (&line, command, &err) < 0)
     return fail (EXIT_USAGE, &err);
   if (execute (&line, command, &err) < 0)
-    return fail (EXIT_FAILURE, &err);
+    return fail (err.code == CLI_PROBLEMS_LEFT ? EXIT_LEFT : EXIT_FAILURE,
+                 &err);
   return EXIT_SUCCESS;
 }

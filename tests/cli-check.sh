@@ -28,8 +28,7 @@ echo other >"$volumes/other"
 printf tail >>"$volumes/cut.raw"
 expect_error '^qbd: check: demo: problems that are left: 4$' \
     qbd check demo >"$tmp/said"
-grep '^lost: volumes/lost.raw is missing: restore it, or remove the volume$' \
-     "$tmp/said"
+grep '^lost: volumes/lost.raw is missing, but open and served: ' "$tmp/said"
 grep '^volumes/mine.raw: belongs to no volume: ' "$tmp/said"
 grep '^volumes/other: belongs to no volume: ' "$tmp/said"
 grep '^cut: volumes/cut.raw ends inside a block of 512 bytes' "$tmp/said"
@@ -45,16 +44,58 @@ qbd export demo/cut - | cmp - "$tmp/expected"
 test "$(cat "$volumes/mine.raw")" = mine
 test "$(cat "$volumes/other")" = other
 
+# Scripts can tell it from a check that failed.
+status=0
+qbd check demo || status=$?
+test $status -eq 3
+status=0
+qbd check nix || status=$?
+test $status -eq 1
+
+# Another file in the place of one that is open.
+mv "$volumes/cut.raw" "$tmp/cut.raw"
+cp "$tmp/cut.raw" "$volumes/cut.raw"
+expect_error 'problems that are left: 4$' qbd check demo --repair \
+             >"$tmp/said"
+grep '^cut: volumes/cut.raw is not the file that is open and served: ' \
+     "$tmp/said"
+mv "$tmp/cut.raw" "$volumes/cut.raw"
+
 # A volume that failed at start is served once its file is back.
 rm "$volumes/mine.raw" "$volumes/other"
 stop_server
 start_server --pool demo="file:$tmp/pool"
 qbd info demo/lost --json | jq -e '.state == "failed"'
+expect_error 'problems that are left: 1$' qbd check demo >"$tmp/said"
+grep '^lost: volumes/lost.raw is missing: restore it, or remove the volume$' \
+     "$tmp/said"
 mv "$tmp/lost.raw" "$volumes/lost.raw"
 qbd check demo --repair >"$tmp/said"
 grep '^lost: could not be opened, and is served now (repaired)$' "$tmp/said"
 qbd info demo/lost --json | jq -e '.state == "ready"'
 qbd check demo
+stop_server
+
+# What an interrupted create or rm left: a repair removes it, row and file.
+start_server --pool demo="file:$tmp/pool"
+sqlite3 "$tmp/pool/qbd-pool" "
+    INSERT INTO volume (name, uuid, block_size, state, created) VALUES
+    ('half', '01234567-89ab-cdef-0123-456789abcdef', 512, 0, 0)"
+mkdir "$volumes/half.raw"               # which cannot be removed as a file
+expect_error 'problems that are left: 1$' qbd check demo >"$tmp/said"
+grep '^half: was being made or removed: a repair, or the next start' \
+     "$tmp/said"
+expect_error 'problems that are left: 1$' qbd check demo --repair \
+             >"$tmp/said"
+grep '^half: pool: .*/pool: what is left of volume half cannot be removed' \
+     "$tmp/said"
+rmdir "$volumes/half.raw"
+truncate -s 1M "$volumes/half.raw"
+qbd check demo --repair >"$tmp/said"
+grep '^half: .* what was left is removed now (repaired)$' "$tmp/said"
+test ! -e "$volumes/half.raw"
+qbd check demo
+qbd create demo/half 1M
 stop_server
 
 # The catalogue itself.

@@ -29,31 +29,40 @@ sizes_of (const struct pool *pool)
   return sizes;
 }
 
-/* After a repair: hosts learn of new sizes, and what could not be opened
- * perhaps can. */
+/* What could not be opened perhaps can; or the repair has removed it. */
+static void
+serve_again (struct volumes *volumes, struct pool *pool,
+             struct volume *volume, engine_found_fn *found, void *opaque)
+{
+  struct engine_finding finding = {
+    .object = volume->name, .text = "could not be opened, and is served now",
+    .repaired = true,
+  };
+  struct error one;
+  int r = volume_serve (volumes, pool, volume, &one);
+
+  if (r == 0) {
+    log_info ("check: %s/%s: is served now", pool->name, volume->name);
+    found (opaque, &finding);
+  }
+  else if (r == -ENOENT)
+    pool_forget_volume (pool, volume);
+}
+
+/* After a repair: hosts learn of new sizes, too. */
 static void
 serve_repaired (struct volumes *volumes, struct pool *pool,
                 const uint64_t *sizes, engine_found_fn *found, void *opaque)
 {
-  struct volume *volume;
-  struct error one;
+  struct volume *volume, *next;
   unsigned n = 0;
 
-  TAILQ_FOREACH (volume, &pool->volumes, link) {
-    struct engine_finding finding = {
-      .object = volume->name, .text = "could not be opened, and is served now",
-      .repaired = true,
-    };
-
-    if (volume->engine && size_of (volume) != sizes[n])
+  for (volume = TAILQ_FIRST (&pool->volumes); volume; volume = next, n++) {
+    next = TAILQ_NEXT (volume, link);
+    if (!volume->engine)
+      serve_again (volumes, pool, volume, found, opaque);
+    else if (size_of (volume) != sizes[n])
       subsystem_resized (volume->subsystem);
-    if (!volume->engine
-        && volume_serve (volumes, pool, volume, &one) == 0) {
-      log_info ("check: %s/%s: is served now", pool->name,
-                volume->name);
-      found (opaque, &finding);
-    }
-    n++;
   }
 }
 

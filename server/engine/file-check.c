@@ -3,7 +3,8 @@
  * qbd check: the catalogue compared with the files.
  *
  * Only what loses nothing is repaired: a file that ends inside a block grows
- * to its end.  A file that no row knows may be somebody's only copy, and a row
+ * to its end, and what an interrupted change left is removed, as the next start
+ * would.  A file that no row knows may be somebody's only copy, and a row
  * without its file may be waiting for a restore: they are told, and stay.
  */
 #include <dirent.h>
@@ -105,42 +106,89 @@ check_size (const struct check *check, const char *name, const char *file,
   }
 }
 
+/* Hosts use the file that was opened, whatever has its name now. */
+static bool
+is_replaced (const struct file_volume *v, const struct stat *st)
+{
+  struct stat open;
+
+  return v && fstat (v->fd, &open) == 0
+    && (open.st_dev != st->st_dev || open.st_ino != st->st_ino);
+}
+
+static void
+check_file_of (const struct check *check, const char *name,
+               const struct volume_row *row)
+{
+  const struct file_volume *v = find_open (check->pool, name);
+  char file[FILE_NAME_BYTES];
+  struct stat st;
+
+  file_name_of (name, file);
+  if (fstatat (check->pool->volumes_fd, file, &st,
+               AT_SYMLINK_NOFOLLOW) == -1) {
+    if (errno != ENOENT)
+      tell (check, name, false, "volumes/%s: %s", file, strerror (errno));
+    else if (v)
+      tell (check, name, false, "volumes/%s is missing, but open and served: "
+            "put it back, or save it with qbd export before the server stops",
+            file);
+    else
+      tell (check, name, false, "volumes/%s is missing: restore it, or remove "
+            "the volume", file);
+  }
+  else if (is_replaced (v, &st))
+    tell (check, name, false, "volumes/%s is not the file that is open and "
+          "served: what hosts write is lost when the server stops", file);
+  else if (!S_ISREG (st.st_mode))
+    tell (check, name, false, "volumes/%s is no regular file", file);
+  else
+    check_size (check, name, file, row, (uint64_t) st.st_size);
+}
+
 static int
 check_volume (void *opaque, const char *name)
 {
   const struct check *check = opaque;
   struct volume_row row;
-  char file[FILE_NAME_BYTES];
   struct error one;
-  struct stat st;
   int r;
 
-  file_name_of (name, file);
   r = catalogue_find (check->pool->catalogue, name, &row, &one);
   if (r < 0)
     tell (check, name, false, "%s", r == -ENOENT ? "its row is gone"
           : one.message);
-  else if (fstatat (check->pool->volumes_fd, file, &st,
-                    AT_SYMLINK_NOFOLLOW) == -1) {
-    if (errno == ENOENT)
-      tell (check, name, false, "volumes/%s is missing: restore it, or remove "
-            "the volume", file);
-    else
-      tell (check, name, false, "volumes/%s: %s", file, strerror (errno));
-  }
-  else if (!S_ISREG (st.st_mode))
-    tell (check, name, false, "volumes/%s is no regular file", file);
   else
-    check_size (check, name, file, &row, (uint64_t) st.st_size);
+    check_file_of (check, name, &row);
   return 0;
 }
 
 static int
-check_unfinished (void *opaque, const char *name)
+tell_unfinished (void *opaque, const char *name)
 {
-  tell (opaque, name, false, "was being made or removed: the next start of "
-        "the server removes it");
+  tell (opaque, name, false, "was being made or removed: a repair, or the "
+        "next start of the server, removes what is left");
   return 0;
+}
+
+static void
+tell_removed (void *opaque, const char *name, const struct error *failed)
+{
+  if (failed)
+    tell (opaque, name, false, "%s", failed->message);
+  else
+    tell (opaque, name, true, "was being made or removed, and what was left "
+          "is removed now");
+}
+
+static int
+check_unfinished (struct check *check)
+{
+  if (check->repair)
+    return file_remove_unfinished (check->pool, tell_removed, check,
+                                   check->err);
+  return catalogue_each (check->pool->catalogue, VOLUME_UNFINISHED,
+                         tell_unfinished, check, check->err);
 }
 
 /* --- files -------------------------------------------------------------- */
@@ -156,8 +204,9 @@ check_file (const struct check *check, const char *file)
   if (len > 4 && len - 4 < sizeof name && strcmp (file + len - 4, ".raw") == 0) {
     memcpy (name, file, len - 4);
     name[len - 4] = '\0';
-    if (catalogue_find (check->pool->catalogue, name, &row, &one) != -ENOENT)
-      return;
+    if (catalogue_find (check->pool->catalogue, name, &row, &one) != -ENOENT
+        || catalogue_is_unfinished (check->pool->catalogue, name, &one) != 0)
+      return;                   /* told before */
   }
   snprintf (path, sizeof path, "volumes/%s", file);
   tell (check, path, false, "belongs to no volume: move it away (qbd import "
@@ -208,7 +257,6 @@ file_pool_check (struct engine_pool *engine_pool, bool repair,
     r = catalogue_each (pool->catalogue, VOLUME_READY, check_volume, &check,
                         err);
   if (r == 0)
-    r = catalogue_each (pool->catalogue, VOLUME_UNFINISHED, check_unfinished,
-                        &check, err);
+    r = check_unfinished (&check);
   return r < 0 ? r : check_files (&check);
 }

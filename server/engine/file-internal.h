@@ -8,6 +8,7 @@
  *
  *   file.c           the table of operations, volumes
  *   file-pool.c      pools: open, make, close
+ *   file-unfinished.c  what interrupted changes left
  *   file-check.c     the catalogue compared with the files
  *   file-open.c      a volume's descriptors: page cache or not
  *   file-io.c        requests: one small machine each
@@ -154,6 +155,15 @@ void file_name_of (const char *volume, char file[FILE_NAME_BYTES]);
 
 /* Removes a volume's file, which may be missing.  On failure it is there. */
 int file_unlink (struct file_pool *pool, const char *name);
+
+/* --- file-unfinished.c ------------------------------------------------ */
+
+/* failed: why it is there still; NULL: it was removed. */
+typedef void file_unfinished_fn (void *opaque, const char *name,
+                                 const struct error *failed);
+int file_remove_unfinished (struct file_pool *pool,
+                            file_unfinished_fn *removed, void *opaque,
+                            struct error *err);
 
 /* --- file-open.c ------------------------------------------------------ */
 

@@ -231,63 +231,16 @@ open_dirs (struct file_pool *pool, struct error *err)
   return 0;
 }
 
-struct unfinished {
-  STAILQ_ENTRY (unfinished) next;
-  char name[];
-};
-STAILQ_HEAD (unfinished_list, unfinished);
-
-static int
-note_unfinished (void *opaque, const char *name)
-{
-  struct unfinished_list *list = opaque;
-  size_t bytes = strlen (name) + 1;
-  struct unfinished *unfinished = malloc (sizeof *unfinished + bytes);
-
-  if (!unfinished)
-    return -ENOMEM;
-  memcpy (unfinished->name, name, bytes);
-  STAILQ_INSERT_TAIL (list, unfinished, next);
-  return 0;
-}
-
-/* What cannot be removed now is left: in the way of no other volume. */
 static void
-remove_one_unfinished (struct file_pool *pool, const char *name)
+log_unfinished (void *opaque, const char *name, const struct error *failed)
 {
-  struct error err;
-  int r = file_unlink (pool, name);
+  const struct file_pool *pool = opaque;
 
-  if (r < 0)
-    log_warning ("pool: %s: what is left of volume %s cannot be removed: %s",
-                 pool->path, name, strerror (-r));
-  else if (catalogue_delete (pool->catalogue, name, &err) < 0)
-    log_warning ("%s", err.message);
+  if (failed)
+    log_warning ("%s", failed->message);
   else
     log_info ("pool: %s: volume %s was half made or half removed: removed",
               pool->path, name);
-}
-
-/* Volumes whose making or removal was interrupted.  They are collected before
- * rows go. */
-static int
-remove_unfinished (struct file_pool *pool, struct error *err)
-{
-  struct unfinished_list list = STAILQ_HEAD_INITIALIZER (list);
-  struct unfinished *unfinished;
-  int r;
-
-  r = catalogue_each (pool->catalogue, VOLUME_UNFINISHED, note_unfinished,
-                      &list, err);
-  if (r == -ENOMEM)
-    error_set (err, ENOMEM, "pool: %s: %s", pool->path, strerror (ENOMEM));
-  while ((unfinished = STAILQ_FIRST (&list))) {
-    STAILQ_REMOVE_HEAD (&list, next);
-    if (r == 0)
-      remove_one_unfinished (pool, unfinished->name);
-    free (unfinished);
-  }
-  return r;
 }
 
 static int
@@ -343,7 +296,7 @@ open_locked (struct file_pool *pool, struct error *err)
   }
   r = catalogue_open (path, &pool->catalogue, pool->pool.domain, err);
   if (r == 0)
-    r = remove_unfinished (pool, err);
+    r = file_remove_unfinished (pool, log_unfinished, pool, err);
   return r;
 }
 

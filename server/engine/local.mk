@@ -16,6 +16,7 @@ libengine_la_SOURCES = \
 	server/engine/file-open.c \
 	server/engine/file-pool.c \
 	server/engine/file-sync.c \
+	server/engine/file-unfinished.c \
 	server/engine/file.c \
 	server/engine/host-list.c \
 	server/engine/host-list.h \
