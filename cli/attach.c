@@ -59,7 +59,7 @@ collect_listeners (const json_t *status, struct address *listeners)
 
 static int
 open_over (const struct address *address, const char *nqn, unsigned flags,
-           struct qbd_volume **volume)
+           const struct attach_key *keys, struct qbd_volume **volume)
 {
   char text[ADDRESS_TEXT_MAX];
   struct qbd_config *config = qbd_config_new ();
@@ -67,13 +67,31 @@ open_over (const struct address *address, const char *nqn, unsigned flags,
 
   address_format (address, text, sizeof text);
   if (config && qbd_config_set (config, "server", text) == 0
-      && qbd_config_set (config, "nqn", nqn) == 0) {
+      && qbd_config_set (config, "nqn", nqn) == 0)
+    r = 0;
+  for (; r == 0 && keys->name; keys++)
+    r = qbd_config_set (config, keys->name, keys->value);
+  if (r == 0) {
     *volume = qbd_open (config, flags);
     r = *volume ? 0 : -1;
   }
   r = r < 0 ? -errno : 0;
   qbd_config_free (config);
   return r;
+}
+
+int
+check_unattached (const char *what, const char *name, const json_t *volume,
+                  struct error *err)
+{
+  json_int_t attached =
+    json_integer_value (json_object_get (volume, "attached"));
+
+  if (attached == 0)
+    return 0;
+  return error_set (err, EBUSY, "%s: %s: hosts are attached: %"
+                    JSON_INTEGER_FORMAT " (qbd info shows them)", what, name,
+                    attached);
 }
 
 static int
@@ -106,6 +124,16 @@ int
 attach_volume (const struct cli *cli, const char *what, const char *name,
                unsigned flags, struct qbd_volume **volume, struct error *err)
 {
+  const struct attach_key none = { NULL, NULL };
+
+  return attach_volume_with (cli, what, name, flags, &none, volume, err);
+}
+
+int
+attach_volume_with (const struct cli *cli, const char *what, const char *name,
+                    unsigned flags, const struct attach_key *keys,
+                    struct qbd_volume **volume, struct error *err)
+{
   const struct call call = {
     .method = "GET", .path = "/v1/status", .timeout_s = ANSWER_TIMEOUT_S,
   };
@@ -129,7 +157,7 @@ attach_volume (const struct cli *cli, const char *what, const char *name,
   for (unsigned d = 0; d <= 2; ++d)
     for (unsigned i = 0; i < n; ++i)
       if (distance (&listeners[i]) == d) {
-        r = open_over (&listeners[i], nqn, flags, volume);
+        r = open_over (&listeners[i], nqn, flags, keys, volume);
         if (r == 0)
           return 0;
         if (r == -EACCES)       /* the others would say the same */

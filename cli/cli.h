@@ -28,23 +28,39 @@
 /* Options that only some subcommands take. */
 enum {
   CLI_BLOCK_SIZE = 1 << 0,
-  CLI_FORCE = 1 << 7,
-  CLI_REPAIR = 1 << 6,
-  CLI_SHRINK = 1 << 1,
-  CLI_FORMAT = 1 << 2,
-  CLI_FROM = 1 << 3,
-  CLI_QUIET = 1 << 4,
-  CLI_SIZE = 1 << 5,
+  CLI_DEPTH = 1 << 1,
+  CLI_FORCE = 1 << 2,
+  CLI_FORMAT = 1 << 3,
+  CLI_FROM = 1 << 4,
+  CLI_FUA = 1 << 5,
+  CLI_IO_PATTERN = 1 << 6,
+  CLI_IO_SIZE = 1 << 7,
+  CLI_IO_TYPE = 1 << 8,
+  CLI_OVERWRITE = 1 << 9,
+  CLI_QUEUES = 1 << 10,
+  CLI_QUIET = 1 << 11,
+  CLI_READ_PERCENT = 1 << 12,
+  CLI_REPAIR = 1 << 13,
+  CLI_SECONDS = 1 << 14,
+  CLI_SHRINK = 1 << 15,
+  CLI_SIZE = 1 << 16,
 };
 
 struct cli {
   char control[CONTROL_PATH_MAX];
   bool json;
-  unsigned given;               /* CLI_* */
+  unsigned given;               /* CLI_*; those with a value have it below */
   uint64_t block_size;
   uint64_t from_bytes;
+  uint64_t io_size_bytes;
   uint64_t size_bytes;
+  unsigned depth;
+  unsigned queues;
+  unsigned read_percent;
+  unsigned seconds;
   const char *format;           /* NULL: not said */
+  const char *io_pattern;
+  const char *io_type;
 };
 
 #define CLI_OPERANDS_MAX 3
@@ -62,6 +78,7 @@ struct command {
               struct error *err);
 };
 
+extern const struct command command_bench;
 extern const struct command command_check;
 extern const struct command command_create;
 extern const struct command command_discover;

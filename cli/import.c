@@ -230,18 +230,14 @@ check_volume (const struct import *import, const json_t *volume,
               struct error *err)
 {
   const struct cli *cli = import->cli;
-  json_int_t attached =
-    json_integer_value (json_object_get (volume, "attached"));
   uint64_t bytes =
     (uint64_t) json_integer_value (json_object_get (volume, "size_bytes"));
 
   if (json_object_get (volume, "reason"))
     return error_set (err, EIO, "import: %s: is not served: %s",
                       import->volume_name, output_string (volume, "reason"));
-  if (attached > 0)
-    return error_set (err, EBUSY, "import: %s: hosts are attached: %"
-                      JSON_INTEGER_FORMAT " (qbd info shows them)",
-                      import->volume_name, attached);
+  if (check_unattached ("import", import->volume_name, volume, err) < 0)
+    return -EBUSY;
   if (cli->given & CLI_BLOCK_SIZE)
     return error_set (err, EEXIST, "import: %s: --block-size: the volume "
                       "exists already", import->volume_name);

@@ -2,6 +2,9 @@
 bin_PROGRAMS += qbd
 qbd_SOURCES = \
 	cli/attach.c \
+	cli/bench-report.c \
+	cli/bench.c \
+	cli/bench.h \
 	cli/check.c \
 	cli/cli.h \
 	cli/client.c \
@@ -12,8 +15,12 @@ qbd_SOURCES = \
 	cli/image.c \
 	cli/import.c \
 	cli/info.c \
+	cli/latency.c \
+	cli/latency.h \
 	cli/ls.c \
 	cli/main.c \
+	cli/options.c \
+	cli/options.h \
 	cli/output.c \
 	cli/pools.c \
 	cli/progress.c \

@@ -3,19 +3,20 @@
  * qbd: the command line.  Options stand anywhere on it, also before the
  * subcommand; which of them a subcommand takes is its own matter.
  */
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "common/size.h"
+#include "cli/options.h"
 #include "common/usage.h"
 
 #define EXIT_USAGE 2
 
 static const struct command *const commands[] = {
+  &command_bench,
   &command_check,
   &command_create,
   &command_discover,
@@ -36,62 +37,34 @@ static const struct command *const commands[] = {
 #define NR_COMMANDS (sizeof commands / sizeof commands[0])
 
 enum {
-  OPT_BLOCK_SIZE = 256,
-  OPT_CONTROL,
-  OPT_FORCE,
-  OPT_FORMAT,
-  OPT_FROM,
+  OPT_CONTROL = 256,
   OPT_HELP,
   OPT_JSON,
-  OPT_QUIET,
-  OPT_REPAIR,
-  OPT_SHRINK,
-  OPT_SIZE,
   OPT_VERSION,
+  OPT_OF_COMMANDS,              /* and the index in cli_options */
 };
 
-static const struct option long_options[] = {
-  { "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
-  { "control", required_argument, NULL, OPT_CONTROL },
-  { "force", no_argument, NULL, OPT_FORCE },
-  { "format", required_argument, NULL, OPT_FORMAT },
-  { "from", required_argument, NULL, OPT_FROM },
-  { "help", no_argument, NULL, OPT_HELP },
-  { "json", no_argument, NULL, OPT_JSON },
-  { "quiet", no_argument, NULL, OPT_QUIET },
-  { "repair", no_argument, NULL, OPT_REPAIR },
-  { "shrink", no_argument, NULL, OPT_SHRINK },
-  { "size", required_argument, NULL, OPT_SIZE },
-  { "version", no_argument, NULL, OPT_VERSION },
-  { NULL, 0, NULL, 0 },
-};
+#define LONG_OPTIONS_MAX 64
 
-/* Those of the subcommands, by their bit. */
-static const struct {
-  unsigned bit;
-  const char *name;
-  const char *help;
-} command_options[] = {
-  { CLI_BLOCK_SIZE, "--block-size N",
-    "512 or 4096: bytes of a logical block [512]" },
-  { CLI_FORCE, "--force",
-    "end the hosts that are in the way" },
-  { CLI_FORMAT, "--format FORMAT",
-    "of FILE: raw, or what qemu-img knows [raw]" },
-  { CLI_FROM, "--from N",
-    "go on where an earlier import ended" },
-  { CLI_QUIET, "--quiet",
-    "show no progress" },
-  { CLI_REPAIR, "--repair",
-    "set right what loses nothing" },
-  { CLI_SHRINK, "--shrink",
-    "allow a smaller size" },
-  { CLI_SIZE, "--size SIZE",
-    "of a new volume [that of FILE]" },
-};
+static const struct option *
+long_options (void)
+{
+  static struct option options[LONG_OPTIONS_MAX] = {
+    { "control", required_argument, NULL, OPT_CONTROL },
+    { "help", no_argument, NULL, OPT_HELP },
+    { "json", no_argument, NULL, OPT_JSON },
+    { "version", no_argument, NULL, OPT_VERSION },
+  };
+  struct option *option = &options[OPT_OF_COMMANDS - OPT_CONTROL];
 
-#define NR_COMMAND_OPTIONS \
-  (sizeof command_options / sizeof command_options[0])
+  assert (nr_cli_options < LONG_OPTIONS_MAX - (OPT_OF_COMMANDS - OPT_CONTROL));
+  for (unsigned i = 0; i < nr_cli_options; i++)
+    *option++ = (struct option) {
+      cli_options[i].name, cli_options[i].argument ? required_argument
+      : no_argument, NULL, OPT_OF_COMMANDS + (int) i,
+    };
+  return options;
+}
 
 /* Of the command line, before any of it is executed. */
 struct line {
@@ -120,10 +93,17 @@ print_common_options (void)
 static void
 print_options_of (const struct command *command, int indent)
 {
-  for (size_t i = 0; i < NR_COMMAND_OPTIONS; ++i)
-    if (command->options & command_options[i].bit)
-      printf ("%*s%-*s%s\n", indent, "", 25 - indent,
-              command_options[i].name, command_options[i].help);
+  char option[32];
+
+  for (unsigned i = 0; i < nr_cli_options; i++) {
+    const struct cli_option *o = &cli_options[i];
+
+    if (!(command->options & o->bit))
+      continue;
+    snprintf (option, sizeof option, "--%s%s%s", o->name,
+              o->argument ? " " : "", o->argument ? o->argument : "");
+    printf ("%*s%-*s%s\n", indent, "", 25 - indent, option, o->help);
+  }
 }
 
 /* "name OPERAND...", which is one line of the help. */
@@ -193,45 +173,20 @@ take_option (struct line *line, int opt, struct error *err)
   switch (opt) {
   case 1:                       /* no option: "-" in the option string */
     return take_argument (line, optarg);
-  case OPT_BLOCK_SIZE:
-    line->cli.given |= CLI_BLOCK_SIZE;
-    return size_parse ("option: --block-size", optarg, &line->cli.block_size,
-                       err);
   case OPT_CONTROL:
     return control_path_set (line->cli.control, optarg, err);
-  case OPT_FORCE:
-    line->cli.given |= CLI_FORCE;
-    return 0;
-  case OPT_FORMAT:
-    line->cli.given |= CLI_FORMAT;
-    line->cli.format = optarg;
-    return 0;
-  case OPT_FROM:
-    line->cli.given |= CLI_FROM;
-    return size_parse ("option: --from", optarg, &line->cli.from_bytes, err);
   case OPT_HELP:
     line->help = true;
     return 0;
   case OPT_JSON:
     line->cli.json = true;
     return 0;
-  case OPT_QUIET:
-    line->cli.given |= CLI_QUIET;
-    return 0;
-  case OPT_REPAIR:
-    line->cli.given |= CLI_REPAIR;
-    return 0;
-  case OPT_SHRINK:
-    line->cli.given |= CLI_SHRINK;
-    return 0;
-  case OPT_SIZE:
-    line->cli.given |= CLI_SIZE;
-    return size_parse ("option: --size", optarg, &line->cli.size_bytes, err);
   case OPT_VERSION:
     line->version = true;
     return 0;
   default:
-    abort ();
+    return cli_option_take (&line->cli, &cli_options[opt - OPT_OF_COMMANDS],
+                            optarg, err);
   }
 }
 
@@ -247,6 +202,7 @@ looks_like_number (const char *argument)
 static int
 parse_line (struct line *line, int argc, char *argv[], struct error *err)
 {
+  const struct option *options = long_options ();
   int opt, r;
 
   opterr = 0;
@@ -254,11 +210,11 @@ parse_line (struct line *line, int argc, char *argv[], struct error *err)
     /* In order, so that optind is at the next argument here. */
     while (optind < argc && looks_like_number (argv[optind]))
       take_argument (line, argv[optind++]);
-    opt = getopt_long (argc, argv, "-:", long_options, NULL);
+    opt = getopt_long (argc, argv, "-:", options, NULL);
     if (opt == -1)
       break;
     if (opt == '?' || opt == ':')
-      return usage_option_error (opt, argv, long_options, err);
+      return usage_option_error (opt, argv, options, err);
     r = take_option (line, opt, err);
     if (r < 0)
       return r;
@@ -290,12 +246,10 @@ check_line (const struct line *line, const struct command *command,
 {
   unsigned n = 0;
 
-  for (size_t i = 0; i < NR_COMMAND_OPTIONS; ++i)
-    if (line->cli.given & ~command->options & command_options[i].bit)
-      return error_set (err, EINVAL, "%s: %.*s: is no option of this command",
-                        command->name,
-                        (int) strcspn (command_options[i].name, " "),
-                        command_options[i].name);
+  for (unsigned i = 0; i < nr_cli_options; ++i)
+    if (line->cli.given & ~command->options & cli_options[i].bit)
+      return error_set (err, EINVAL, "%s: --%s: is no option of this command",
+                        command->name, cli_options[i].name);
   for (; command->operands[n]; ++n)
     if (n >= line->nr_operands && command->operands[n][0] != '[')
       return error_set (err, EINVAL, "%s: %s: is missing", command->name,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What import and export share: the way to a volume's blocks, how far a copy
+ * What import, export and bench share: the way to a volume's blocks, how far a copy
  * has come, and images that are not raw.  One thread; Ctrl-C only sets a
  * flag that transfer_interrupted tells.
  *
@@ -24,6 +24,21 @@
 int attach_volume (const struct cli *cli, const char *what, const char *name,
                    unsigned flags, struct qbd_volume **volume,
                    struct error *err);
+
+/* The same with more keys of libqbd's configuration, ended by a NULL name. */
+struct attach_key {
+  const char *name;
+  const char *value;
+};
+int attach_volume_with (const struct cli *cli, const char *what,
+                        const char *name, unsigned flags,
+                        const struct attach_key *keys,
+                        struct qbd_volume **volume, struct error *err);
+
+/* volume is what the control API says of it.  -EBUSY: it is no time to write
+ * over it. */
+int check_unattached (const char *what, const char *name,
+                      const json_t *volume, struct error *err);
 
 /* --- transfer.c --------------------------------------------------------- */
 

@@ -9,12 +9,18 @@
 #include <time.h>
 
 static inline uint64_t
-clock_now_ms (void)
+clock_now_ns (void)
 {
   struct timespec ts;
 
   clock_gettime (CLOCK_MONOTONIC, &ts);
-  return (uint64_t) ts.tv_sec * 1000 + (uint64_t) ts.tv_nsec / 1000000;
+  return (uint64_t) ts.tv_sec * 1000000000 + (uint64_t) ts.tv_nsec;
+}
+
+static inline uint64_t
+clock_now_ms (void)
+{
+  return clock_now_ns () / 1000000;
 }
 
 #endif

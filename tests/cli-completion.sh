@@ -39,6 +39,8 @@ completes 'mem other' ls ''
 completes '4096 512' create mem/x 1G --block-size ''
 completes '' create mem/x 1
 completes 'add ls rm' host ''
+completes 'mix' bench mem/one --io-type m
+completes 'mem/one' bench --depth 3 mem/o
 completes 'mem/one' host ls mem/o
 completes 'any' host add mem/one a
 completes 'read_only=off read_only=on' set mem/one read

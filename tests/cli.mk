@@ -3,6 +3,7 @@
 # qbd, the management API, and qbd-server as its user sees it.
 SH_TESTS += tests/cli-attached.sh
 SH_TESTS += tests/cli-bad-input.sh
+SH_TESTS += tests/cli-bench.sh
 SH_TESTS += tests/cli-check.sh
 SH_TESTS += tests/cli-completion.sh
 SH_TESTS += tests/cli-copy.sh

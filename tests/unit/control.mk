@@ -19,5 +19,11 @@ tests_unit_volumes_pools_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_volumes_pools_LDADD = libcontrol.la libtarget.la libengine.la \
 	libreactor.la libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
-TESTS += tests/unit/options tests/unit/control-api tests/unit/volumes-pools
+check_PROGRAMS += tests/unit/cli-latency
+tests_unit_cli_latency_SOURCES = tests/unit/cli-latency.c cli/latency.c \
+	cli/latency.h
+tests_unit_cli_latency_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cli_latency_LDADD = $(CMOCKA_LIBS)
+
+TESTS += tests/unit/cli-latency tests/unit/options tests/unit/control-api tests/unit/volumes-pools
 endif
