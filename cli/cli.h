@@ -108,6 +108,9 @@ struct call {
   } query[CALL_QUERY_MAX];
   json_t *body;                 /* the call's own from here on; or NULL */
   long timeout_s;               /* 0: as long as the server works on it */
+  /* About once a second while the server does, or NULL.  May make calls. */
+  void (*waiting) (void *opaque);
+  void *opaque;
 };
 
 /* *reply is a new reference to what the server answered.  -ENOENT also when

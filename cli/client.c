@@ -86,6 +86,17 @@ make_url (struct exchange *x, const struct call *call)
   return r;
 }
 
+/* libcurl's: 0 goes on. */
+static int
+wait_on (void *opaque, curl_off_t down_total, curl_off_t down,
+         curl_off_t up_total, curl_off_t up)
+{
+  const struct call *call = opaque;
+
+  (call->waiting) (call->opaque);
+  return 0;
+}
+
 static int
 prepare (struct exchange *x, const struct cli *cli, const struct call *call)
 {
@@ -110,6 +121,11 @@ prepare (struct exchange *x, const struct cli *cli, const struct call *call)
   curl_easy_setopt (x->curl, CURLOPT_TIMEOUT, call->timeout_s);
   curl_easy_setopt (x->curl, CURLOPT_WRITEFUNCTION, take_reply);
   curl_easy_setopt (x->curl, CURLOPT_WRITEDATA, x);
+  if (call->waiting) {
+    curl_easy_setopt (x->curl, CURLOPT_NOPROGRESS, 0l);
+    curl_easy_setopt (x->curl, CURLOPT_XFERINFOFUNCTION, wait_on);
+    curl_easy_setopt (x->curl, CURLOPT_XFERINFODATA, call);
+  }
   return 0;
 }
 

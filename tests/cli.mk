@@ -5,6 +5,7 @@ SH_TESTS += tests/cli-attached.sh
 SH_TESTS += tests/cli-bad-input.sh
 SH_TESTS += tests/cli-bench.sh
 SH_TESTS += tests/cli-check.sh
+SH_TESTS += tests/cli-check-progress.sh
 SH_TESTS += tests/cli-completion.sh
 SH_TESTS += tests/cli-copy.sh
 SH_TESTS += tests/cli-copy-format.sh

@@ -13,6 +13,7 @@
 #include "server/control/api.h"
 #include "server/control/metrics.h"
 
+#define CHECK_PATH "/v1/check"
 #define VOLUMES_PATH "/v1/volumes"
 #define HOSTS_PATH "/v1/hosts/"
 
@@ -215,6 +216,23 @@ post_check (const struct api_server *server,
   return r < 0 ? r : 200;
 }
 
+static int
+get_check (const struct api_server *server,
+           const struct api_request *request, const char *name,
+           json_t **json, struct error *err)
+{
+  uint64_t done, total;
+  int r;
+
+  r = volumes_check_progress (server->volumes, name, &done, &total, err);
+  if (r < 0)
+    return r;
+  *json = json_pack ("{s:s, s:b, s:I, s:I}", "pool", name,
+                     "running", total > 0, "done", (json_int_t) done,
+                     "total", (json_int_t) total);
+  return 200;
+}
+
 /* --- routes ----------------------------------------------------------- */
 
 struct route {
@@ -229,7 +247,8 @@ static const struct route routes[] = {
   { "/v1/status", "GET", false, false, get_status },
   { "/v1/pools", "GET", false, false, get_pools },
   { "/metrics", "GET", false, false, NULL },
-  { "/v1/check", "POST", false, true, post_check },
+  { CHECK_PATH, "POST", false, true, post_check },
+  { CHECK_PATH "/", "GET", false, false, get_check },
   { VOLUMES_PATH, "GET", true, false, get_volumes },
   { VOLUMES_PATH, "POST", false, true, post_volume },
   { VOLUMES_PATH "/", "GET", false, false, get_volume },
@@ -247,7 +266,8 @@ static const struct {
   { "/v1/status", "GET, HEAD" },
   { "/v1/pools", "GET, HEAD" },
   { "/metrics", "GET, HEAD" },
-  { "/v1/check", "POST" },
+  { CHECK_PATH, "POST" },
+  { CHECK_PATH "/", "GET, HEAD" },
   { VOLUMES_PATH, "GET, HEAD, POST" },
   { VOLUMES_PATH "/", "GET, HEAD, PATCH, DELETE" },
   { HOSTS_PATH, "POST, DELETE" },

@@ -66,6 +66,29 @@ serve_repaired (struct volumes *volumes, struct pool *pool,
   }
 }
 
+struct checking {
+  struct pool *pool;
+  engine_found_fn *found;
+  void *opaque;
+};
+
+static void
+pass_finding (void *opaque, const struct engine_finding *finding)
+{
+  const struct checking *checking = opaque;
+
+  checking->found (checking->opaque, finding);
+}
+
+static void
+note_progress (void *opaque, uint64_t done, uint64_t total)
+{
+  const struct checking *checking = opaque;
+
+  atomic_store (&checking->pool->check_done, done);
+  atomic_store (&checking->pool->check_total, total);
+}
+
 int
 volumes_check (struct volumes *volumes, const char *name, bool repair,
                engine_found_fn *found, void *opaque, unsigned *nr_volumes,
@@ -74,6 +97,11 @@ volumes_check (struct volumes *volumes, const char *name, bool repair,
   CLEANUP_POOL struct pool *pool = volumes_enter_pool (volumes, "check",
                                                        name, err);
   CLEANUP_FREE uint64_t *sizes = NULL;
+  struct checking checking = { .found = found, .opaque = opaque };
+  const struct engine_check check = {
+    .repair = repair, .found = pass_finding, .progress = note_progress,
+    .opaque = &checking,
+  };
   int r = 0;
 
   if (!pool)
@@ -82,9 +110,10 @@ volumes_check (struct volumes *volumes, const char *name, bool repair,
   sizes = sizes_of (pool);
   if (!sizes)
     return error_set (err, ENOMEM, "check: %s: out of memory", name);
+  checking.pool = pool;
   if (pool->ops->pool_check)
-    r = pool->ops->pool_check (pool->engine, repair, found, opaque,
-                                       err);
+    r = pool->ops->pool_check (pool->engine, &check, err);
+  note_progress (&checking, 0, 0);
   if (r == 0 && repair)
     serve_repaired (volumes, pool, sizes, found, opaque);
   return r;

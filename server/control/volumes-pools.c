@@ -123,6 +123,20 @@ volumes_each_pool (struct volumes *volumes,
   }
 }
 
+int
+volumes_check_progress (struct volumes *volumes, const char *name,
+                        uint64_t *done, uint64_t *total, struct error *err)
+{
+  LOCK_SCOPE (&volumes->lock);
+  struct pool *pool = locked_find (volumes, name);
+
+  if (!pool)
+    return error_set (err, ENOENT, "check: %s: no such pool", name);
+  *done = atomic_load (&pool->check_done);
+  *total = atomic_load (&pool->check_total);
+  return 0;
+}
+
 /* --- open ------------------------------------------------------------- */
 
 struct collected {

@@ -94,6 +94,10 @@ void volumes_stat_pools (struct volumes *volumes,
 int volumes_check (struct volumes *volumes, const char *pool, bool repair,
                    engine_found_fn *found, void *opaque,
                    unsigned *nr_volumes, struct error *err);
+/* How far the check of a pool is; waits for nobody.  total 0: none runs. */
+int volumes_check_progress (struct volumes *volumes, const char *pool,
+                            uint64_t *done, uint64_t *total,
+                            struct error *err);
 
 /* --- volumes: name is POOL/VOL --- */
 

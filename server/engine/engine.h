@@ -99,6 +99,14 @@ struct engine_finding {
 typedef void engine_found_fn (void *opaque,
                               const struct engine_finding *finding);
 
+struct engine_check {
+  bool repair;                  /* also set right what loses nothing */
+  engine_found_fn *found;
+  /* How much was looked at, of how much. */
+  void (*progress) (void *opaque, uint64_t done, uint64_t total);
+  void *opaque;
+};
+
 struct engine_extent {
   uint64_t offset_bytes;
   uint64_t length_bytes;
@@ -119,12 +127,10 @@ struct engine_ops {
                     struct error *err);
 
   /* Compares what the pool says of its volumes with what is there.  Open
-   * volumes serve meanwhile.  repair: also what loses nothing is set right,
-   * which may change the size of an open volume.  Findings are no error.
-   * NULL: there is nothing to compare. */
-  int (*pool_check) (struct engine_pool *pool, bool repair,
-                     engine_found_fn *found, void *opaque,
-                     struct error *err);
+   * volumes serve meanwhile; a repair may change the size of one.  Findings
+   * are no error.  NULL: there is nothing to compare. */
+  int (*pool_check) (struct engine_pool *pool,
+                     const struct engine_check *check, struct error *err);
 
   /* Calls each (opaque, name) for every volume, in name order, until it
    * returns non-zero, and returns that. */

@@ -20,10 +20,9 @@
 
 struct check {
   struct file_pool *pool;
-  bool repair;
-  engine_found_fn *found;
-  void *opaque;
+  const struct engine_check *asked;
   struct error *err;
+  uint64_t done, total;         /* rows and files */
 };
 
 static void __attribute__ ((format (printf, 4, 5)))
@@ -39,7 +38,14 @@ tell (const struct check *check, const char *object, bool repaired,
   va_start (args, fmt);
   error_vset (&text, 0, fmt, args);
   va_end (args);
-  check->found (check->opaque, &finding);
+  check->asked->found (check->asked->opaque, &finding);
+}
+
+static void
+looked_at_one (struct check *check)
+{
+  check->done++;
+  check->asked->progress (check->asked->opaque, check->done, check->total);
 }
 
 static void
@@ -92,7 +98,7 @@ check_size (const struct check *check, const char *name, const char *file,
           "the volume", file);
   else if (size_bytes == whole_bytes)
     return;
-  else if (!check->repair || row->read_only)
+  else if (!check->asked->repair || row->read_only)
     tell (check, name, false, "volumes/%s ends inside a block of %u bytes, "
           "which hosts do not see", file, (unsigned) row->block_size);
   else {
@@ -149,7 +155,7 @@ check_file_of (const struct check *check, const char *name,
 static int
 check_volume (void *opaque, const char *name)
 {
-  const struct check *check = opaque;
+  struct check *check = opaque;
   struct volume_row row;
   struct error one;
   int r;
@@ -160,6 +166,7 @@ check_volume (void *opaque, const char *name)
           : one.message);
   else
     check_file_of (check, name, &row);
+  looked_at_one (check);
   return 0;
 }
 
@@ -184,7 +191,7 @@ tell_removed (void *opaque, const char *name, const struct error *failed)
 static int
 check_unfinished (struct check *check)
 {
-  if (check->repair)
+  if (check->asked->repair)
     return file_remove_unfinished (check->pool, tell_removed, check,
                                    check->err);
   return catalogue_each (check->pool->catalogue, VOLUME_UNFINISHED,
@@ -194,13 +201,14 @@ check_unfinished (struct check *check)
 /* --- files -------------------------------------------------------------- */
 
 static void
-check_file (const struct check *check, const char *file)
+check_file (struct check *check, const char *file)
 {
   size_t len = strlen (file);
   char name[ENGINE_NAME_MAX], path[sizeof ((struct dirent *) 0)->d_name + 8];
   struct volume_row row;
   struct error one;
 
+  looked_at_one (check);
   if (len > 4 && len - 4 < sizeof name && strcmp (file + len - 4, ".raw") == 0) {
     memcpy (name, file, len - 4);
     name[len - 4] = '\0';
@@ -214,9 +222,17 @@ check_file (const struct check *check, const char *file)
 }
 
 static int
-check_files (const struct check *check)
+cannot_list (struct check *check)
 {
-  const char *pool = check->pool->pool.name;
+  return error_set (check->err, errno, "check: %s: %s/volumes: %s",
+                    check->pool->pool.name, check->pool->path,
+                    strerror (errno));
+}
+
+static int
+each_file (struct check *check,
+           void (*each) (struct check *check, const char *file))
+{
   struct dirent *entry;
   DIR *dir;
   int fd, r = 0;
@@ -225,8 +241,7 @@ check_files (const struct check *check)
                O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   dir = fd == -1 ? NULL : fdopendir (fd);
   if (!dir) {
-    r = error_set (check->err, errno, "check: %s: %s/volumes: %s", pool,
-                   check->pool->path, strerror (errno));
+    r = cannot_list (check);
     if (fd != -1)
       close (fd);
     return r;
@@ -234,29 +249,52 @@ check_files (const struct check *check)
   errno = 0;
   while ((entry = readdir (dir))) {
     if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
-      check_file (check, entry->d_name);
+      each (check, entry->d_name);
     errno = 0;
   }
   if (errno != 0)
-    r = error_set (check->err, errno, "check: %s: %s/volumes: %s", pool,
-                   check->pool->path, strerror (errno));
+    r = cannot_list (check);
   closedir (dir);
   return r;
 }
 
+/* --- all of it ---------------------------------------------------------- */
+
+static void
+count_file (struct check *check, const char *file)
+{
+  check->total++;
+}
+
+static int
+count_row (void *opaque, const char *name)
+{
+  struct check *check = opaque;
+
+  check->total++;
+  return 0;
+}
+
 int
-file_pool_check (struct engine_pool *engine_pool, bool repair,
-                 engine_found_fn *found, void *opaque, struct error *err)
+file_pool_check (struct engine_pool *engine_pool,
+                 const struct engine_check *asked, struct error *err)
 {
   struct file_pool *pool = file_pool (engine_pool);
-  struct check check = { pool, repair, found, opaque, err };
+  struct check check = { .pool = pool, .asked = asked, .err = err };
   int r;
 
-  r = catalogue_check (pool->catalogue, tell_catalogue, &check, err);
+  r = each_file (&check, count_file);
+  if (r == 0)
+    r = catalogue_each (pool->catalogue, VOLUME_READY, count_row, &check,
+                        err);
+  if (r == 0)
+    r = catalogue_check (pool->catalogue, tell_catalogue, &check, err);
   if (r == 0)
     r = catalogue_each (pool->catalogue, VOLUME_READY, check_volume, &check,
                         err);
   if (r == 0)
     r = check_unfinished (&check);
-  return r < 0 ? r : check_files (&check);
+  if (r == 0)
+    r = each_file (&check, check_file);
+  return r;
 }

@@ -184,9 +184,8 @@ void file_finish (struct engine_request *request, int result);
 int file_errno (int64_t result);
 
 /* file-check.c: engine.h's. */
-int file_pool_check (struct engine_pool *pool, bool repair,
-                     engine_found_fn *found, void *opaque,
-                     struct error *err);
+int file_pool_check (struct engine_pool *pool,
+                     const struct engine_check *check, struct error *err);
 /* Remember that a sync failed. */
 void file_sync_failed (struct file_volume *volume, int error);
 
