@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The life of a controller: the unit of fencing.  It dies when one of its
- * connections ends, its keep-alive timer expires or the server stops; then
- * each of its queues is told by mail, stops, and leaves once the engine has
- * nothing of it any more.  The last one frees it.
+ * The life of a controller: the unit of fencing.  It dies when its admin
+ * connection ends, its host breaks the protocol, its keep-alive timer expires
+ * or the server stops; then each of its queues is told by mail, stops, and
+ * leaves once the engine has nothing of it any more.  The last one frees it.
+ *
+ * When the host closes an I/O connection, all I/O queues stop, but the admin
+ * queue answers for a while: the Linux host closes its I/O connections first
+ * and then shuts the controller down, and waits a minute for that answer.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +24,12 @@ static const bool legal[][CONTROLLER_NR_STATES] = {
     [CONTROLLER_DEAD] = true,
   },
   [CONTROLLER_ENABLED] = {
+    [CONTROLLER_FAILED] = true,
+    [CONTROLLER_DISABLING] = true,
+    [CONTROLLER_SHUTDOWN] = true,
+    [CONTROLLER_DEAD] = true,
+  },
+  [CONTROLLER_FAILED] = {
     [CONTROLLER_DISABLING] = true,
     [CONTROLLER_SHUTDOWN] = true,
     [CONTROLLER_DEAD] = true,
@@ -44,6 +54,7 @@ locked_set_state (struct controller *controller, enum controller_state state)
 }
 
 static void keep_alive_expired (struct reactor_timer *timer);
+static void failed_expired (struct reactor_timer *timer);
 
 struct controller *
 controller_locked_new (struct subsystem *subsystem,
@@ -71,6 +82,7 @@ controller_locked_new (struct subsystem *subsystem,
     subsystem->volume ? TARGET_IO_QUEUES_MAX : 0;
   controller->admin = admin;
   controller->keep_alive.expired = keep_alive_expired;
+  controller->failed.expired = failed_expired;
   features_init (controller);
   TAILQ_INSERT_TAIL (&subsystem->controllers, controller, in_subsystem);
   controller_locked_add_queue (controller, admin);
@@ -104,6 +116,7 @@ controller_locked_undrained (const struct controller *controller)
   switch (state) {
   case CONTROLLER_DEAD:
     return true;
+  case CONTROLLER_FAILED:
   case CONTROLLER_DISABLING:
   case CONTROLLER_SHUTDOWN:
     return controller->nr_io_queues > 0;
@@ -194,22 +207,74 @@ controller_locked_die (struct controller *controller, const char *reason)
 
   if (controller->state == CONTROLLER_DEAD)
     return;
-  if (controller->state != CONTROLLER_SHUTDOWN)
+  if (controller->state != CONTROLLER_SHUTDOWN
+      && controller->state != CONTROLLER_FAILED)
     controller->reason = reason;
   locked_set_state (controller, CONTROLLER_DEAD);
   TAILQ_FOREACH (queue, &controller->queues, in_controller)
     queue_mail (queue, MAIL_FENCE);
 }
 
+static void
+locked_fail (struct controller *controller, const char *reason)
+{
+  controller->reason = reason;
+  locked_set_state (controller, CONTROLLER_FAILED);
+  locked_fence_io_queues (controller);
+  queue_mail (controller->admin, MAIL_FAILED);
+}
+
+/* In another state than ENABLED I/O queues are expected to go. */
 void
 controller_lost_queue (struct target_queue *queue, const char *reason)
 {
   struct controller *controller = queue->controller;
   LOCK_SCOPE (&queue->target->lock);
 
-  /* I/O queues of a controller that was shut down are expected to go. */
   if (queue->qid == 0 || controller->state == CONTROLLER_ENABLED)
     controller_locked_die (controller, reason);
+}
+
+void
+controller_queue_closed (struct target_queue *queue, const char *reason)
+{
+  struct controller *controller = queue->controller;
+  LOCK_SCOPE (&queue->target->lock);
+
+  if (queue->qid == 0)
+    controller_locked_die (controller, reason);
+  else if (controller->state == CONTROLLER_ENABLED)
+    locked_fail (controller, reason);
+}
+
+void
+controller_failed (struct controller *controller)
+{
+  struct reactor *reactor = controller->admin->reactor;
+
+  reactor_timer_disarm (reactor, &controller->failed);
+  reactor_timer_arm (reactor, &controller->failed,
+                     reactor_now_ms (reactor) + TARGET_FAILED_MS);
+}
+
+static void
+failed_expired (struct reactor_timer *timer)
+{
+  struct controller *controller =
+    (void *) ((char *) timer - offsetof (struct controller, failed));
+  LOCK_SCOPE (&controller->admin->target->lock);
+
+  if (controller->state == CONTROLLER_FAILED)
+    controller_locked_die (controller, controller->reason);
+}
+
+void
+controller_disarm (struct controller *controller)
+{
+  struct reactor *reactor = controller->admin->reactor;
+
+  reactor_timer_disarm (reactor, &controller->keep_alive);
+  reactor_timer_disarm (reactor, &controller->failed);
 }
 
 /* --- keep alive (Base 2.0 section 3.9) -------------------------------------- */
@@ -300,6 +365,9 @@ controller_csts (struct controller *controller)
   case CONTROLLER_DISABLING:
     csts |= 1u << NVME_CSTS_RDY_SHIFT;
     break;
+  case CONTROLLER_FAILED:
+    csts |= 1u << NVME_CSTS_RDY_SHIFT | 1u << NVME_CSTS_CFS_SHIFT;
+    break;
   case CONTROLLER_SHUTDOWN:
     if (NVME_CC_EN (controller->cc))
       csts |= 1u << NVME_CSTS_RDY_SHIFT;
@@ -346,7 +414,8 @@ controller_set_cc (struct controller *controller, uint32_t cc)
       locked_shut_down (controller);
   }
   else if (was_enabled && !enable) {
-    if (state == CONTROLLER_ENABLED || state == CONTROLLER_SHUTDOWN)
+    if (state == CONTROLLER_ENABLED || state == CONTROLLER_FAILED
+        || state == CONTROLLER_SHUTDOWN)
       locked_disable (controller);
     else
       controller->fatal = false;

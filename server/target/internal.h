@@ -28,6 +28,7 @@ enum {
   TARGET_KAS_MS = 1000,         /* granularity of KATO */
   TARGET_KATO_GRACE_MS = 1000,
   TARGET_CONNECT_WAIT_MS = 10000,       /* for dead controllers to drain */
+  TARGET_FAILED_MS = 5000,      /* for the host to follow a lost I/O queue */
   TARGET_HOSTID_BYTES = 16,
   TARGET_CNTLID_MAX = 0xffef,
   TARGET_COUNTERS_MAX = 64,     /* reactors */
@@ -85,6 +86,9 @@ void target_locked_wake_waiting (struct target *target);
 enum controller_state {
   CONTROLLER_IDLE,      /* waits for CC.EN */
   CONTROLLER_ENABLED,   /* serves its host; CSTS.RDY */
+  CONTROLLER_FAILED,    /* its host closed an I/O queue; waits for it to shut
+                           the controller down, to clear CC.EN or to
+                           disconnect, and for TARGET_FAILED_MS; CSTS.CFS */
   CONTROLLER_DISABLING, /* CC.EN was cleared; waits for its I/O queues */
   CONTROLLER_SHUTDOWN,  /* CC.SHN was set; waits for its I/O queues, then for
                            the host to disconnect or to clear CC.EN */
@@ -121,6 +125,7 @@ struct controller {
   uint32_t kato_ms;
   uint64_t last_traffic_ms;
   struct reactor_timer keep_alive;
+  struct reactor_timer failed;
   TAILQ_HEAD (, target_command) events; /* AERs held */
   unsigned nr_events;
   bool ns_changed;              /* it is on the Changed Namespace List */
@@ -152,8 +157,15 @@ void controller_remove_queue (struct target_queue *queue);
 /* Fence it: any thread.  reason is constant, for the log. */
 void controller_locked_die (struct controller *controller,
                             const char *reason);
-/* A queue's connection ends by itself; on its reactor. */
+/* On the queue's reactor: its connection ends, by our decision or that of
+ * the host. */
 void controller_lost_queue (struct target_queue *queue, const char *reason);
+void controller_queue_closed (struct target_queue *queue, const char *reason);
+
+/* It is in state FAILED, or was: the admin queue's reactor. */
+void controller_failed (struct controller *controller);
+/* The admin queue dies; on its reactor. */
+void controller_disarm (struct controller *controller);
 
 /* Property Set of CC; the admin queue's reactor. */
 void controller_set_cc (struct controller *controller, uint32_t cc);
@@ -166,6 +178,7 @@ enum {
   MAIL_FENCE = 1 << 0,  /* die and close */
   MAIL_RETRY = 1 << 1,  /* a Connect that waits looks again */
   MAIL_NAMESPACE = 1 << 2,      /* admin queues: the namespace has changed */
+  MAIL_FAILED = 1 << 3,         /* admin queues: an I/O queue was closed */
 };
 
 /* Locked, or on the queue's reactor: the queue exists. */

@@ -62,7 +62,7 @@ queue_kill (struct target_queue *queue)
   if (connecting)
     connect_abandon (queue);
   if (queue->controller && queue->qid == 0) {
-    reactor_timer_disarm (queue->reactor, &queue->controller->keep_alive);
+    controller_disarm (queue->controller);
     events_abort (queue->controller);
   }
   queue_check_drained (queue);
@@ -115,6 +115,8 @@ queue_read_mail (struct reactor_task *task)
       connect_retry (queue);
     if (mail & MAIL_NAMESPACE && queue->state == TARGET_QUEUE_LIVE)
       events_namespace_changed (queue->controller);
+    if (mail & MAIL_FAILED && queue->state == TARGET_QUEUE_LIVE)
+      controller_failed (queue->controller);
   }
 }
 
@@ -149,11 +151,21 @@ target_queue_fail (struct target_queue *queue, const char *reason)
 }
 
 void
+target_queue_closed (struct target_queue *queue, const char *reason)
+{
+  if (queue->state == TARGET_QUEUE_DEAD)
+    return;
+  if (queue->controller)
+    controller_queue_closed (queue, reason);
+  queue_kill (queue);
+}
+
+void
 target_queue_disconnected (struct target_queue *queue,
                            void (*drained) (struct target_queue *))
 {
   assert (!queue->disconnected);
-  target_queue_fail (queue, "the host closed a connection");
+  target_queue_closed (queue, "its host closed a connection");
   queue->disconnected = true;
   queue->drained = drained;
   queue_check_over (queue);

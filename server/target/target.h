@@ -137,7 +137,8 @@ struct target_transport_ops {
   uint32_t sgls;                        /* Identify Controller SGLS */
   /* The command's CQE is filled (and the data, when it reads): send it and
    * call target_command_done once nothing refers to it any more.  May be
-   * called inside target_command_execute and target_queue_fail. */
+   * called inside target_command_execute, target_queue_fail and
+   * target_queue_closed. */
   void (*complete) (struct target_command *command);
   /* The target wants the connection to end: the transport parses no more,
    * sends what is complete (within a time limit), closes, and then calls
@@ -225,7 +226,11 @@ const struct subsystem *target_queue_subsystem (const struct target_queue
  * constant, for the log.  Idempotent. */
 void target_queue_fail (struct target_queue *queue, const char *reason);
 
-/* The connection is gone; exactly once.  Fails the queue.  When the last
+/* The same where the host, or the network, has ended the connection: nothing
+ * of it executes, but the admin queue answers for a while. */
+void target_queue_closed (struct target_queue *queue, const char *reason);
+
+/* The connection is gone; exactly once.  Closes the queue.  When the last
  * command is done, drained (queue) is called, perhaps inside this call or
  * inside target_command_done; the target then holds no pointer to the
  * queue. */

@@ -160,6 +160,13 @@ tcp_lost (struct tcp_connection *connection, const char *reason)
 }
 
 void
+tcp_closed (struct tcp_connection *connection, const char *reason)
+{
+  target_queue_closed (&connection->queue, reason);
+  close_now (connection);
+}
+
+void
 tcp_check_closed (struct tcp_connection *connection)
 {
   bool over =
@@ -331,7 +338,7 @@ tcp_connection_ready (struct tcp_connection *connection)
   tcp_hold (connection);
   /* Who closed wants no answers: what it sent before is not executed. */
   if (connection->peer_gone && connection->state == TCP_READY)
-    target_queue_fail (&connection->queue, "its host closed a connection");
+    target_queue_closed (&connection->queue, "its host closed a connection");
   if (connection->state != TCP_CLOSED)
     tcp_flush (connection);
   tcp_receive (connection);

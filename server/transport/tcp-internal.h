@@ -189,8 +189,10 @@ void tcp_again (struct tcp_connection *connection);
 /* The peer broke the protocol: TermReq. */
 void tcp_fatal (struct tcp_connection *connection,
                 const struct tcp_fault *fault);
-/* The stream is of no use any more.  reason is constant. */
+/* The stream is of no use any more; with the latter by the host's doing or
+ * the network's.  reason is constant. */
 void tcp_lost (struct tcp_connection *connection, const char *reason);
+void tcp_closed (struct tcp_connection *connection, const char *reason);
 /* Output was sent or a request ended: perhaps that was what it waited for. */
 void tcp_check_closed (struct tcp_connection *connection);
 

@@ -446,8 +446,8 @@ receive_once (struct tcp_connection *connection, size_t *received)
       tcp_check_closed (connection);
     }
     else
-      tcp_lost (connection, n == 0 ? "its host closed a connection"
-                : "a connection of its host broke");
+      tcp_closed (connection, n == 0 ? "its host closed a connection"
+                  : "a connection of its host broke");
     return false;
   }
   target_queue_heard (&connection->queue);

@@ -118,7 +118,7 @@ tcp_flush (struct tcp_connection *connection)
     if (n == -EAGAIN)
       break;
     if (n < 0) {
-      tcp_lost (connection, "a connection of its host broke");
+      tcp_closed (connection, "a connection of its host broke");
       break;
     }
     connection->sent_ms = reactor_now_ms (connection->reactor);

@@ -89,15 +89,65 @@ read_status (struct host *host)
 
 /* --- what kills a controller ---------------------------------------------------- */
 
-/* Its other connections end with the first. */
-static void
-test_io_connection_closes (void **state)
+/* Its other I/O connections end with the first. */
+static struct host
+lose_io_connection (void)
 {
-  struct host admin, io;
+  struct host admin, io, other;
 
   host_attach (&admin, &io, &server, 0);
   assert_int_equal (nr_attached (), 1);
+  host_open (&other, &server, 0);
+  other.cntlid = admin.cntlid;
+  host_connect (&other, &server, 2);
   host_close (&io);
+  host_expect_end (&other);
+  host_close (&other);
+  return admin;
+}
+
+/* The Linux host closes the I/O connections, and then shuts down. */
+static void
+test_io_connections_close_first (void **state)
+{
+  struct host admin = lose_io_connection ();
+
+  assert_int_equal (host_property_get (&admin, NVME_REG_CSTS, false),
+                    1 << NVME_CSTS_RDY_SHIFT | 1 << NVME_CSTS_CFS_SHIFT);
+  assert_int_equal (host_property_set (&admin, NVME_REG_CC,
+                                       HOST_CC_ENABLE | 1 << 14), 0);
+  WAIT_UNTIL (NVME_CSTS_SHST (host_property_get (&admin, NVME_REG_CSTS,
+                                                 false))
+              == NVME_CSTS_SHST_CMPLT);
+  host_close (&admin);
+  WAIT_UNTIL (nr_attached () == 0);
+}
+
+/* Its reset does the same, and goes on with the controller. */
+static void
+test_io_connections_close_and_reset (void **state)
+{
+  struct host admin = lose_io_connection ();
+  struct host io;
+
+  assert_int_equal (host_property_set (&admin, NVME_REG_CC,
+                                       HOST_CC_ENABLE & ~1u), 0);
+  WAIT_UNTIL (host_property_get (&admin, NVME_REG_CSTS, false) == 0);
+  assert_int_equal (host_property_set (&admin, NVME_REG_CC, HOST_CC_ENABLE),
+                    0);
+  host_open (&io, &server, 0);
+  io.cntlid = admin.cntlid;
+  host_connect (&io, &server, 1);
+  host_close (&io);
+  host_close (&admin);
+}
+
+/* A host that does nothing about it loses the controller. */
+static void
+test_io_connection_closes (void **state)
+{
+  struct host admin = lose_io_connection ();
+
   host_expect_end (&admin);
   host_close (&admin);
   WAIT_UNTIL (nr_attached () == 0);
@@ -210,7 +260,6 @@ test_connect_waits_for_write (void **state)
   host_attach (&admin, &io, &server, 0);
   begin_held_write (&io);
   host_close (&io);
-  host_expect_end (&admin);
   host_close (&admin);
   begin_connect (&again, 1);
   assert_false (has_answer (&again, 300));
@@ -254,7 +303,6 @@ test_connect_gives_up (void **state)
   host_attach (&admin, &io, &server, 0);
   begin_held_write (&io);
   host_close (&io);
-  host_expect_end (&admin);
   host_close (&admin);
   begin_connect (&again, 1);
   assert_true (has_answer (&again, 30000));
@@ -277,7 +325,6 @@ test_waiting_host_leaves (void **state)
   host_attach (&admin, &io, &server, 0);
   begin_held_write (&io);
   host_close (&io);
-  host_expect_end (&admin);
   host_close (&admin);
   begin_connect (&again, 1);
   assert_false (has_answer (&again, 100));
@@ -304,7 +351,6 @@ test_busy_volume (void **state)
   /* Dead is still busy while the engine has something. */
   begin_held_write (&io);
   host_close (&io);
-  host_expect_end (&admin);
   host_close (&admin);
   assert_int_equal (subsystem_bar (server.subsystem, "test", &err), -EBUSY);
   server_release_writes ();
@@ -478,6 +524,8 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
+    TEST (test_io_connections_close_first),
+    TEST (test_io_connections_close_and_reset),
     TEST (test_io_connection_closes),
     TEST (test_admin_connection_closes),
     TEST (test_keep_alive),
