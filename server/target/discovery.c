@@ -63,7 +63,8 @@ fill_entry (struct nvmf_disc_log_entry *entry, const char *nqn,
   memset (entry, 0, sizeof *entry);
   entry->trtype = asker->ops->trtype;
   entry->subtype = NVME_NQN_NVME;
-  entry->treq = NVMF_TREQ_NOT_REQUIRED | NVMF_TREQ_DISABLE_SQFLOW;
+  /* libnvme takes "not required" for a wish for TLS. */
+  entry->treq = NVMF_TREQ_NOT_SPECIFIED | NVMF_TREQ_DISABLE_SQFLOW;
   entry->portid = cpu_to_le16 (1);
   entry->cntlid = cpu_to_le16 (0xffff); /* dynamic */
   entry->asqsz = cpu_to_le16 (32);

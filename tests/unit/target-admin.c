@@ -318,6 +318,7 @@ test_discovery (void **state)
   assert_int_equal (log.header.entries[0].subtype, NVME_NQN_NVME);
   assert_int_equal (le16_to_cpu (log.header.entries[0].cntlid), 0xffff);
   assert_true (le16_to_cpu (log.header.entries[0].asqsz) >= 32);
+  assert_int_equal (log.header.entries[0].treq, NVMF_TREQ_DISABLE_SQFLOW);
   assert_string_equal (log.header.entries[0].traddr, "127.0.0.1");
   assert_string_equal (log.header.entries[0].trsvcid, server.address.port);
   assert_string_equal (log.header.entries[0].subnqn,
