@@ -11,6 +11,8 @@
 #
 #   module NAME [PARAMETER...]      load it, or skip where the kernel lacks it
 #   attach_nbd DEVICE CONNECTIONS   nbd-client, to the last nbdkit started
+#   fio_verify DEVICE [ARG...]      write with checksums and read back, by
+#                      libaio; ARG is fio's
 #   until_true CMD...  until the command succeeds: for what the kernel tells
 #                      nobody of (a fifth of a second between two tries)
 source "${BASH_SOURCE[0]%/*}/../functions.sh"
@@ -29,6 +31,17 @@ module ()
 attach_nbd ()
 {
     nbd-client -unix "$socket" "$1" -connections "$2"
+}
+
+fio_verify ()
+{
+    local device=$1 block
+    shift
+    block=$(blockdev --getss "$device")
+    fio --name=verify --filename="$device" --ioengine=libaio --direct=1 \
+        --rw=randwrite --bsrange="$block-256k" --blockalign="$block" \
+        --iodepth=16 --size=16M --verify=md5 --verify_fatal=1 \
+        --verify_backlog=64 --output="$tmp/fio" "$@"
 }
 
 until_true ()

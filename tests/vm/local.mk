@@ -4,6 +4,7 @@
 # no part of make check: make check-vm, and one by hand as any other test.
 VM_TESTS =
 VM_TESTS += tests/vm/nbd-client.sh
+VM_TESTS += tests/vm/nvme-host.sh
 
 # Seconds for one case, above the limit that it has in the guest.
 VM_TEST_TIMEOUT = 400
@@ -15,4 +16,4 @@ check-vm: all
 
 EXTRA_DIST += $(VM_TESTS) tests/vm/boot.sh tests/vm/enter.sh \
 	tests/vm/filesystems.sh tests/vm/functions.sh tests/vm/init \
-	tests/vm/machine.sh tests/vm/shell.rc tests/vm/shell.sh
+	tests/vm/machine.sh tests/vm/nvme.sh tests/vm/shell.rc tests/vm/shell.sh

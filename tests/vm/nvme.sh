@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The kernel's NVMe host.  Sourced after functions.sh; a case for another
+# transport than TCP sets $transport before.
+#
+#   setup_host           load the host; sets $address and $port, where a server
+#                        of the case is to listen ($listen: as --listen URI)
+#   host_connect NQN [ARG...]    nvme connect; sets $device, its block device
+#   host_disconnect NQN
+transport=${transport:-tcp}
+port=4420
+
+setup_host ()
+{
+    module "nvme-$transport"
+    address=127.0.0.1
+    listen=$transport://$address:$port
+}
+
+# The namespace's block device, when it is there.
+_nvme_device ()
+{
+    local dir
+    for dir in /sys/class/nvme-subsystem/*; do
+        if test "$(cat "$dir/subsysnqn")" = "$1"; then
+            device=/dev/$(cd "$dir" && echo nvme*n1)
+            test -b "$device"
+            return
+        fi
+    done
+    return 1
+}
+
+host_connect ()
+{
+    local nqn=$1
+    shift
+    nvme connect -t "$transport" -a "$address" -s "$port" -n "$nqn" "$@"
+    until_true _nvme_device "$nqn"
+    _nvme_device "$nqn"
+}
+
+host_disconnect ()
+{
+    nvme disconnect -n "$1" | grep -v 'disconnected 0 '
+}
