@@ -3,6 +3,9 @@
  * qbd-server's configuration file: INI, the same settings as the command
  * line.  inih splits the lines; what they mean, and a sentence with the
  * line's number for each mistake, is here.
+ *
+ * inih, as Debian builds it, tells nothing of a section without keys, so the
+ * lines that begin one are looked at on their way to it.
  */
 #include <errno.h>
 #include <ini.h>
@@ -22,6 +25,10 @@ struct config_file {
   const char *filename;
   unsigned line;                /* the last one read, from 1 */
   struct options *options;
+  bool is_pool;                 /* the section that was begun last */
+  char section[SECTION_MAX];
+  unsigned section_line;
+  bool seen_key, seen_url;      /* in it */
   bool may_listen;              /* the command line left it to the file */
   bool may_control;
   bool may_reactors;
@@ -42,6 +49,68 @@ mistake (struct config_file *file, const struct error *cause)
   return file->result;
 }
 
+/* --- sections ----------------------------------------------------------- */
+
+/* Of the section that ends here. */
+static void
+end_section (struct config_file *file)
+{
+  struct error cause;
+  unsigned here = file->line;
+
+  if (file->result < 0 || !file->is_pool || file->seen_url)
+    return;
+  error_set (&cause, EINVAL, "[%s]: url: is missing", file->section);
+  file->line = file->section_line;
+  mistake (file, &cause);
+  file->line = here;
+}
+
+static int
+begin_section (struct config_file *file, const char *name, size_t len,
+               struct error *err)
+{
+  static const char *const sections[] = { "pool", "server", NULL };
+
+  if (len >= SECTION_MAX)
+    return error_set (err, ENAMETOOLONG, "section: %.*s...: has more than %d "
+                      "bytes: give this pool with --pool", SECTION_MAX - 1,
+                      name, SECTION_MAX - 1);
+  memcpy (file->section, name, len);
+  file->section[len] = '\0';
+  file->section_line = file->line;
+  file->seen_key = file->seen_url = false;
+  file->is_pool = strncmp (file->section, POOL_SECTION,
+                           strlen (POOL_SECTION)) == 0;
+  if (strcmp (file->section, "pool") == 0)
+    return error_set (err, EINVAL, "section: pool: has no name: [pool NAME]");
+  if (!file->is_pool && strcmp (file->section, "server") != 0)
+    return usage_unknown ("section", file->section, sections, err);
+  return 0;
+}
+
+/* What inih takes for one: a line that is indented behind a key goes on with
+ * the key's value. */
+static void
+look_for_section (struct config_file *file, const char *line)
+{
+  static const char bom[] = "\xef\xbb\xbf";
+  const char *start, *end;
+  struct error cause;
+
+  if (file->line == 1 && strncmp (line, bom, strlen (bom)) == 0)
+    line += strlen (bom);
+  start = line + strspn (line, " \t\r\n\v\f");
+  end = strchr (start, ']');
+  if (start[0] != '[' || !end || (start > line && file->seen_key))
+    return;
+  end_section (file);
+  if (file->result == 0
+      && begin_section (file, start + 1, (size_t) (end - start) - 1,
+                        &cause) < 0)
+    mistake (file, &cause);
+}
+
 /* inih reads lines into a buffer of its own and would take the rest of a
  * longer one for the next line. */
 static char *
@@ -58,8 +127,11 @@ read_line (char *buf, int buflen, void *opaque)
     mistake (file, &cause);
     return NULL;
   }
-  return buf;
+  look_for_section (file, buf);
+  return file->result < 0 ? NULL : buf;
 }
+
+/* --- keys --------------------------------------------------------------- */
 
 static int
 once (bool *seen, const char *key, struct error *err)
@@ -138,29 +210,29 @@ set_server_key (struct config_file *file, const char *key, const char *value,
 }
 
 static int
+set_pool_key (struct config_file *file, const char *key, const char *value,
+              struct error *err)
+{
+  static const char *const known[] = { "url", NULL };
+  const char *name = file->section + strlen (POOL_SECTION);
+
+  if (strcmp (key, "url") != 0)
+    return usage_unknown ("[pool]: key", key, known, err);
+  file->seen_url = true;
+  return options_add_pool (file->options, name + strspn (name, " "), value,
+                           err);
+}
+
+static int
 set_key (struct config_file *file, const char *section, const char *key,
          const char *value, struct error *err)
 {
-  static const char *const sections[] = { "pool", "server", NULL };
-  static const char *const pool_keys[] = { "url", NULL };
-
-  if (strlen (section) >= SECTION_MAX)
-    return error_set (err, ENAMETOOLONG, "section: %s...: has more than %d "
-                      "bytes: give this pool with --pool", section,
-                      SECTION_MAX - 1);
-  if (strcmp (section, "server") == 0)
-    return set_server_key (file, key, value, err);
-  if (strncmp (section, POOL_SECTION, strlen (POOL_SECTION)) != 0) {
-    if (section[0] == '\0')
-      return error_set (err, EINVAL, "key: %s: stands before any [section]",
-                        key);
-    return usage_unknown ("section", section, sections, err);
-  }
-  if (strcmp (key, "url") != 0)
-    return usage_unknown ("[pool]: key", key, pool_keys, err);
-  section += strlen (POOL_SECTION);
-  return options_add_pool (file->options, section + strspn (section, " "),
-                           value, err);
+  file->seen_key = true;
+  if (section[0] == '\0')
+    return error_set (err, EINVAL, "key: %s: stands before any [section]",
+                      key);
+  return file->is_pool ? set_pool_key (file, key, value, err)
+                       : set_server_key (file, key, value, err);
 }
 
 /* inih's: non-zero is success.  The first mistake is kept. */
@@ -199,6 +271,8 @@ options_read_file (struct options *options, const char *filename,
     return error_set (err, errno, "config: %s: %s", filename,
                       strerror (errno));
   line = ini_parse_stream (read_line, &file, handle, &file);
+  if (line == 0)
+    end_section (&file);
   if (file.result == 0 && ferror (file.stream))
     file.result = error_set (err, EIO, "config: %s: cannot be read",
                              filename);

@@ -243,7 +243,7 @@ test_wrong_file (void **state)
 
   assert_file_refused ("[server]\n\nlisen = x\n", ":3: [server]: key: lisen: "
                        "unknown, did you mean listen?");
-  assert_file_refused ("[sever]\na = b\n", ":2: section: sever: unknown, "
+  assert_file_refused ("[sever]\na = b\n", ":1: section: sever: unknown, "
                        "did you mean server?");
   assert_file_refused ("a = b\n", ":1: key: a: stands before any [section]");
   assert_file_refused ("[pool a]\nurl = ram:\nurl = ram:\n",
@@ -268,6 +268,45 @@ test_wrong_file (void **state)
                   "config: no/such/file: No such file or directory");
 }
 
+/* inih says nothing of sections without keys. */
+static void
+test_sections_without_keys (void **state)
+{
+  static const char *const good[] = {
+    "", "[server]\n", "[server]\n\n[server]\n", "; [pool a]\n",
+    "# [pool a]\n[pool b]\nurl = ram:\n", "\xef\xbb\xbf[server]\n",
+    "[pool b] ; [pool a]\n\n; nothing\n  url = ram:\n[server]",
+  };
+  char text[100];
+
+  for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+    parse (NULL);
+    assert_int_equal (read_text (good[i]), 0);
+    options_free (&options);
+  }
+  assert_file_refused ("[pool a]\n", ":1: [pool a]: url: is missing");
+  assert_file_refused ("\n[pool a]", ":2: [pool a]: url: is missing");
+  assert_file_refused ("\xef\xbb\xbf[pool a]\n",
+                       ":1: [pool a]: url: is missing");
+  assert_file_refused ("[pool a]\n# url = ram:\n\n[pool b]\nurl = ram:\n",
+                       ":1: [pool a]: url: is missing");
+  assert_file_refused ("[pool b]\nurl = ram:\n[pool a] ; none\n[server]\n",
+                       ":3: [pool a]: url: is missing");
+  assert_file_refused ("[pool b]\nurl = ram:\n[pool b]\n",
+                       ":3: [pool b]: url: is missing");
+  assert_file_refused ("[server]\n  [pool a]\n",
+                       ":2: [pool a]: url: is missing");
+  assert_file_refused ("[sever]\n", ":1: section: sever: unknown, did you "
+                       "mean server?");
+  assert_file_refused ("[pool]\n", ":1: section: pool: has no name: "
+                       "[pool NAME]");
+  snprintf (text, sizeof text, "[server]\n[pool %044d]\n", 0);
+  parse (NULL);
+  assert_true (read_text (text) < 0);
+  assert_non_null (strstr (err.message, ":2: section: pool 000"));
+  assert_non_null (strstr (err.message, "has more than 48 bytes"));
+}
+
 static int
 teardown (void **state)
 {
@@ -289,6 +328,7 @@ main (void)
     cmocka_unit_test_teardown (test_file, teardown),
     cmocka_unit_test_teardown (test_command_line_goes_first, teardown),
     cmocka_unit_test_teardown (test_wrong_file, teardown),
+    cmocka_unit_test_teardown (test_sections_without_keys, teardown),
   };
 
   unsetenv ("QBD_CONTROL");
