@@ -5,3 +5,8 @@ check_PROGRAMS += tests/pool-kill9
 tests_pool_kill9_SOURCES = tests/pool-kill9.c
 tests_pool_kill9_LDADD = libengine.la libreactor.la libcommon.la
 SH_TESTS += tests/pool-kill9.sh tests/server-kill9.sh tests/scale.sh
+
+check_PROGRAMS += tests/identify-pages
+tests_identify_pages_SOURCES = tests/identify-pages.c
+SH_TESTS += tests/server-identify.sh
+EXTRA_DIST += tests/nvme-host.py
