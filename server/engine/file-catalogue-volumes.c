@@ -8,19 +8,7 @@
 
 #include "common/log.h"
 #include "server/engine/file-catalogue-internal.h"
-
-/* What names of volumes are made of, here and in nvmeof/nqn.c. */
-#define NAME_BYTES \
-  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+"
-
-bool
-volume_name_fits (const char *name)
-{
-  size_t length = strlen (name);
-
-  return length > 0 && length < ENGINE_NAME_MAX && name[0] != '.'
-    && strspn (name, NAME_BYTES) == length;
-}
+#include "server/engine/volume-name.h"
 
 int
 catalogue_insert (struct catalogue *c, const char *name,

@@ -30,10 +30,6 @@ struct volume_row {
   bool read_only;
 };
 
-/* A file may be named after it.  Whoever edits a catalogue must not reach
- * other directories. */
-bool volume_name_fits (const char *name);
-
 /* Makes a new pool's catalogue of an empty file. */
 int catalogue_create (const char *path, struct error *err);
 

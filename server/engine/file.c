@@ -21,6 +21,7 @@
 #include "common/size.h"
 #include "server/engine/file-internal.h"
 #include "server/engine/sparse.h"
+#include "server/engine/volume-name.h"
 
 void
 file_name_of (const char *volume, char file[FILE_NAME_BYTES])

@@ -24,6 +24,8 @@ libengine_la_SOURCES = \
 	server/engine/ranges.c \
 	server/engine/ranges.h \
 	server/engine/sparse.c \
-	server/engine/sparse.h
+	server/engine/sparse.h \
+	server/engine/volume-name.c \
+	server/engine/volume-name.h
 libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(UUID_CFLAGS)
 libengine_la_LIBADD = libreactor.la libcommon.la $(SQLITE_LIBS) $(UUID_LIBS)
