@@ -20,8 +20,10 @@
 #   start_server ARG...    qbd-server on unix:// in $tmp (unless --listen is
 #                    given); sets $server_pid and $server_log, and
 #                    QBD_CONTROL and QBD_SERVER for its clients
-#   start_volume SIZE [ARG...]      start_server with a new file pool, and in it
-#                    the volume demo/disk (ARG: of qbd create)
+#   start_volume SIZE [ARG...]      start_server with a new pool, and in it the
+#                    volume demo/disk (ARG: of qbd create).  It is a file
+#                    pool, or where QBD_TEST_POOL says, like "ram:"
+#   $pool_url        that pool, as after --pool demo=
 #   stop_server, kill_server        SIGTERM (it must end with 0), SIGKILL
 #   start_nbdkit ARG...    nbdkit's own arguments, as in "-r qbd demo/disk";
 #                    sets $nbdkit_pid, $nbdkit_log, $uri and $socket
@@ -42,6 +44,7 @@ srcdir=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 patience=${QBD_TEST_PATIENCE:-60}
 test_name=${0##*/}; test_name=${test_name%.sh}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/qbd-$test_name.XXXXXX")
+pool_url=${QBD_TEST_POOL:-file:$tmp/pool}
 unset QBD_SERVER QBD_CONTROL
 
 _cleanups=()
@@ -118,21 +121,25 @@ _end ()
     esac
 }
 
+# The youngest first: clients before the server.
+_end_all ()
+{
+    local status=0
+    while test ${#_pids[@]} -gt 0; do
+        _end "${_pids[-1]%% *}" TERM || status=1
+    done
+    return $status
+}
+
 _at_exit ()
 {
-    local status=$? i entry log
+    local status=$? i log
     trap '' INT TERM
     set +e +x
     for ((i = ${#_cleanups[@]} - 1; i >= 0; i--)); do
         eval "${_cleanups[i]}"
     done
-    # The youngest first: clients before the server.
-    for ((i = ${#_pids[@]} - 1; i >= 0; i--)); do
-        entry=${_pids[i]}
-        if ! _end "${entry%% *}" TERM; then
-            test $status -ne 0 || status=1
-        fi
-    done
+    _end_all || test $status -ne 0 || status=1
     for log in "$tmp"/*.log; do
         if grep -Eqs 'Sanitizer|runtime error:' "$log"; then
             test $status -ne 0 || status=1
@@ -176,7 +183,7 @@ start_server ()
 start_volume ()
 {
     mkdir "$tmp/pool"
-    start_server --pool "demo=file:$tmp/pool"
+    start_server --pool "demo=$pool_url"
     qbd create demo/disk "$@"
 }
 

@@ -8,7 +8,7 @@ start_nbdkit qbd volume=demo/disk
 nbdcopy --flush "$tmp/in" "$uri"
 kill_server
 stop_nbdkit
-start_server --pool "demo=file:$tmp/pool"
+start_server --pool "demo=$pool_url"
 start_nbdkit qbd volume=demo/disk
 nbdcopy "$uri" "$tmp/out"
 cmp "$tmp/in" "$tmp/out"

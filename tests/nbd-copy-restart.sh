@@ -8,7 +8,7 @@ start_nbdkit qbd volume=demo/disk
 nbdcopy --flush "$tmp/in" "$uri"
 stop_nbdkit
 stop_server
-start_server --pool "demo=file:$tmp/pool"
+start_server --pool "demo=$pool_url"
 start_nbdkit qbd volume=demo/disk
 nbdcopy "$uri" "$tmp/out"
 cmp "$tmp/in" "$tmp/out"

@@ -55,7 +55,7 @@ print ("retried", flush=True)
 END
 wait_for_line "$tmp/retry.log" '^connected$'
 kill_server
-start_server --pool "demo=file:$tmp/pool"
+start_server --pool "demo=$pool_url"
 echo >"$tmp/go"
 wait_for_line "$tmp/retry.log" '^retried$'
 stop_nbdkit

@@ -12,6 +12,6 @@ nbdsh -u "$uri" -c 'h.trim (65536, 4 << 20, nbd.CMD_FLAG_FUA)' \
     -c 'h.trim (512, 5 << 20, nbd.CMD_FLAG_FUA)'
 kill_server
 stop_nbdkit
-start_server --pool "demo=file:$tmp/pool"
+start_server --pool "demo=$pool_url"
 start_nbdkit qbd volume=demo/disk
 qemu_io "$uri" 'read -P 0x77 0 4k' 'read -P 0x78 1M 2M' 'read -P 0 64k 4k'

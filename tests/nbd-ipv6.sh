@@ -4,7 +4,7 @@
 source "${0%/*}/functions.sh"
 requires grep -q 00000000000000000000000000000001 /proc/net/if_inet6
 mkdir "$tmp/pool"
-start_server --pool "demo=file:$tmp/pool" --listen 'tcp://[::1]:0'
+start_server --pool "demo=$pool_url" --listen 'tcp://[::1]:0'
 qbd create demo/disk 8M
 address=$(tcp_address)
 [[ $address == 'tcp://[::1]:'* ]]

@@ -23,7 +23,7 @@ wait_for_line "$tmp/client.log" writing
 patience=5 stop_server
 wait $client
 stop_nbdkit
-start_server --pool "demo=file:$tmp/pool"
+start_server --pool "demo=$pool_url"
 start_nbdkit qbd volume=demo/disk
 last=$(tail -n 1 "$tmp/client.log")
 nbdsh -u "$uri" -c "

@@ -3,7 +3,7 @@
 # NVMe/TCP over IPv4, by URI, by bare host, and by $QBD_SERVER.
 source "${0%/*}/functions.sh"
 mkdir "$tmp/pool"
-start_server --pool "demo=file:$tmp/pool" --listen tcp://127.0.0.1:0
+start_server --pool "demo=$pool_url" --listen tcp://127.0.0.1:0
 qbd create demo/disk 8M
 address=$(tcp_address)
 head -c 8388608 /dev/urandom >"$tmp/in"
