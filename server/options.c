@@ -29,6 +29,11 @@ const char options_help[] =
   "                        a pool of volumes in the directory DIR, which is\n"
   "                        empty or a pool already; past the page cache\n"
   "                        (direct) where the file system can\n"
+#if HAVE_RBD
+  "  --pool NAME=rbd:CEPHPOOL[?conf=FILE&id=USER&namespace=NS]\n"
+  "                        the images of a Ceph pool, as that user of that\n"
+  "                        cluster\n"
+#endif
   "  --pool NAME=ram:      a pool in memory, for tests: its volumes end with\n"
   "                        the server\n"
   "  --allow-any-host      volumes without a list of hosts (qbd host) are for\n"

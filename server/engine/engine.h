@@ -190,5 +190,6 @@ extern const struct engine_ops *const engines[];
 
 extern const struct engine_ops engine_file;
 extern const struct engine_ops engine_ram;
+extern const struct engine_ops engine_rbd;
 
 #endif

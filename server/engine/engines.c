@@ -9,5 +9,8 @@
 const struct engine_ops *const engines[] = {
   &engine_file,
   &engine_ram,
+#if HAVE_RBD
+  &engine_rbd,
+#endif
   NULL,
 };

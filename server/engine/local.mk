@@ -29,3 +29,14 @@ libengine_la_SOURCES = \
 	server/engine/volume-name.h
 libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(UUID_CFLAGS)
 libengine_la_LIBADD = libreactor.la libcommon.la $(SQLITE_LIBS) $(UUID_LIBS)
+if HAVE_RBD
+libengine_la_SOURCES += \
+	server/engine/rbd-cluster.c \
+	server/engine/rbd-extents.c \
+	server/engine/rbd-internal.h \
+	server/engine/rbd-io.c \
+	server/engine/rbd-metadata.c \
+	server/engine/rbd-pool.c \
+	server/engine/rbd.c
+libengine_la_LIBADD += $(RBD_LIBS)
+endif

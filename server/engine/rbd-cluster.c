@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Engine `rbd`: its argument, CEPHPOOL[?conf=FILE&id=USER&namespace=NS], and
+ * the way to the cluster.  Blocks, but with a bound: whoever starts a server
+ * wants to know that the monitors are not there.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/nearest.h"
+#include "server/engine/rbd-internal.h"
+
+/* --- the argument ----------------------------------------------------- */
+
+struct arguments {
+  char *text;                   /* owns the others */
+  const char *pool, *conf, *id, *namespace;
+};
+
+static void
+cleanup_arguments (struct arguments *arguments)
+{
+  free (arguments->text);
+}
+
+static int
+parse_option (const char *pool, char *option, struct arguments *arguments,
+              struct error *err)
+{
+  static const char *const keys[] = { "conf", "id", "namespace", NULL };
+  const char **values[] = {
+    &arguments->conf, &arguments->id, &arguments->namespace,
+  };
+  char *value = option + strcspn (option, "=");
+  const char *near;
+  size_t i;
+
+  if (*value == '=')
+    *value++ = '\0';
+  for (i = 0; keys[i] && strcmp (keys[i], option) != 0; ++i)
+    ;
+  if (keys[i] && *value == '\0')
+    return error_set (err, EINVAL, "pool: %s: rbd: %s= needs a value", pool,
+                      option);
+  if (keys[i] && *values[i])
+    return error_set (err, EINVAL, "pool: %s: rbd: %s= is given twice", pool,
+                      option);
+  if (keys[i]) {
+    *values[i] = value;
+    return 0;
+  }
+  near = nearest_name (option, keys);
+  return error_set (err, EINVAL, "pool: %s: %s: unknown option of "
+                    "rbd:CEPHPOOL%s%s%s", pool, option,
+                    near ? ", did you mean " : "", near ? near : "",
+                    near ? "?" : "");
+}
+
+static int
+parse_argument (const char *pool, const char *argument,
+                struct arguments *arguments, struct error *err)
+{
+  char *option, *next;
+  int r;
+
+  arguments->text = strdup (argument);
+  if (!arguments->text)
+    return error_set (err, ENOMEM, "pool: %s: %s", pool, strerror (ENOMEM));
+  arguments->pool = arguments->text;
+  next = strchr (arguments->text, '?');
+  if (next)
+    *next++ = '\0';
+  if (arguments->pool[0] == '\0')
+    return error_set (err, EINVAL, "pool: %s: rbd: needs a Ceph pool: "
+                      "rbd:CEPHPOOL", pool);
+  while ((option = strsep (&next, "&"))) {
+    r = parse_option (pool, option, arguments, err);
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+/* --- the configuration ------------------------------------------------ */
+
+static bool
+is_set_to (rados_t cluster, const char *option, const char *value)
+{
+  char text[32];
+
+  return rados_conf_get (cluster, option, text, sizeof text) == 0
+    && strcmp (text, value) == 0;
+}
+
+static void
+set_option (rados_t cluster, const char *option, const char *value)
+{
+  int r = rados_conf_set (cluster, option, value);
+
+  if (r < 0)
+    log_debug ("rbd: option %s: %s", option, strerror (-r));
+}
+
+/* What has to be so, whatever ceph.conf says. */
+static void
+set_options (rados_t cluster)
+{
+  char timeout[16];
+
+  /* Gateways share images: what one has cached another may have changed.
+   * And then a write that is done is stable. */
+  set_option (cluster, "rbd_cache", "false");
+  set_option (cluster, "rbd_persistent_cache_mode", "disabled");
+  /* Buffers stay as they are until the request is done. */
+  set_option (cluster, "rbd_disable_zero_copy_writes", "false");
+  /* Whoever submits more than these would be blocked, and that is a reactor.
+   * The transport bounds what is in flight. */
+  set_option (cluster, "objecter_inflight_ops", "0");
+  set_option (cluster, "objecter_inflight_op_bytes", "0");
+  /* Ceph's own default is five minutes. */
+  snprintf (timeout, sizeof timeout, "%d", CEPH_TIMEOUT_S);
+  if (is_set_to (cluster, "client_mount_timeout", "300"))
+    set_option (cluster, "client_mount_timeout", timeout);
+  if (is_set_to (cluster, "rados_mon_op_timeout", "0"))
+    set_option (cluster, "rados_mon_op_timeout", timeout);
+}
+
+static int
+read_conf (struct ceph_pool *pool, const struct arguments *arguments,
+           struct error *err)
+{
+  const char *name = pool->pool.name;
+  int r;
+
+  r = rados_conf_read_file (pool->cluster, arguments->conf);
+  if (r == -ENOENT && !arguments->conf)
+    return error_set (err, ENOENT, "pool: %s: rbd: no ceph.conf in $CEPH_CONF "
+                      "or /etc/ceph: name it with rbd:%s?conf=FILE", name,
+                      pool->ceph_name);
+  if (r < 0)
+    return error_set (err, -r, "pool: %s: %s: %s", name, arguments->conf ?
+                      arguments->conf : "ceph.conf", strerror (-r));
+  r = rados_conf_parse_env (pool->cluster, NULL);
+  if (r < 0)
+    return error_set (err, -r, "pool: %s: $CEPH_ARGS: %s", name,
+                      strerror (-r));
+  set_options (pool->cluster);
+  return 0;
+}
+
+/* --- connecting ------------------------------------------------------- */
+
+static int
+connect_error (const struct ceph_pool *pool, const char *user, int code,
+               struct error *err)
+{
+  char monitors[256] = "";
+
+  switch (code) {
+  case ETIMEDOUT:
+    rados_conf_get (pool->cluster, "mon_host", monitors, sizeof monitors);
+    return error_set (err, code, "pool: %s: rbd: no monitor of the cluster "
+                      "answers (mon host = %s)", pool->pool.name, monitors);
+  case ENOENT:
+    return error_set (err, code, "pool: %s: rbd: no key for %s in the "
+                      "keyring that ceph.conf names", pool->pool.name, user);
+  case EACCES:
+  case EPERM:
+    return error_set (err, code, "pool: %s: rbd: the cluster refuses %s",
+                      pool->pool.name, user);
+  }
+  return error_set (err, code, "pool: %s: rbd: %s: cannot connect: %s",
+                    pool->pool.name, user, strerror (code));
+}
+
+static int
+open_ceph_pool (struct ceph_pool *pool, const char *namespace,
+                struct error *err)
+{
+  int r;
+
+  if (namespace) {
+    pool->namespace = strdup (namespace);
+    if (!pool->namespace)
+      return error_set (err, ENOMEM, "pool: %s: %s", pool->pool.name,
+                        strerror (ENOMEM));
+  }
+  r = rados_ioctx_create (pool->cluster, pool->ceph_name, &pool->io);
+
+  if (r < 0) {
+    pool->io = NULL;
+    return error_set (err, -r, "pool: %s: rbd: Ceph pool %s: %s",
+                      pool->pool.name, pool->ceph_name,
+                      r == -ENOENT ? "there is none" : strerror (-r));
+  }
+  /* A full cluster answers ENOSPC; else it keeps writes until it has
+   * space. */
+  rados_set_pool_full_try (pool->io);
+  if (namespace)
+    rados_ioctx_set_namespace (pool->io, namespace);
+  return 0;
+}
+
+int
+ceph_connect (struct ceph_pool *pool, const char *argument,
+              struct error *err)
+{
+  __attribute__ ((cleanup (cleanup_arguments)))
+  struct arguments arguments = { 0 };
+  char user[128];
+  int r;
+
+  r = parse_argument (pool->pool.name, argument, &arguments, err);
+  if (r < 0)
+    return r;
+  pool->ceph_name = strdup (arguments.pool);
+  if (!pool->ceph_name)
+    return error_set (err, ENOMEM, "pool: %s: %s", pool->pool.name,
+                      strerror (ENOMEM));
+  snprintf (user, sizeof user, "client.%s",
+            arguments.id ? arguments.id : "admin");
+  r = rados_create2 (&pool->cluster, "ceph", user, 0);
+  if (r < 0) {
+    pool->cluster = NULL;
+    return error_set (err, -r, "pool: %s: rbd: %s: %s", pool->pool.name, user,
+                      strerror (-r));
+  }
+  r = read_conf (pool, &arguments, err);
+  if (r < 0)
+    return r;
+  r = rados_connect (pool->cluster);
+  if (r < 0)
+    return connect_error (pool, user, -r, err);
+  return open_ceph_pool (pool, arguments.namespace, err);
+}
+
+void
+ceph_disconnect (struct ceph_pool *pool)
+{
+  if (pool->io)
+    rados_ioctx_destroy (pool->io);
+  if (pool->cluster)
+    rados_shutdown (pool->cluster);
+  free (pool->namespace);
+  free (pool->ceph_name);
+}
+
+/* --- the first look at the OSDs --------------------------------------- */
+
+struct waiter {
+  pthread_mutex_t lock;
+  pthread_cond_t over_cond;
+  bool over;                    /* lock */
+};
+
+static void
+first_read_over (rados_completion_t completion, void *arg)
+{
+  struct waiter *waiter = arg;
+  LOCK_SCOPE (&waiter->lock);
+
+  waiter->over = true;
+  pthread_cond_signal (&waiter->over_cond);
+}
+
+/* False: not within the time. */
+static bool
+wait_bounded (struct waiter *waiter)
+{
+  LOCK_SCOPE (&waiter->lock);
+  struct timespec limit;
+  int r = 0;
+
+  clock_gettime (CLOCK_REALTIME, &limit);
+  limit.tv_sec += CEPH_TIMEOUT_S;
+  while (!waiter->over && r == 0)
+    r = pthread_cond_timedwait (&waiter->over_cond, &waiter->lock, &limit);
+  return waiter->over;
+}
+
+int
+ceph_first_read (struct ceph_pool *pool, const char *object, char *buffer,
+                 size_t bytes, struct error *err)
+{
+  struct waiter waiter = {
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .over_cond = PTHREAD_COND_INITIALIZER,
+  };
+  rados_completion_t completion;
+  bool in_time = true;
+  int r;
+
+  r = rados_aio_create_completion2 (&waiter, first_read_over, &completion);
+  if (r < 0)
+    return error_set (err, -r, "pool: %s: %s", pool->pool.name,
+                      strerror (-r));
+  r = rados_aio_read (pool->io, object, completion, buffer, bytes, 0);
+  if (r == 0) {
+    in_time = wait_bounded (&waiter);
+    if (!in_time)
+      rados_aio_cancel (pool->io, completion);
+    rados_aio_wait_for_complete_and_cb (completion);
+    r = rados_aio_get_return_value (completion);
+  }
+  rados_aio_release (completion);
+  if (!in_time)
+    return error_set (err, ETIMEDOUT, "pool: %s: rbd: Ceph pool %s: its OSDs "
+                      "do not answer", pool->pool.name, pool->ceph_name);
+  if (r < 0 && r != -ENOENT)
+    return error_set (err, -r, "pool: %s: rbd: Ceph pool %s: object %s: %s",
+                      pool->pool.name, pool->ceph_name, object,
+                      strerror (-r));
+  return r;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Engine `rbd`: requests.  Each becomes one asynchronous call of librbd,
+ * a FUA write to an image with a cache two.  librbd's threads post the request
+ * back to its reactor.
+ *
+ * Requests that overlap need no care: a block lies in one object, and an
+ * object's operations are done one after the other.
+ *
+ * Without librbd's cache a write is done when all replicas have it on
+ * stable storage, so there FUA asks for nothing more.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "server/engine/rbd-internal.h"
+
+int
+ceph_errno (int64_t result)
+{
+  switch (-result) {
+  case ENOSPC: case EDQUOT: return -ENOSPC;
+  case EROFS: return -EROFS;
+  case EPERM: case EACCES: return -EPERM;
+  case ENOMEM: return -ENOMEM;
+  }
+  return -EIO;
+}
+
+static struct ceph_request *
+scratch_of (struct engine_request *request)
+{
+  return (struct ceph_request *) &request->scratch;
+}
+
+static struct engine_request *
+request_of (struct reactor_task *task)
+{
+  return (struct engine_request *)
+    ((char *) task - offsetof (struct engine_request, scratch)
+     - offsetof (struct ceph_request, task));
+}
+
+/* The image became smaller meanwhile: what is not there reads as zeroes. */
+static void
+zero_rest (const struct engine_request *request, uint64_t bytes)
+{
+  uint64_t start = 0;
+
+  for (int i = 0; i < request->iovcnt; ++i) {
+    const struct iovec *iov = &request->iov[i];
+    uint64_t skip = bytes > start ? bytes - start : 0;
+
+    if (skip < iov->iov_len)
+      memset ((char *) iov->iov_base + skip, 0, iov->iov_len - skip);
+    start += iov->iov_len;
+  }
+}
+
+/* --- the end ---------------------------------------------------------- */
+
+static int call (struct engine_request *request, bool flush);
+
+static void
+over (struct reactor_task *task)
+{
+  struct engine_request *request = request_of (task);
+  struct ceph_volume *v = ceph_volume (request->volume);
+  struct ceph_request *scratch = scratch_of (request);
+  ssize_t result = scratch->result;
+  int r = 0;
+
+  if (result < 0)
+    r = ceph_errno (result);
+  else if (request->op == ENGINE_READ
+           && (uint64_t) result < request->length_bytes)
+    zero_rest (request, (uint64_t) result);
+  else if ((request->flags & ENGINE_FUA) && v->has_cache
+           && !scratch->is_flush)
+    r = call (request, true);
+  if (r != ENGINE_PENDING)
+    request->done (request, r);
+}
+
+/* A thread of librbd's. */
+static void
+completed (rbd_completion_t completion, void *arg)
+{
+  struct engine_request *request = arg;
+  struct ceph_request *scratch = scratch_of (request);
+
+  scratch->result = rbd_aio_get_return_value (completion);
+  rbd_aio_release (completion);
+  scratch->task.run = over;
+  reactor_post (request->reactor, &scratch->task);
+}
+
+/* --- the beginning ---------------------------------------------------- */
+
+/* Discard is the same as to write zeroes: librbd's own leaves parts of
+ * objects as they are. */
+static int
+call_operation (rbd_image_t image, struct engine_request *request,
+                rbd_completion_t completion)
+{
+  const struct iovec *iov = request->iov;
+  uint64_t offset = request->offset_bytes;
+  bool thick = request->op == ENGINE_WRITE_ZEROES
+    && !(request->flags & ENGINE_UNMAP);
+
+  switch (request->op) {
+  case ENGINE_READ:
+    if (request->iovcnt == 1)
+      return rbd_aio_read (image, offset, iov->iov_len, iov->iov_base,
+                           completion);
+    return rbd_aio_readv (image, iov, request->iovcnt, offset, completion);
+  case ENGINE_WRITE:
+    if (request->iovcnt == 1)
+      return rbd_aio_write (image, offset, iov->iov_len, iov->iov_base,
+                            completion);
+    return rbd_aio_writev (image, iov, request->iovcnt, offset, completion);
+  case ENGINE_DISCARD:
+  case ENGINE_WRITE_ZEROES:
+    return rbd_aio_write_zeroes (image, offset, request->length_bytes,
+                                 completion, thick ?
+                                 RBD_WRITE_ZEROES_FLAG_THICK_PROVISION : 0,
+                                 0);
+  case ENGINE_FLUSH:
+    break;
+  }
+  return rbd_aio_flush (image, completion);
+}
+
+static int
+call (struct engine_request *request, bool flush)
+{
+  rbd_image_t image = ceph_volume (request->volume)->image;
+  struct ceph_request *scratch = scratch_of (request);
+  rbd_completion_t completion;
+  int r;
+
+  scratch->is_flush = flush;
+  r = rbd_aio_create_completion (request, completed, &completion);
+  if (r < 0)
+    return ceph_errno (r);
+  r = flush ? rbd_aio_flush (image, completion)
+            : call_operation (image, request, completion);
+  if (r < 0) {
+    rbd_aio_release (completion);
+    return ceph_errno (r);
+  }
+  return ENGINE_PENDING;
+}
+
+int
+ceph_submit (struct engine_volume *volume, struct engine_request *request)
+{
+  request->volume = volume;
+  if (request->op == ENGINE_FLUSH)
+    return call (request, true);
+  if (request->op != ENGINE_READ && volume->read_only)
+    return -EROFS;
+  if (request->length_bytes == 0)
+    return 0;
+  return call (request, false);
+}

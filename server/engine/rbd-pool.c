@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Engine `rbd`: pools.  Blocks; the caller serialises.
+ *
+ * A pool's identity is an object that the first server makes, of several at
+ * once one.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uuid/uuid.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "server/engine/rbd-internal.h"
+#include "server/engine/volume-name.h"
+
+#define POOL_OBJECT "qbd_pool"
+#define POOL_FORMAT 1
+#define POOL_OBJECT_BYTES 512   /* with the NUL */
+
+/* --- identity --------------------------------------------------------- */
+
+static int
+damaged (const struct ceph_pool *pool, const char *why, struct error *err)
+{
+  return error_set (err, EINVAL, "pool: %s: rbd: Ceph pool %s: object "
+                    POOL_OBJECT " %s", pool->pool.name, pool->ceph_name, why);
+}
+
+static int
+parse_identity (struct ceph_pool *pool, const char *text, struct error *err)
+{
+  unsigned format;
+  uuid_t uuid;
+  char domain[ENGINE_UUID_TEXT];
+
+  if (sscanf (text, "qbd %u\n", &format) != 1)
+    return damaged (pool, "is not qbd's", err);
+  if (format > POOL_FORMAT)
+    return damaged (pool, "was made by a newer qbd", err);
+  if (sscanf (text, "qbd %*u\ndomain %36s\n", domain) != 1
+      || uuid_parse (domain, uuid) < 0)
+    return damaged (pool, "is damaged: it holds no domain", err);
+  uuid_unparse_lower (uuid, pool->pool.domain);
+  return 0;
+}
+
+/* -EEXIST: another server was faster. */
+static int
+make_identity (struct ceph_pool *pool, char text[POOL_OBJECT_BYTES])
+{
+  rados_write_op_t op = rados_create_write_op ();
+  char domain[ENGINE_UUID_TEXT];
+  uuid_t uuid;
+  int n, r;
+
+  uuid_generate_random (uuid);
+  uuid_unparse_lower (uuid, domain);
+  n = snprintf (text, POOL_OBJECT_BYTES, "qbd %d\ndomain %s\n", POOL_FORMAT,
+                domain);
+  rados_write_op_create (op, LIBRADOS_CREATE_EXCLUSIVE, NULL);
+  rados_write_op_write_full (op, text, (size_t) n);
+  r = rados_write_op_operate (op, pool->io, POOL_OBJECT, NULL, 0);
+  rados_release_write_op (op);
+  return r;
+}
+
+static int
+open_identity (struct ceph_pool *pool, struct error *err)
+{
+  char text[POOL_OBJECT_BYTES];
+  int r;
+
+  r = ceph_first_read (pool, POOL_OBJECT, text, sizeof text - 1, err);
+  if (r == -ENOENT) {
+    r = make_identity (pool, text);
+    if (r == 0)
+      log_info ("pool: %s: rbd: Ceph pool %s: made a new pool",
+                pool->pool.name, pool->ceph_name);
+    else if (r == -EEXIST)
+      r = ceph_first_read (pool, POOL_OBJECT, text, sizeof text - 1, err);
+    else
+      error_set (err, -r, "pool: %s: rbd: Ceph pool %s: cannot make object "
+                 POOL_OBJECT ": %s", pool->pool.name, pool->ceph_name,
+                 strerror (-r));
+  }
+  else if (r >= 0) {
+    text[r] = '\0';
+    r = 0;
+  }
+  return r < 0 ? r : parse_identity (pool, text, err);
+}
+
+static int
+check_namespace (const struct ceph_pool *pool, struct error *err)
+{
+  bool exists = false;
+  int r;
+
+  if (!pool->namespace)
+    return 0;
+  r = rbd_namespace_exists (pool->io, pool->namespace, &exists);
+  if (r == 0 && exists)
+    return 0;
+  return error_set (err, r < 0 ? -r : ENOENT, "pool: %s: rbd: namespace "
+                    "%s/%s: %s", pool->pool.name, pool->ceph_name,
+                    pool->namespace, r < 0 ? strerror (-r) : "there is none");
+}
+
+/* --- open, close, space ----------------------------------------------- */
+
+int
+ceph_pool_open (const char *name, const char *argument,
+                struct reactor *const *reactors, unsigned nr_reactors,
+                struct engine_pool **ret, struct error *err)
+{
+  struct ceph_pool *pool;
+  int r;
+
+  if (strlen (name) >= ENGINE_NAME_MAX)
+    return error_set (err, ENAMETOOLONG, "pool: %s: the name is too long",
+                      name);
+  pool = calloc (1, sizeof *pool);
+  if (!pool)
+    return error_set (err, ENOMEM, "pool: %s: %s", name, strerror (ENOMEM));
+  pool->pool.ops = &engine_rbd;
+  strcpy (pool->pool.name, name);
+  LIST_INIT (&pool->volumes);
+  r = ceph_connect (pool, argument, err);
+  if (r == 0)
+    r = open_identity (pool, err);
+  if (r == 0)
+    r = check_namespace (pool, err);
+  if (r < 0) {
+    ceph_pool_close (&pool->pool);
+    return r;
+  }
+  *ret = &pool->pool;
+  return 0;
+}
+
+void
+ceph_pool_close (struct engine_pool *engine_pool)
+{
+  struct ceph_pool *pool = ceph_pool (engine_pool);
+
+  assert (LIST_EMPTY (&pool->volumes));
+  ceph_disconnect (pool);
+  free (pool);
+}
+
+int
+ceph_pool_stat (struct engine_pool *engine_pool,
+                struct engine_pool_stat *stat, struct error *err)
+{
+  struct rados_cluster_stat_t cluster;
+  int r = rados_cluster_stat (ceph_pool (engine_pool)->cluster, &cluster);
+
+  if (r < 0)
+    return error_set (err, -r, "pool: %s: rbd: space: %s", engine_pool->name,
+                      strerror (-r));
+  if (cluster.kb == 0)
+    return error_set (err, ENODATA, "pool: %s: rbd: the cluster does not "
+                      "know its space: is there a manager (ceph-mgr)?",
+                      engine_pool->name);
+  stat->capacity_bytes = cluster.kb * 1024;
+  stat->free_bytes = cluster.kb_avail * 1024;
+  return 0;
+}
+
+/* --- what is in it ---------------------------------------------------- */
+
+static int
+compare_names (const void *a, const void *b)
+{
+  return strcmp (((const rbd_image_spec_t *) a)->name,
+                 ((const rbd_image_spec_t *) b)->name);
+}
+
+/* *images: allocated, and to be cleaned up by librbd. */
+static int
+list_images (struct ceph_pool *pool, rbd_image_spec_t **images, size_t *nr,
+             struct error *err)
+{
+  int r;
+
+  *images = NULL;
+  *nr = 64;
+  do {
+    free (*images);
+    *images = calloc (*nr, sizeof **images);
+    if (!*images)
+      return error_set (err, ENOMEM, "pool: %s: %s", pool->pool.name,
+                        strerror (ENOMEM));
+    r = rbd_list2 (pool->io, *images, nr);
+  } while (r == -ERANGE);
+  if (r < 0) {
+    free (*images);
+    return error_set (err, -r, "pool: %s: rbd: list: %s", pool->pool.name,
+                      strerror (-r));
+  }
+  qsort (*images, *nr, sizeof **images, compare_names);
+  return 0;
+}
+
+int
+ceph_volume_each (struct engine_pool *engine_pool,
+                  int (*each) (void *opaque, const char *name),
+                  void *opaque, struct error *err)
+{
+  struct ceph_pool *pool = ceph_pool (engine_pool);
+  rbd_image_spec_t *images;
+  size_t nr;
+  int r;
+
+  r = list_images (pool, &images, &nr, err);
+  if (r < 0)
+    return r;
+  for (size_t i = 0; i < nr && r == 0; ++i) {
+    if (volume_name_fits (images[i].name))
+      r = each (opaque, images[i].name);
+    else
+      log_warning ("pool: %s: rbd: image %s cannot be served: a name holds "
+                   "only letters, digits and . _ - +", engine_pool->name,
+                   images[i].name);
+  }
+  rbd_image_spec_list_cleanup (images, nr);
+  free (images);
+  return r;
+}
