@@ -17,6 +17,7 @@ include tests/server.mk
 include tests/lib.mk
 include tests/nbd.mk
 include tests/bench.mk
+include tests/ceph/local.mk
 include tests/vm/local.mk
 
 TESTS += $(SH_TESTS)

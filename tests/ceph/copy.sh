@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A volume is an RBD image: the bytes are the same through us, through Ceph's
+# own tool and through qemu's driver, whoever wrote them and whoever made it.
+source "${0%/*}/functions.sh"
+requires nbdcopy --version
+requires qemu-img --version
+start_cluster
+rbd create rbd/theirs --size 32M
+start_gateway
+qbd create demo/ours 32M
+make_filesystem "$tmp/image" 32M
+rbd info rbd/ours
+test "$(rbd info rbd/ours --format json | jq .size)" = $((32 << 20))
+
+for name in ours theirs; do
+    start_nbdkit qbd "demo/$name"
+    nbdcopy --flush "$tmp/image" "$uri"
+    rbd export "rbd/$name" "$tmp/copy"
+    cmp "$tmp/image" "$tmp/copy"
+    rm "$tmp/copy"
+    stop_nbdkit
+done
+
+# The other way: it is written past us.
+dd if=/dev/urandom of="$tmp/image" bs=1M count=32 status=none
+rbd export rbd/ours - | cmp -s - "$tmp/image" && fail "it was the same before"
+stop_server
+rbd rm rbd/theirs
+rbd import "$tmp/image" rbd/theirs
+start_gateway
+start_nbdkit qbd demo/theirs
+nbdcopy "$uri" "$tmp/copy"
+cmp "$tmp/image" "$tmp/copy"
+stop_nbdkit
+
+if qemu-img info "rbd:rbd/ours:conf=$CEPH_CONF"; then
+    qemu-img convert -n -f raw -O raw "$tmp/image" \
+             "rbd:rbd/ours:conf=$CEPH_CONF"
+    start_nbdkit qbd demo/ours
+    qemu-img compare -f raw -F raw "$uri" "rbd:rbd/ours:conf=$CEPH_CONF"
+    nbdcopy "$uri" "$tmp/copy2"
+    cmp "$tmp/image" "$tmp/copy2"
+else
+    fail "qemu-img has no rbd driver: qemu-block-extra"
+fi

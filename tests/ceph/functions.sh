@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What the tests of the Ceph engine share, beside tests/functions.sh:
+#
+#   start_cluster [OSDS]   a cluster of this test's own, and CEPH_CONF for its
+#                    clients; skips the test where Ceph is not installed
+#   cluster VERB [DAEMON]  kill, restart, pause, resume, settle, stop: see
+#                    cluster.py
+#   start_gateway [OPTION]...       start_server with the pool demo in Ceph's
+#                    pool "rbd"
+#   rbd ARG...       Ceph's own tool
+#
+# Its data is in memory where that is possible: an OSD waits for its disk.
+
+source "${BASH_SOURCE[0]%/*}/../functions.sh"
+
+# The engine is left out of a build --without-rbd.
+grep -q '^#define HAVE_RBD 1' "$QBD_BUILDDIR/config.h" || {
+    echo "$test_name: skipped: this build has no Ceph engine"
+    exit 77
+}
+
+cluster ()
+{
+    timeout $((patience * 2)) "$srcdir/tests/ceph/cluster.py" "$1" \
+        "$cluster_dir" "${@:2}" >"$tmp/cluster.log" 2>&1 ||
+        fail "cluster: $*: $(cat "$tmp/cluster.log")"
+}
+
+start_cluster ()
+{
+    local parent=$tmp
+    requires ceph-mon --version
+    requires ceph-osd --version
+    requires rbd --version
+    requires /usr/bin/python3 -c 'import rados'
+    test ! -w /dev/shm || parent=/dev/shm
+    cluster_dir=$(mktemp -d -u "$parent/qbd-ceph.XXXXXX")
+    cleanup_fn stop_cluster
+    cluster start "$@"
+    export CEPH_CONF="$cluster_dir/ceph.conf"
+}
+
+# At the end of the test: who uses it ends before it does.
+stop_cluster ()
+{
+    _end_all || status=1        # of _at_exit
+    timeout "$patience" "$srcdir/tests/ceph/cluster.py" stop "$cluster_dir" ||
+        status=1
+}
+
+start_gateway ()
+{
+    start_server --pool demo=rbd:rbd "$@"
+}
+
+rbd ()
+{
+    timeout "$patience" rbd "$@"
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The server keeps nothing: volumes, their identity and what was set of them
+# are the same after a restart, after a kill, and on a second gateway.
+source "${0%/*}/functions.sh"
+start_cluster
+rbd create rbd/theirs --size 8M
+start_gateway
+qbd create demo/ours 8M --block-size 4096
+qbd set demo/theirs read_only=on
+qbd host add demo/ours nqn.2014-08.org.example:host1
+
+settings ()
+{
+    for name in ours theirs; do
+        qbd info "demo/$name" --json |
+            jq -cS '{name, size_bytes, block_size, read_only, uuid, nqn,
+                     serial, allowed_hosts}'
+    done
+}
+qbd info demo/ours --json
+first=$(settings)
+grep -q '"block_size":4096' <<<"$first"
+grep -q '"read_only":true' <<<"$first"
+grep -q org.example:host1 <<<"$first"
+test "$(jq -r .uuid <<<"$first" | sort -u | wc -l)" = 2
+
+stop_server
+start_gateway
+test "$(settings)" = "$first"
+kill_server
+start_gateway
+test "$(settings)" = "$first"
+# The first goes on beside it.
+control=$QBD_CONTROL
+QBD_CONTROL=$tmp/control2
+qbd-server --control "$QBD_CONTROL" --listen "unix://$tmp/second.sock" \
+           --pool demo=rbd:rbd >"$tmp/second.log" 2>&1 </dev/null &
+_pids+=("$! qbd-server")
+wait_for_line "$tmp/second.log" ': ready$'
+test "$(settings)" = "$first"
+QBD_CONTROL=$control
+test "$(settings)" = "$first"
+
+# A clone is another volume, and so is what is made anew under an old name.
+stop_server
+rbd snap create rbd/theirs@s
+rbd clone rbd/theirs@s rbd/clone --rbd-default-clone-format 2
+start_gateway
+test "$(qbd info demo/clone --json | jq -r .uuid)" != \
+     "$(qbd info demo/theirs --json | jq -r .uuid)"

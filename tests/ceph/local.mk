@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Tests of the Ceph engine, each with a small cluster of its own.  They are no
+# part of make check: make check-ceph, and one by hand as any other test.
+CEPH_TESTS =
+CEPH_TESTS += tests/ceph/copy.sh
+CEPH_TESTS += tests/ceph/identity.sh
+CEPH_TESTS += tests/ceph/nbd.sh
+
+check-ceph: all
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(CEPH_TESTS)" \
+		check_PROGRAMS= check_LTLIBRARIES=
+.PHONY: check-ceph
+
+EXTRA_DIST += $(CEPH_TESTS) tests/ceph/cluster.py tests/ceph/functions.sh
