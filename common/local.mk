@@ -13,6 +13,8 @@ libcommon_la_SOURCES = \
 	common/log.h \
 	common/nearest.c \
 	common/nearest.h \
+	common/resolve.c \
+	common/resolve.h \
 	common/size.c \
 	common/size.h \
 	common/socket-connect.c \

@@ -14,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/resolve.h"
 #include "common/stream.h"
 
 static int
@@ -164,19 +165,15 @@ static int
 connect_tcp (const struct address *address, const char *uri,
              uint64_t deadline_ms, int cancel_fd, struct error *err)
 {
-  const struct addrinfo hints = {
-    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
-    .ai_flags = AI_NUMERICSERV,
-  };
   struct addrinfo *list, *ai;
   int r, nr = 0, first = 0;
 
-  r = getaddrinfo (address->host, address->port, &hints, &list);
+  r = resolve (address->host, address->port, deadline_ms, cancel_fd, &list);
   if (r != 0) {
     int code = errno_of_gai (r);
 
     return error_set (err, code, "connect: %s: %s", uri,
-                      r == EAI_SYSTEM ? strerror (code) : gai_strerror (r));
+                      r == EAI_SYSTEM ? reason_of (code) : gai_strerror (r));
   }
   for (ai = list; ai; ai = ai->ai_next)
     nr++;

@@ -79,7 +79,7 @@ struct stream *stream_from_socket (int fd);
 struct stream *stream_connect (const struct address *address,
                                int timeout_ms, struct error *err);
 /* The same, and given up (ESHUTDOWN) when the descriptor cancel_fd is
- * readable; -1: never.  Looking up a name is not given up. */
+ * readable; -1: never. */
 struct stream *stream_connect_until (const struct address *address,
                                      int timeout_ms, int cancel_fd,
                                      struct error *err);

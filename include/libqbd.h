@@ -66,9 +66,8 @@ int qbd_config_set (struct qbd_config *config,
 
 /* For a process that is about to end: every qbd_open and qbd_discover with this
  * configuration or a copy of it, under way or later, ends promptly with
- * ESHUTDOWN, but for looking up a host's name.  A volume whose association
- * such an open would share may be interrupted with it.  Any thread; cannot
- * be undone. */
+ * ESHUTDOWN.  A volume whose association such an open would share may be
+ * interrupted with it.  Any thread; cannot be undone. */
 void qbd_config_interrupt (struct qbd_config *config);
 
 /* The known keys, NULL terminated, constant. */

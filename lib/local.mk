@@ -39,8 +39,9 @@ libqbd_internal_la_CFLAGS = $(AM_CFLAGS) $(UUID_CFLAGS)
 lib_LTLIBRARIES += libqbd.la
 libqbd_la_SOURCES =
 libqbd_la_LIBADD = libqbd-internal.la libnvmeof.la $(UUID_LIBS)
+# A name server that hangs keeps a thread in common/resolve.c.
 libqbd_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined \
-	-Wl,--version-script=$(srcdir)/lib/libqbd.map
+	-Wl,--version-script=$(srcdir)/lib/libqbd.map -Wl,-z,nodelete
 libqbd_la_DEPENDENCIES = libqbd-internal.la libnvmeof.la lib/libqbd.map
 
 EXTRA_DIST += man/libqbd.pod

@@ -3,6 +3,7 @@ SH_TESTS += \
 	tests/lib-errors.sh \
 	tests/lib-fork.sh \
 	tests/lib-mixed.sh \
+	tests/lib-name-server-silent.sh \
 	tests/lib-no-alloc.sh \
 	tests/lib-reopen.sh \
 	tests/lib-server-killed.sh \

@@ -5,6 +5,7 @@ wire_tests = \
 	tests/unit/common \
 	tests/unit/lba-status \
 	tests/unit/nvmeof-names \
+	tests/unit/resolve \
 	tests/unit/stream \
 	tests/unit/tcp-check \
 	tests/unit/tcp-fuzz \
@@ -23,6 +24,10 @@ tests_unit_lba_status_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 tests_unit_nvmeof_names_SOURCES = tests/unit/nvmeof-names.c
 tests_unit_nvmeof_names_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_nvmeof_names_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_resolve_SOURCES = tests/unit/resolve.c
+tests_unit_resolve_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_resolve_LDADD = libcommon.la $(CMOCKA_LIBS)
 
 tests_unit_stream_SOURCES = tests/unit/stream.c
 tests_unit_stream_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
