@@ -7,6 +7,8 @@ libcommon_la_SOURCES = \
 	common/clock.h \
 	common/control-path.c \
 	common/control-path.h \
+	common/dir-lock.c \
+	common/dir-lock.h \
 	common/error.c \
 	common/error.h \
 	common/log.c \

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/dir-lock.h"
 #include "common/log.h"
 #include "common/stream.h"
 
@@ -103,9 +104,10 @@ listen_tcp (struct address *address, struct error *err)
 
 /* Two servers that start at once must not take each other's socket, between
  * bind and listen, for a dead one.  The lock is on the directory, leaves
- * nothing behind and ends with the descriptor.  -1 where the directory may
- * not be read: then there is no lock.  Servers hold it for an instant, but
- * whoever may read the directory can take it: it is no reason not to start. */
+ * nothing behind and ends with the descriptor.  In a pool's directory the
+ * pool's own lock keeps others out.  -1 where the directory may not be read:
+ * then there is no lock.  Servers hold it for an instant, but whoever may read
+ * the directory can take it: it is no reason not to start. */
 static int
 lock_directory (const char *path)
 {
@@ -115,7 +117,7 @@ lock_directory (const char *path)
   snprintf (copy, sizeof copy, "%s", path);
   directory = dirname (copy);
   fd = open (directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0)
+  if (fd < 0 || dir_lock_is_ours (fd))
     return fd;
   for (tries = LOCK_WAIT_MS / LOCK_RETRY_MS;
        flock (fd, LOCK_EX | LOCK_NB) < 0; --tries) {

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 
 #include "common/cleanup.h"
+#include "common/dir-lock.h"
 #include "common/log.h"
 #include "server/engine/file-lock.h"
 
@@ -258,6 +259,7 @@ file_lock_take (struct file_lock *lock, const char *dir, int dir_fd,
     flock (dir_fd, LOCK_UN);
     return r;
   }
+  dir_lock_note (dir_fd);
   *lock = taken;
   return 0;
 }

@@ -35,8 +35,9 @@ struct file_lock {
 
 #define FILE_LOCK_NONE { .owner_fd = -1, .writes_fd = -1 }
 
-/* dir is the pool's, for messages; dir_fd the same directory.  May wait for
- * a killed process; a signal ends that with -EINTR.  -EBUSY. */
+/* dir is the pool's, for messages; dir_fd the same directory, which is noted
+ * in dir-lock.h and forgotten by who closes it.  May wait for a killed process;
+ * a signal ends that with -EINTR.  -EBUSY. */
 int file_lock_take (struct file_lock *lock, const char *dir, int dir_fd,
                     struct error *err);
 /* The writes' lock on volumes/, which a new pool has later; rings are to hold

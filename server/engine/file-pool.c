@@ -20,6 +20,7 @@
 #include <sys/vfs.h>
 
 #include "common/cleanup.h"
+#include "common/dir-lock.h"
 #include "common/log.h"
 #include "common/nearest.h"
 #include "server/engine/file-internal.h"
@@ -362,6 +363,7 @@ file_pool_close (struct engine_pool *engine_pool)
   file_lock_release (&pool->lock);
   if (pool->volumes_fd >= 0)
     close (pool->volumes_fd);
+  dir_lock_forget (pool->dir_fd);
   if (pool->dir_fd >= 0)
     close (pool->dir_fd);
   free (pool->path);
