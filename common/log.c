@@ -114,8 +114,8 @@ log_line (enum log_level level, const char *fmt, ...)
 
   if (level > log_max)
     return;
-  if (log_journal)
-    snprintf (line, room, "<%d>%s: ", (int) level, log_program);
+  if (log_journal)              /* which knows the program, and says so */
+    snprintf (line, room, "<%d>", (int) level);
   else
     snprintf (line, room, "%s: %s", log_program, log_prefix (level));
   from = strlen (line);

@@ -2,8 +2,8 @@
 /*
  * Lines for the operator, on standard error.  Any thread; each line is one
  * write, so that lines never mix.  Under journald (JOURNAL_STREAM) a line
- * carries its priority as "<N>"; elsewhere it says "error: " and the like.
- * errno is kept.  libqbd never logs: it reports errors.
+ * carries its priority as "<N>"; elsewhere the program's name, and "error: "
+ * or the like.  errno is kept.  libqbd never logs: it reports errors.
  */
 #ifndef QBD_LOG_H
 #define QBD_LOG_H

@@ -26,6 +26,7 @@ EXTRA_DIST += tests/metrics.py
 SH_TESTS += tests/server-any-host.sh
 SH_TESTS += tests/server-config.sh
 SH_TESTS += tests/server-damaged.sh
+SH_TESTS += tests/server-journal.sh
 SH_TESTS += tests/server-kill-changes.sh
 SH_TESTS += tests/server-options.sh
 SH_TESTS += tests/server-read-only.sh

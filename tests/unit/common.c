@@ -405,7 +405,7 @@ log_lines (void **state)
   assert_int_equal (strlen (buf), 1023);
   assert_int_equal (buf[1022], '\n');
   logged (buf, sizeof buf, say_to_journal);
-  assert_string_equal (buf, "<4>prog: odd\nprog: warning: odd\n");
+  assert_string_equal (buf, "<4>odd\nprog: warning: odd\n");
 }
 
 int
