@@ -11,7 +11,9 @@ nbdkit_qbd_plugin_la_SOURCES = \
 	plugin/range-lock.c \
 	plugin/range-lock.h \
 	plugin/stall.c \
-	plugin/stall.h
+	plugin/stall.h \
+	plugin/swap.c \
+	plugin/swap.h
 nbdkit_qbd_plugin_la_CPPFLAGS = $(AM_CPPFLAGS) $(NBDKIT_CFLAGS)
 nbdkit_qbd_plugin_la_LDFLAGS = $(AM_LDFLAGS) \
 	-module -avoid-version -shared \

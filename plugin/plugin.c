@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
@@ -26,6 +25,7 @@
 #include "plugin/attach.h"
 #include "plugin/exports.h"
 #include "plugin/stall.h"
+#include "plugin/swap.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
@@ -60,9 +60,16 @@ blocks_of (void *handle)
 static void
 qbd_plugin_load (void)
 {
+  int err;
+
   config = qbd_config_new ();
   if (config == NULL) {
     nbdkit_error ("load: qbd: %s", qbd_errmsg ());
+    exit (EXIT_FAILURE);
+  }
+  err = swap_load ();
+  if (err) {
+    nbdkit_error ("load: qbd: %s", strerror (err));
     exit (EXIT_FAILURE);
   }
 }
@@ -183,19 +190,6 @@ attach_first (void)
   return 0;
 }
 
-/* An NBD device of this machine may be its swap or its root: then the kernel
- * must not, for memory that it needs on the way of a request, wait for that
- * request.  Inherited by all threads that come after.  Needs
- * CAP_SYS_RESOURCE; without it nothing is lost that was there before. */
-static void
-become_io_flusher (void)
-{
-#ifdef PR_SET_IO_FLUSHER
-  if (prctl (PR_SET_IO_FLUSHER, 1, 0, 0, 0) == -1)
-    nbdkit_debug ("PR_SET_IO_FLUSHER: %s", strerror (errno));
-#endif
-}
-
 static void
 interrupt_all (void)
 {
@@ -208,7 +202,8 @@ qbd_plugin_after_fork (void)
 {
   int err;
 
-  become_io_flusher ();
+  if (swap_after_fork () == -1)
+    return -1;
   if (!lazy && have_volume && attach_first () == -1)
     return -1;
   /* nbdkit waits for its connections when it ends, and a connection may wait

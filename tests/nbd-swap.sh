@@ -1,9 +1,37 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# nbdkit --swap: all memory is locked, I/O works.  Where the kernel allows it,
-# all threads are I/O flushers (PR_SET_IO_FLUSHER).
+# nbdkit --swap, in the foreground and in the background: all memory is locked,
+# I/O works.  Where the kernel allows it, all threads are I/O flushers
+# (PR_SET_IO_FLUSHER).
 source "${0%/*}/functions.sh"
 requires nbdkit --swap null --run true
+
+locked_kib ()
+{
+    sed -n 's/^VmLck:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$1/status"
+}
+
+# All of it is: what VmSize counts beyond that is no memory (vvar, guards).
+check_process ()
+{
+    local size mask stat flags
+    # Sanitizers make mlockall do nothing.
+    if not_sanitized; then
+        size=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$1/status")
+        test "$(locked_kib "$1")" -ge "$size" || fail "memory is not locked"
+    fi
+    # CAP_SYS_RESOURCE is bit 24.
+    mask=$(sed -n 's/^CapEff:[^0-9a-f]*//p' "/proc/$1/status")
+    if test $((0x$mask >> 24 & 1)) = 1; then
+        # The flags are the 9th field; PF_MEMALLOC_NOIO is 00080000h.
+        for stat in "/proc/$1/task"/*/stat; do
+            flags=$(sed 's/.*) //' "$stat" | cut -d' ' -f7)
+            test $((flags >> 19 & 1)) = 1 || fail "$stat: no I/O flusher"
+        done
+    else
+        echo "without CAP_SYS_RESOURCE: threads are not I/O flushers"
+    fi
+}
 
 start_volume 16M
 start_nbdkit --swap qbd demo/disk
@@ -11,21 +39,23 @@ make_filesystem "$tmp/in" 16M
 nbdcopy "$tmp/in" "$uri"
 nbdcopy "$uri" "$tmp/out"
 cmp "$tmp/in" "$tmp/out"
-# Sanitizers make mlockall do nothing.
-if not_sanitized; then
-    test "$(sed -n 's/^VmLck:[^0-9]*\([0-9]*\) kB/\1/p' \
-            "/proc/$nbdkit_pid/status")" -gt 0
-fi
-
-# CAP_SYS_RESOURCE is bit 24.
-mask=$(sed -n 's/^CapEff:[^0-9a-f]*//p' "/proc/$nbdkit_pid/status")
-if test $((0x$mask >> 24 & 1)) = 1; then
-    # The flags are the 9th field; PF_MEMALLOC_NOIO is 00080000h.
-    for stat in "/proc/$nbdkit_pid/task"/*/stat; do
-        flags=$(sed 's/.*) //' "$stat" | cut -d' ' -f7)
-        test $((flags >> 19 & 1)) = 1 || fail "$stat: no I/O flusher"
-    done
-else
-    echo "without CAP_SYS_RESOURCE: threads are not I/O flushers"
-fi
+check_process "$nbdkit_pid"
 stop_nbdkit
+
+: in the background, where nbdkit forks
+nbdkit --swap -U "$tmp/socket" -P "$tmp/pid" qbd demo/disk
+pid=$(<"$tmp/pid")
+cleanup_fn kill "$pid"
+nbdcopy "nbd+unix:///?socket=$tmp/socket" "$tmp/out"
+cmp "$tmp/in" "$tmp/out"
+check_process "$pid"
+kill "$pid"
+_wait_gone "$pid"
+_cleanups=()
+
+: and nothing is locked where nobody asked for it
+nbdkit -U "$tmp/socket2" -P "$tmp/pid" qbd demo/disk
+pid=$(<"$tmp/pid")
+cleanup_fn kill "$pid"
+nbdinfo --size "nbd+unix:///?socket=$tmp/socket2"
+test "$(locked_kib "$pid")" = 0
