@@ -3,6 +3,7 @@
 # Tests that take a kernel: each case boots a machine of its own.  They are
 # no part of make check: make check-vm, and one by hand as any other test.
 VM_TESTS =
+VM_TESTS += tests/vm/guest-disk.sh
 VM_TESTS += tests/vm/nbd-client.sh
 VM_TESTS += tests/vm/nvme-host.sh
 
@@ -15,5 +16,5 @@ check-vm: all
 .PHONY: check-vm
 
 EXTRA_DIST += $(VM_TESTS) tests/vm/boot.sh tests/vm/enter.sh \
-	tests/vm/filesystems.sh tests/vm/functions.sh tests/vm/init \
+	tests/vm/filesystems.sh tests/vm/functions.sh tests/vm/guest.sh tests/vm/init \
 	tests/vm/machine.sh tests/vm/nvme.sh tests/vm/shell.rc tests/vm/shell.sh
