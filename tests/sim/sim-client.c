@@ -50,6 +50,7 @@ struct sim_client {
     unsigned left;              /* questions */
     bool asked, answered;
   } map;
+  uint32_t grown_blocks;        /* what nr_blocks becomes; or the same */
   bool loss_expected;
   bool wrong;
 };
@@ -342,6 +343,24 @@ map_drive (struct sim_client *client)
     map_ask (client);
 }
 
+/* --- size ------------------------------------------------------------------------- */
+
+static void
+check_size (struct sim_client *client)
+{
+  struct sim_client_params *params = &client->params;
+  const uint64_t have = qbd_get_size (client->volume);
+
+  if (have == (uint64_t) params->nr_blocks * params->block_size)
+    return;
+  if (have != (uint64_t) client->grown_blocks * params->block_size)
+    complain (client, "the volume has another size", EPROTO);
+  world_note (have);
+  if (client->read_all_next == params->nr_blocks)       /* not reading all */
+    client->read_all_next = client->grown_blocks;
+  params->nr_blocks = client->grown_blocks;
+}
+
 /* --- driving ---------------------------------------------------------------------- */
 
 static void
@@ -370,6 +389,7 @@ drive (void *opaque)
     client->tick_ms = association_next_ms (client->association);
     return;
   }
+  check_size (client);
   submit_what_fits (client);
   while (volume_pump (client->volume, now_ms) > 0)
     submit_what_fits (client);
@@ -404,7 +424,7 @@ sim_client_new (struct sim_server *server, struct model *model,
   client->server = server;
   client->model = model;
   client->params = *params;
-  client->read_all_next = params->nr_blocks;
+  client->read_all_next = client->grown_blocks = params->nr_blocks;
   a.options = (struct options) {
     .nr_io_queues = params->nr_io_queues,
     .queue_size = params->queue_size,
@@ -450,6 +470,18 @@ sim_client_load (struct sim_client *client, unsigned depth, unsigned nr)
   client->left = nr;
   client->map.left = 1 + nr / 4;
   world_after (0, drive, client);
+}
+
+void
+sim_client_expect_growth (struct sim_client *client, uint32_t nr_blocks)
+{
+  client->grown_blocks = nr_blocks;
+}
+
+bool
+sim_client_has_grown (struct sim_client *client)
+{
+  return client->params.nr_blocks == client->grown_blocks;
 }
 
 void

@@ -30,6 +30,10 @@ bool sim_client_is_attached (struct sim_client *client);
 /* Random requests, depth in flight, nr in all. */
 void sim_client_load (struct sim_client *client, unsigned depth,
                       unsigned nr);
+/* The volume will have so many blocks: until the client knows, the old number
+ * is right as well.  Then requests go to the new ones, too. */
+void sim_client_expect_growth (struct sim_client *client, uint32_t nr_blocks);
+bool sim_client_has_grown (struct sim_client *client);
 /* From now on a request may fail, but it must end. */
 void sim_client_expect_loss (struct sim_client *client);
 /* Reads the whole volume. */

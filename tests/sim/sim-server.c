@@ -147,6 +147,16 @@ sim_server_dial (void *opaque, uint16_t qid, int timeout_ms,
 }
 
 void
+sim_server_grow (struct sim_server *server, uint64_t size_bytes)
+{
+  struct error err;
+
+  if (engine_ram.volume_resize (server->volume, size_bytes, &err) < 0)
+    die (&err);
+  subsystem_resized (server->subsystem);
+}
+
+void
 sim_server_cut (struct sim_server *server)
 {
   unsigned i;

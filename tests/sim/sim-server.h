@@ -21,6 +21,8 @@ const char *sim_server_nqn (struct sim_server *server);
  * opaque is the server. */
 struct stream *sim_server_dial (void *opaque, uint16_t qid, int timeout_ms,
                                 struct error *err);
+/* The volume grows, and attached hosts are told. */
+void sim_server_grow (struct sim_server *server, uint64_t size_bytes);
 /* Cut every connection there is. */
 void sim_server_cut (struct sim_server *server);
 /* What the client's ends call when bytes came. */

@@ -22,6 +22,8 @@ struct scenario {
   struct sim_client_params client;
   unsigned nr_reactors;
   unsigned depth, nr_requests;
+  unsigned grow_after;          /* requests ended */
+  uint32_t grown_blocks;
   unsigned cut_after;           /* requests ended; more than nr: no cut */
 };
 
@@ -51,6 +53,8 @@ choose_scenario (struct scenario *s)
   s->nr_requests = (unsigned) world_chance (100, 600);
   s->cut_after = (unsigned) world_chance (s->nr_requests / 4,
                                           s->nr_requests);
+  s->grow_after = (unsigned) world_chance (0, s->cut_after);
+  s->grown_blocks = s->client.nr_blocks + (uint32_t) world_chance (1, 512);
 }
 
 /* Lets the world go on until ready (client), for limit_us at most. */
@@ -72,16 +76,30 @@ run_until (struct sim_client *client, bool (*ready) (struct sim_client *),
   return sim_client_is_right (client);
 }
 
-static unsigned cut_after;
+static unsigned load_until;     /* requests ended */
 
 static bool
-time_to_cut (struct sim_client *client)
+load_is_there (struct sim_client *client)
 {
-  return sim_client_nr_ended (client) >= cut_after
+  return sim_client_nr_ended (client) >= load_until
          || sim_client_is_idle (client);
 }
 
-/* A load, and in the midst of it all connections are lost. */
+/* The volume grows under the load, and the client learns it. */
+static bool
+load_and_grow (struct sim_client *client, struct sim_server *server,
+               const struct scenario *s)
+{
+  load_until = s->grow_after;
+  if (!run_until (client, load_is_there, 60 * MINUTE_US, "load"))
+    return false;
+  sim_client_expect_growth (client, s->grown_blocks);
+  sim_server_grow (server, (uint64_t) s->grown_blocks * s->client.block_size);
+  return run_until (client, sim_client_has_grown, MINUTE_US, "new size");
+}
+
+/* A load; in the midst of it the volume grows, and all connections are
+ * lost. */
 static bool
 load_and_cut (struct sim_server *server, struct model *model,
               const struct scenario *s)
@@ -91,9 +109,10 @@ load_and_cut (struct sim_server *server, struct model *model,
 
   right = run_until (client, sim_client_is_attached, MINUTE_US, "attach");
   if (right) {
-    cut_after = s->cut_after;
     sim_client_load (client, s->depth, s->nr_requests);
-    right = run_until (client, time_to_cut, 60 * MINUTE_US, "load");
+    right = load_and_grow (client, server, s);
+    load_until = s->cut_after;
+    right = right && run_until (client, load_is_there, 60 * MINUTE_US, "load");
     sim_client_expect_loss (client);
     sim_server_cut (server);
     right = run_until (client, sim_client_is_idle, MINUTE_US,
@@ -109,9 +128,12 @@ static bool
 read_back (struct sim_server *server, struct model *model,
            const struct scenario *s)
 {
-  struct sim_client *client = sim_client_new (server, model, &s->client);
+  struct sim_client_params params = s->client;
+  struct sim_client *client;
   bool right;
 
+  params.nr_blocks = s->grown_blocks;
+  client = sim_client_new (server, model, &params);
   right = run_until (client, sim_client_is_attached, MINUTE_US,
                      "attach again");
   if (right) {
@@ -137,13 +159,15 @@ run_seed (uint64_t seed, uint64_t *fingerprint)
   choose_scenario (&s);
   if (verbose)
     printf ("seed %llu: delay %u..%u us, window %u, %u queues of %u, "
-            "digests %d %d, %u blocks of %u, depth %u, cut after %u of %u\n",
+            "digests %d %d, %u blocks of %u, depth %u, %u blocks after %u, "
+            "cut after %u of %u\n",
             (unsigned long long) seed, s.network.delay_min_us,
             s.network.delay_max_us, s.network.window_bytes,
             s.client.nr_io_queues, s.client.queue_size, s.client.hdr_digest,
             s.client.data_digest, s.client.nr_blocks, s.client.block_size,
-            s.depth, s.cut_after, s.nr_requests);
-  model = model_new (s.client.block_size, s.client.nr_blocks);
+            s.depth, s.grown_blocks, s.grow_after, s.cut_after,
+            s.nr_requests);
+  model = model_new (s.client.block_size, s.grown_blocks);
   server = sim_server_new (s.nr_reactors, &s.network, s.client.block_size,
                            (uint64_t) s.client.nr_blocks
                            * s.client.block_size);
