@@ -4,6 +4,7 @@
 # no part of make check: make check-vm, and one by hand as any other test.
 VM_TESTS =
 VM_TESTS += tests/vm/guest-disk.sh
+VM_TESTS += tests/vm/guestfish.sh
 VM_TESTS += tests/vm/nbd-client.sh
 VM_TESTS += tests/vm/nvme-host.sh
 
