@@ -23,63 +23,13 @@
 
 #include <libqbd.h>
 
+#include "tests/allocations.h"
+
 enum { NR_THREADS = 4, PART_BYTES = 4 << 20, LONGEST_BYTES = 2 << 20 };
 
-static _Atomic bool armed;
-static _Atomic unsigned nr_allocations;
 static _Atomic bool failed;
 static struct qbd_volume *volume;
 static pthread_barrier_t warm, go;
-
-/* --- the allocators ----------------------------------------------------- */
-
-void *__libc_malloc (size_t);
-void *__libc_calloc (size_t, size_t);
-void *__libc_realloc (void *, size_t);
-void *__libc_memalign (size_t, size_t);
-
-static void
-count (void)
-{
-  if (armed)
-    nr_allocations++;
-}
-
-void *
-malloc (size_t n)
-{
-  count ();
-  return __libc_malloc (n);
-}
-
-void *
-calloc (size_t n, size_t m)
-{
-  count ();
-  return __libc_calloc (n, m);
-}
-
-void *
-realloc (void *p, size_t n)
-{
-  count ();
-  return __libc_realloc (p, n);
-}
-
-void *
-aligned_alloc (size_t alignment, size_t n)
-{
-  count ();
-  return __libc_memalign (alignment, n);
-}
-
-int
-posix_memalign (void **p, size_t alignment, size_t n)
-{
-  count ();
-  *p = __libc_memalign (alignment, n);
-  return *p ? 0 : ENOMEM;
-}
 
 /* --- the load ----------------------------------------------------------- */
 
@@ -193,9 +143,9 @@ wait_until_grown (uint64_t size_bytes)
 static void
 check_counting (void)
 {
-  armed = true;
+  allocations_armed = true;
   qbd_config_free (qbd_config_new ());
-  armed = false;
+  allocations_armed = false;
   if (nr_allocations == 0)
     abort ();
   nr_allocations = 0;
@@ -215,13 +165,13 @@ run (void)
   if (pthread_create (&threads[NR_THREADS], NULL, asynchronous, NULL) != 0)
     abort ();
   pthread_barrier_wait (&warm);
-  armed = true;
+  allocations_armed = true;
   pthread_barrier_wait (&go);
   say ("running\n");
   wait_until_grown (size_bytes);
   for (unsigned i = 0; i <= NR_THREADS; i++)
     pthread_join (threads[i], NULL);
-  armed = false;
+  allocations_armed = false;
   printf ("%u allocations\n", nr_allocations);
   return failed || nr_allocations > 0;
 }

@@ -14,6 +14,7 @@ SH_TESTS += \
 check_PROGRAMS += tests/lib-client tests/lib-no-alloc
 tests_lib_client_SOURCES = tests/lib-client.c
 tests_lib_client_LDADD = libqbd.la
-tests_lib_no_alloc_SOURCES = tests/lib-no-alloc.c
+tests_lib_no_alloc_SOURCES = tests/lib-no-alloc.c \
+	tests/allocations.c tests/allocations.h
 tests_lib_no_alloc_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_lib_no_alloc_LDADD = libqbd.la

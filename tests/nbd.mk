@@ -56,10 +56,20 @@ SH_TESTS += tests/nbd-unaligned-concurrent.sh
 SH_TESTS += tests/nbd-unaligned-race.sh
 SH_TESTS += tests/nbd-volume-missing.sh
 SH_TESTS += tests/nbd-zero.sh
+SH_TESTS += tests/plugin-no-alloc.sh
 SH_TESTS += tests/plugin-unload.sh
 
 check_PROGRAMS += tests/plugin-unload
-tests_plugin_unload_SOURCES = tests/plugin-unload.c
+tests_plugin_unload_SOURCES = tests/plugin-unload.c \
+	tests/plugin-host.c tests/plugin-host.h
 tests_plugin_unload_CFLAGS = $(AM_CFLAGS) $(NBDKIT_CFLAGS)
 tests_plugin_unload_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_plugin_unload_LDADD = -ldl
+
+check_PROGRAMS += tests/plugin-no-alloc
+tests_plugin_no_alloc_SOURCES = tests/plugin-no-alloc.c \
+	tests/allocations.c tests/allocations.h \
+	tests/plugin-host.c tests/plugin-host.h
+tests_plugin_no_alloc_CFLAGS = $(AM_CFLAGS) $(NBDKIT_CFLAGS) -fno-builtin
+tests_plugin_no_alloc_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+tests_plugin_no_alloc_LDADD = -ldl

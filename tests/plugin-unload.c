@@ -7,48 +7,11 @@
  *
  * Usage: plugin-unload PLUGIN KEY=VALUE...
  */
-#define NBDKIT_API_VERSION 2
-#include <nbdkit-plugin.h>
-
 #include <dirent.h>
 #include <dlfcn.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define CHECK(what)                                                     \
-  do {                                                                  \
-    if (!(what)) {                                                      \
-      fprintf (stderr, "plugin-unload: line %d: %s\n", __LINE__, #what); \
-      exit (EXIT_FAILURE);                                              \
-    }                                                                   \
-  } while (0)
-
-/* What the plugin takes from nbdkit. */
-
-void __attribute__ ((format (printf, 1, 2)))
-nbdkit_error (const char *fmt, ...)
-{
-  va_list args;
-
-  va_start (args, fmt);
-  fprintf (stderr, "plugin-unload: ");
-  vfprintf (stderr, fmt, args);
-  fprintf (stderr, "\n");
-  va_end (args);
-}
-
-void
-nbdkit_debug (const char *fmt, ...)
-{
-}
-
-int
-nbdkit_nanosleep (unsigned sec, unsigned nsec)
-{
-  return 0;
-}
+#include "tests/plugin-host.h"
 
 static unsigned
 count_threads (void)
@@ -61,19 +24,6 @@ count_threads (void)
     n += entry->d_name[0] != '.';
   closedir (dir);
   return n;
-}
-
-static void
-configure (struct nbdkit_plugin *plugin, char *argv[])
-{
-  for (; *argv; argv++) {
-    char *equals = strchr (*argv, '=');
-
-    CHECK (equals);
-    *equals = '\0';
-    CHECK (plugin->config (*argv, equals + 1) == 0);
-  }
-  CHECK (!plugin->config_complete || plugin->config_complete () == 0);
 }
 
 static void
@@ -90,22 +40,13 @@ use (struct nbdkit_plugin *plugin, void *handle, char c)
 int
 main (int argc, char *argv[])
 {
-  struct nbdkit_plugin *(*init) (void);
   unsigned before = count_threads ();
   struct nbdkit_plugin *plugin;
   void *library, *handles[3];
 
   CHECK (argc > 2);
-  /* Lazy: functions of nbdkit that are not called need not be here. */
-  library = dlopen (argv[1], RTLD_LAZY);
-  if (library == NULL)
-    fprintf (stderr, "%s\n", dlerror ());
-  CHECK (library);
-  *(void **) &init = dlsym (library, "plugin_init");
-  CHECK (init);
-  plugin = init ();
-  plugin->load ();
-  configure (plugin, argv + 2);
+  plugin = plugin_host_load (argv[1], &library);
+  plugin_host_configure (plugin, argv + 2);
   CHECK (plugin->get_ready () == 0);
   CHECK (count_threads () == before);   /* nbdkit may fork now */
   CHECK (plugin->after_fork () == 0);
