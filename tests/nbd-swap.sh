@@ -43,19 +43,22 @@ check_process "$nbdkit_pid"
 stop_nbdkit
 
 : in the background, where nbdkit forks
-nbdkit --swap -U "$tmp/socket" -P "$tmp/pid" qbd demo/disk
-pid=$(<"$tmp/pid")
-cleanup_fn kill "$pid"
-nbdcopy "nbd+unix:///?socket=$tmp/socket" "$tmp/out"
+# in_background ARG...: sets $pid.  Its file is there when a client was served.
+in_background ()
+{
+    socket="$tmp/socket$((++_count))"
+    nbdkit -U "$socket" -P "$socket.pid" "$@" qbd demo/disk
+    uri="nbd+unix:///?socket=$socket"
+    nbdinfo --size "$uri"
+    pid=$(<"$socket.pid")
+    cleanup_fn kill "$pid"
+}
+
+in_background --swap
+nbdcopy "$uri" "$tmp/out"
 cmp "$tmp/in" "$tmp/out"
 check_process "$pid"
-kill "$pid"
-_wait_gone "$pid"
-_cleanups=()
 
 : and nothing is locked where nobody asked for it
-nbdkit -U "$tmp/socket2" -P "$tmp/pid" qbd demo/disk
-pid=$(<"$tmp/pid")
-cleanup_fn kill "$pid"
-nbdinfo --size "nbd+unix:///?socket=$tmp/socket2"
+in_background
 test "$(locked_kib "$pid")" = 0
