@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libcommon.la
 libcommon_la_SOURCES = \
 	common/address.c \
 	common/address.h \
+	common/buddy.c \
+	common/buddy.h \
 	common/cleanup.h \
 	common/clock.h \
 	common/control-path.c \

@@ -2,6 +2,7 @@
 if HAVE_CMOCKA
 
 wire_tests = \
+	tests/unit/buddy \
 	tests/unit/common \
 	tests/unit/lba-status \
 	tests/unit/nvmeof-names \
@@ -12,6 +13,10 @@ wire_tests = \
 	tests/unit/tcp-header
 check_PROGRAMS += $(wire_tests)
 TESTS += $(wire_tests)
+
+tests_unit_buddy_SOURCES = tests/unit/buddy.c
+tests_unit_buddy_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_buddy_LDADD = libcommon.la $(CMOCKA_LIBS)
 
 tests_unit_common_SOURCES = tests/unit/common.c
 tests_unit_common_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
