@@ -13,6 +13,8 @@ libnvmeof_la_SOURCES = \
 	nvmeof/lba-status.h \
 	nvmeof/nqn.c \
 	nvmeof/nqn.h \
+	nvmeof/rdma.c \
+	nvmeof/rdma.h \
 	nvmeof/status.c \
 	nvmeof/status.h \
 	nvmeof/tcp-check.c \

@@ -7,6 +7,7 @@ wire_tests = \
 	tests/unit/lba-status \
 	tests/unit/nvmeof-names \
 	tests/unit/resolve \
+	tests/unit/rdma-check \
 	tests/unit/stream \
 	tests/unit/tcp-check \
 	tests/unit/tcp-fuzz \
@@ -33,6 +34,10 @@ tests_unit_nvmeof_names_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 tests_unit_resolve_SOURCES = tests/unit/resolve.c
 tests_unit_resolve_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_resolve_LDADD = libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_rdma_check_SOURCES = tests/unit/rdma-check.c
+tests_unit_rdma_check_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_rdma_check_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
 tests_unit_stream_SOURCES = tests/unit/stream.c
 tests_unit_stream_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
