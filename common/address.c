@@ -15,7 +15,7 @@
 /* Error texts quote this much of what was typed. */
 #define QUOTED "%.200s"
 
-static const char *const schemes[] = { "tcp", "unix", NULL };
+static const char *const schemes[] = { "tcp", "unix", "rdma", NULL };
 
 static int
 bad (struct error *err, const char *what, const char *text,
@@ -92,18 +92,17 @@ check_name (const char *what, const char *text, const char *host,
   for (const char *p = host; *p; p++)
     if (!isalnum ((unsigned char) *p) && !strchr (".-_", *p))
       return bad (err, what, text, *p == '/' ?
-                  "a TCP address has no path (a Unix socket is written "
-                  "unix:///PATH)" : "not the name of a host");
+                  "the address of a host has no path (a Unix socket is "
+                  "written unix:///PATH)" : "not the name of a host");
   return 0;
 }
 
 static int
-parse_tcp (const char *what, const char *text, const char *rest,
-           struct address *address, struct error *err)
+parse_host (const char *what, const char *text, const char *rest,
+            enum address_family family, struct address *address,
+            struct error *err)
 {
-  struct address result = {
-    .family = ADDRESS_TCP, .port = ADDRESS_DEFAULT_PORT
-  };
+  struct address result = { .family = family, .port = ADDRESS_DEFAULT_PORT };
   bool brackets = rest[0] == '[';
   const char *host = rest + brackets;
   size_t len = strcspn (host, brackets ? "]" : ":");
@@ -152,7 +151,7 @@ unknown_scheme (const char *what, const char *text, size_t len,
     return error_set (err, EINVAL, "%s: " QUOTED
                       ": unknown scheme, did you mean %s://?",
                       what, text, near);
-  return bad (err, what, text, "unknown scheme (tcp:// or unix://)");
+  return bad (err, what, text, "unknown scheme (tcp://, rdma:// or unix://)");
 }
 
 int
@@ -165,9 +164,11 @@ address_parse (const char *what, const char *text,
   if (*text == '\0')
     return error_set (err, EINVAL, "%s: the address is empty", what);
   if (!colon)
-    return parse_tcp (what, text, text, address, err);
+    return parse_host (what, text, text, ADDRESS_TCP, address, err);
   if (len == 3 && memcmp (text, "tcp", 3) == 0)
-    return parse_tcp (what, text, colon + 3, address, err);
+    return parse_host (what, text, colon + 3, ADDRESS_TCP, address, err);
+  if (len == 4 && memcmp (text, "rdma", 4) == 0)
+    return parse_host (what, text, colon + 3, ADDRESS_RDMA, address, err);
   if (len == 4 && memcmp (text, "unix", 4) == 0)
     return parse_unix (what, text, colon + 3, address, err);
   return unknown_scheme (what, text, len, err);
@@ -194,11 +195,13 @@ address_is_local (const struct address *address)
 const char *
 address_format (const struct address *address, char *buf, size_t buflen)
 {
+  const char *scheme = address->family == ADDRESS_RDMA ? "rdma" : "tcp";
+  bool ip6 = strchr (address->host, ':');
+
   if (address->family == ADDRESS_UNIX)
     snprintf (buf, buflen, "unix://%s", address->path);
-  else if (strchr (address->host, ':'))
-    snprintf (buf, buflen, "tcp://[%s]:%s", address->host, address->port);
   else
-    snprintf (buf, buflen, "tcp://%s:%s", address->host, address->port);
+    snprintf (buf, buflen, "%s://%s%s%s:%s", scheme, ip6 ? "[" : "",
+              address->host, ip6 ? "]" : "", address->port);
   return buf;
 }

@@ -2,6 +2,7 @@
 /*
  * Where a server listens, as users write it:
  *   tcp://HOST[:PORT]   tcp://[::1]:4420   unix:///PATH   HOST   HOST:PORT
+ *   rdma://HOST[:PORT]
  * Pure text: names are resolved by stream_connect and stream_listen.
  */
 #ifndef QBD_ADDRESS_H
@@ -17,12 +18,13 @@
 enum address_family {
   ADDRESS_TCP,
   ADDRESS_UNIX,
+  ADDRESS_RDMA,
 };
 
 struct address {
   enum address_family family;
-  char host[256];       /* TCP: no brackets; never empty */
-  char port[8];         /* TCP: decimal, "0" lets a listener pick one */
+  char host[256];       /* TCP, RDMA: no brackets; never empty */
+  char port[8];         /* and decimal; "0" lets a listener pick one */
   char path[108];       /* Unix: absolute, fits sockaddr_un */
 };
 

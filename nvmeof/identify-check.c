@@ -296,16 +296,17 @@ discovery_entry_where (const struct nvmf_disc_log_entry *entry,
   int port = text_bytes (entry->trsvcid, sizeof entry->trsvcid);
   bool ip6 = host > 0 && memchr (entry->traddr, ':', (size_t) host);
 
-  static_assert (sizeof entry->traddr + sizeof entry->trsvcid + 12 <=
+  static_assert (sizeof entry->traddr + sizeof entry->trsvcid + 13 <=
                  sizeof where->address, "");
   where->transport = transport_name (entry);
   where->address[0] = '\0';
   if (host <= 0 || port < 0)
     return;
-  if (entry->trtype == NVMF_TRTYPE_TCP && where->transport[0] == 't')
-    snprintf (where->address, sizeof where->address, "tcp://%s%.*s%s:%.*s",
-              ip6 ? "[" : "", host, entry->traddr, ip6 ? "]" : "", port,
-              entry->trsvcid);
+  if (strcmp (where->transport, "tcp") == 0 ||
+      strcmp (where->transport, "rdma") == 0)
+    snprintf (where->address, sizeof where->address, "%s://%s%.*s%s:%.*s",
+              where->transport, ip6 ? "[" : "", host, entry->traddr,
+              ip6 ? "]" : "", port, entry->trsvcid);
   else
     snprintf (where->address, sizeof where->address, "%s%.*s",
               where->transport[0] == 'u' ? "unix://" : "", host,

@@ -101,7 +101,8 @@ bool discovery_entry_usable (const struct nvmf_disc_log_entry *entry,
 /* Where a valid entry's subsystem is. */
 struct discovery_where {
   const char *transport;        /* "tcp", "unix", "rdma", "fc", "loop", "?" */
-  char address[304];            /* tcp://HOST:PORT, unix://PATH, else TRADDR;
+  char address[304];            /* tcp://HOST:PORT, rdma://HOST:PORT,
+                                   unix://PATH, else TRADDR;
                                    "" where it is not printable */
 };
 void discovery_entry_where (const struct nvmf_disc_log_entry *entry,

@@ -165,6 +165,9 @@ address_parse_accepts (void **state)
     { "some-host.example", "tcp://some-host.example:4420" },
     { "host:00010", "tcp://host:10" },
     { "unix", "tcp://unix:4420" },
+    { "rdma", "tcp://rdma:4420" },
+    { "rdma://host", "rdma://host:4420" },
+    { "rdma://[fe80::1%ib0]:1", "rdma://[fe80::1%ib0]:1" },
     { "unix:///run/qbd/target", "unix:///run/qbd/target" },
     { "unix:///with space", "unix:///with space" },
   };
@@ -207,19 +210,21 @@ address_parse_refuses (void **state)
     { "[::1%a b]", "no IPv6 address is between the brackets" },
     { "a b", "not the name of a host" },
     { "host!", "not the name of a host" },
-    { "/run/qbd.sock", "a TCP address has no path "
+    { "/run/qbd.sock", "the address of a host has no path "
                        "(a Unix socket is written unix:///PATH)" },
-    { "tcp://host/", "a TCP address has no path "
+    { "tcp://host/", "the address of a host has no path "
                      "(a Unix socket is written unix:///PATH)" },
     { "unix://run/x", "the path must be absolute, as in unix:///PATH" },
     { "unix://", "the path must be absolute, as in unix:///PATH" },
     { "unix:///", "the path is empty" },
     { "unxi:///run/x", "unknown scheme, did you mean unix://?" },
     { "TCP://host", "unknown scheme, did you mean tcp://?" },
-    { "http://host", "unknown scheme (tcp:// or unix://)" },
-    { "rdma://host", "unknown scheme (tcp:// or unix://)" },
-    { "://host", "unknown scheme (tcp:// or unix://)" },
-    { "averyveryverylongscheme://x", "unknown scheme (tcp:// or unix://)" },
+    { "http://host", "unknown scheme (tcp://, rdma:// or unix://)" },
+    { "rdma://", "no host" },
+    { "rmda://host", "unknown scheme, did you mean rdma://?" },
+    { "://host", "unknown scheme (tcp://, rdma:// or unix://)" },
+    { "averyveryverylongscheme://x",
+      "unknown scheme (tcp://, rdma:// or unix://)" },
   };
   struct address address, before;
   struct error err;

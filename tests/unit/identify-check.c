@@ -423,7 +423,7 @@ test_where (void **state)
   strcpy (entry.traddr, "2001:db8::1");
   expect_where ("tcp", "tcp://[2001:db8::1]:4420");
   entry.trtype = NVMF_TRTYPE_RDMA;
-  expect_where ("rdma", "2001:db8::1");
+  expect_where ("rdma", "rdma://[2001:db8::1]:4420");
   entry.trtype = 77;
   expect_where ("?", "2001:db8::1");
   entry.trtype = NVMF_TRTYPE_TCP;
@@ -440,8 +440,12 @@ test_where (void **state)
             entry.trsvcid);
   assert_int_equal (strlen (longest), 6 + 256 + 1 + 32);
   expect_where ("tcp", longest);
+  entry.trtype = NVMF_TRTYPE_RDMA;
+  snprintf (longest, sizeof longest, "rdma://%.256s:%.32s", entry.traddr,
+            entry.trsvcid);
+  expect_where ("rdma", longest);
   entry.trsvcid[3] = '\x80';
-  expect_where ("tcp", "");
+  expect_where ("rdma", "");
 }
 
 #define CONTROLLER(test) cmocka_unit_test_setup (test, good_controller)
