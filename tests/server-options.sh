@@ -27,6 +27,10 @@ says 2 'pool: a: given twice' --pool a=ram: --pool a=ram:
 says 2 'reactors: 0: must be a number from 1 to 64' --reactors 0
 expect_error '^qbd-server: error: listen: tpc://x: unknown scheme, did you mean tcp://' \
              qbd-server --listen tpc://x --pool a=ram:
+# No RDMA device has that address, if there is RDMA at all.
+expect_error '^qbd-server: error: listen: rdma://127.0.0.1:4420: .*RDMA' \
+             qbd-server --control "$tmp/c" --listen rdma://127.0.0.1 \
+             --pool a=ram:
 expect_error '^qbd-server: error: listen: tcp://h:99999: the port' \
              qbd-server --listen tcp://h:99999 --pool a=ram:
 says 1 'pool: none is given: add --pool NAME=file:DIR'

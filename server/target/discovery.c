@@ -62,6 +62,11 @@ fill_entry (struct nvmf_disc_log_entry *entry, const char *nqn,
                  && sizeof entry->subnqn > NVMEOF_NQN_MAX, "");
   memset (entry, 0, sizeof *entry);
   entry->trtype = asker->ops->trtype;
+  if (entry->trtype == NVMF_TRTYPE_RDMA) {
+    entry->tsas.rdma.qptype = NVMF_RDMA_QPTYPE_CONNECTED;
+    entry->tsas.rdma.prtype = NVMF_RDMA_PRTYPE_NOT_SPECIFIED;
+    entry->tsas.rdma.cms = NVMF_RDMA_CMS_RDMA_CM;
+  }
   entry->subtype = NVME_NQN_NVME;
   /* libnvme takes "not required" for a wish for TLS. */
   entry->treq = NVMF_TREQ_NOT_SPECIFIED | NVMF_TREQ_DISABLE_SQFLOW;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Listening sockets: reactor 0 accepts and hands connections to the reactors
- * in turn.  It knows sockets and no PDUs.
+ * Listeners.  Here are those of sockets: reactor 0 accepts and hands
+ * connections to the reactors in turn; it knows sockets and no PDUs.  Those
+ * of RDMA are rdma-listener.c's.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -33,6 +34,7 @@ struct listener {
   struct reactor *const *reactors;      /* constant */
   unsigned nr_reactors;                 /* constant */
   struct address address;               /* constant */
+  struct rdma_listener *rdma;           /* constant; NULL: a socket */
   bool started;                         /* the owner's */
   /* reactor 0's */
   struct reactor_watch watch;
@@ -43,22 +45,22 @@ struct listener {
 
 /* --- addresses --------------------------------------------------------------------- */
 
-static void
-fill_tcp (struct address *address, const struct sockaddr_storage *ss,
-          socklen_t len)
+void
+transport_fill_address (struct address *address, enum address_family family,
+                        const struct sockaddr *sa)
 {
-  const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) ss;
+  const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) sa;
   struct sockaddr_in in = { .sin_family = AF_INET };
-  const struct sockaddr *sa = (const struct sockaddr *) ss;
+  socklen_t len = sa->sa_family == AF_INET6 ? sizeof *in6 : sizeof in;
 
   /* One socket may serve both families; the host used one. */
-  if (ss->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED (&in6->sin6_addr)) {
+  if (sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED (&in6->sin6_addr)) {
     in.sin_port = in6->sin6_port;
     memcpy (&in.sin_addr, in6->sin6_addr.s6_addr + 12, sizeof in.sin_addr);
     sa = (const struct sockaddr *) &in;
     len = sizeof in;
   }
-  address->family = ADDRESS_TCP;
+  address->family = family;
   if (getnameinfo (sa, len, address->host, sizeof address->host,
                    address->port, sizeof address->port,
                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
@@ -82,7 +84,7 @@ fill_unix_peer (char *text, size_t text_bytes, const char *path, int fd)
 
 static void
 fill_portal (struct target_portal *portal, const struct listener *listener,
-             int fd, const struct sockaddr_storage *peer, socklen_t peer_len)
+             int fd, const struct sockaddr_storage *peer)
 {
   struct sockaddr_storage local = { 0 };
   socklen_t local_len = sizeof local;
@@ -95,8 +97,10 @@ fill_portal (struct target_portal *portal, const struct listener *listener,
     return;
   }
   if (getsockname (fd, (struct sockaddr *) &local, &local_len) == 0)
-    fill_tcp (&portal->local, &local, local_len);
-  fill_tcp (&address, peer, peer_len);
+    transport_fill_address (&portal->local, ADDRESS_TCP,
+                            (const struct sockaddr *) &local);
+  transport_fill_address (&address, ADDRESS_TCP,
+                          (const struct sockaddr *) peer);
   address_format (&address, portal->peer, sizeof portal->peer);
 }
 
@@ -140,7 +144,7 @@ limit_silence (int fd)
 
 static void
 hand_over (struct listener *listener, int fd,
-           const struct sockaddr_storage *peer, socklen_t peer_len)
+           const struct sockaddr_storage *peer)
 {
   struct handover *handover = malloc (sizeof *handover);
   struct stream *stream = handover ? stream_from_socket (fd) : NULL;
@@ -160,7 +164,7 @@ hand_over (struct listener *listener, int fd,
   };
   if (listener->address.family == ADDRESS_TCP)
     limit_silence (fd);
-  fill_portal (&handover->portal, listener, fd, peer, peer_len);
+  fill_portal (&handover->portal, listener, fd, peer);
   transport_count (1);          /* until its own is counted */
   reactor_post (handover->reactor, &handover->task);
 }
@@ -216,7 +220,7 @@ accept_ready (struct reactor_watch *watch, uint32_t epoll_events)
 
     if (fd >= 0) {
       listener->paused = false;
-      hand_over (listener, fd, &peer, peer_len);
+      hand_over (listener, fd, &peer);
     }
     else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS
              || errno == ENOMEM) {
@@ -231,26 +235,43 @@ accept_ready (struct reactor_watch *watch, uint32_t epoll_events)
 
 /* --- life -------------------------------------------------------------------------- */
 
+static int
+open_rdma (struct listener *listener, struct address *address,
+           struct error *err)
+{
+#if HAVE_RDMA
+  return rdma_listener_open (listener->target, address, listener->reactors,
+                             listener->nr_reactors, &listener->rdma, err);
+#else
+  char text[ADDRESS_TEXT_MAX];
+
+  return error_set (err, EPROTONOSUPPORT, "listen: %s: RDMA was left out of "
+                    "this build", address_format (address, text, sizeof text));
+#endif
+}
+
 int
 listener_open (struct target *target, struct address *address,
                struct reactor *const *reactors, unsigned nr_reactors,
                struct listener **result, struct error *err)
 {
   struct listener *listener = calloc (1, sizeof *listener);
-  int fd;
+  int r;
 
   if (listener == NULL)
     return error_set (err, ENOMEM, "listen: out of memory");
-  fd = stream_listen (address, err);
-  if (fd < 0) {
-    free (listener);
-    return fd;
-  }
   listener->target = target;
   listener->reactors = reactors;
   listener->nr_reactors = nr_reactors;
+  if (address->family == ADDRESS_RDMA)
+    r = open_rdma (listener, address, err);
+  else
+    r = listener->watch.fd = stream_listen (address, err);
+  if (r < 0) {
+    free (listener);
+    return r;
+  }
   listener->address = *address;
-  listener->watch.fd = fd;
   listener->watch.ready = accept_ready;
   listener->retry.expired = retry_expired;
   *result = listener;
@@ -260,7 +281,15 @@ listener_open (struct target *target, struct address *address,
 static void
 start_accepting (void *arg)
 {
-  watch_or_retry (arg);
+  struct listener *listener = arg;
+
+#if HAVE_RDMA
+  if (listener->rdma) {
+    rdma_listener_start (listener->rdma);
+    return;
+  }
+#endif
+  watch_or_retry (listener);
 }
 
 void
@@ -276,6 +305,12 @@ stop_accepting (void *arg)
   struct listener *listener = arg;
   struct reactor *reactor = listener->reactors[0];
 
+#if HAVE_RDMA
+  if (listener->rdma) {
+    rdma_listener_stop (listener->rdma);
+    return;
+  }
+#endif
   reactor_timer_disarm (reactor, &listener->retry);
   reactor_watch_remove (reactor, &listener->watch);
 }
@@ -287,6 +322,13 @@ listener_close (struct listener *listener)
     return;
   if (listener->started)
     reactor_call (listener->reactors[0], stop_accepting, listener);
+#if HAVE_RDMA
+  if (listener->rdma) {
+    rdma_listener_close (listener->rdma);
+    free (listener);
+    return;
+  }
+#endif
   /* First the name: once the socket is closed, it may be another server's. */
   if (listener->address.family == ADDRESS_UNIX)
     unlink (listener->address.path);

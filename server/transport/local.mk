@@ -9,4 +9,14 @@ libtransport_la_SOURCES = \
 	server/transport/tcp-receive.c \
 	server/transport/tcp-send.c \
 	server/transport/transport.h
-libtransport_la_LIBADD = libtarget.la libnvmeof.la libcommon.la
+libtransport_la_CPPFLAGS = $(AM_CPPFLAGS) $(RDMA_CFLAGS)
+libtransport_la_LIBADD = libtarget.la libnvmeof.la libcommon.la $(RDMA_LIBS)
+if HAVE_RDMA
+libtransport_la_SOURCES += \
+	server/transport/rdma-connection.c \
+	server/transport/rdma-device.c \
+	server/transport/rdma-internal.h \
+	server/transport/rdma-listener.c \
+	server/transport/rdma-receive.c \
+	server/transport/rdma-send.c
+endif

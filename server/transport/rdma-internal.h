@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside the RDMA transport: what its files share.
+ *
+ *   listener --> rdma-listener.c --> connection, device   (CONNECT_REQUEST)
+ *   receive CQ --> rdma-receive.c --> target_command_prepare, _execute
+ *   send CQ    <-> rdma-send.c    <-- ops->complete
+ *
+ * A device, here, is what one reactor has of an RDMA device: a protection
+ * domain, registered memory, a shared receive queue with its completion
+ * queue, and the connections.  Everything belongs to that reactor; only the
+ * list of devices is locked.
+ *
+ * A connection is held (counted) by its life until the target has drained its
+ * queue, and by each of its functions that runs.
+ */
+#ifndef QBD_RDMA_INTERNAL_H
+#define QBD_RDMA_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include <infiniband/verbs.h>
+#include <rdma/rdma_cma.h>
+
+#include "common/buddy.h"
+#include "nvmeof/rdma.h"
+#include "server/transport/transport.h"
+
+enum {
+  RDMA_IN_CAPSULE_BYTES = 4096,         /* I/O queues; IOCCSZ says so */
+  RDMA_ENTRIES_MAX = 256,               /* of a host's queue */
+  RDMA_DEVICE_SLOTS_MIN = 128,          /* shared receives */
+  RDMA_DEVICE_SLOTS_MAX = 1024,
+  RDMA_DEVICE_DATA_MIN_BYTES = 2 << 20,
+  RDMA_DEVICE_DATA_MAX_BYTES = 32 << 20,
+  RDMA_TURN_COMPLETIONS = 512,          /* of one queue in one turn */
+  RDMA_HANDSHAKE_LIMIT_MS = 10000,      /* established; then Connect */
+  RDMA_CLOSE_LIMIT_MS = 2000,           /* responses of one that ends */
+  RDMA_LINGER_MS = 1000,                /* an admin queue that ends */
+  RDMA_FLUSH_LIMIT_MS = 5000,           /* work requests of one that ended */
+  RDMA_STALL_LIMIT_MS = 30000,          /* one work request */
+  RDMA_STALL_LOOK_MS = 5000,
+  RDMA_QP_BUCKETS = 64,
+};
+
+/* --- requests ------------------------------------------------------------- */
+
+enum rdma_request_state {
+  RDMA_REQUEST_POSTED,          /* waits in the shared receive queue */
+  RDMA_REQUEST_WAITING,         /* waits for a buffer */
+  RDMA_REQUEST_READING,         /* waits for its RDMA READ, or for room to
+                                   post it */
+  RDMA_REQUEST_EXECUTING,       /* the target has it; waits for complete */
+  RDMA_REQUEST_ANSWERING,       /* waits for its SEND, or for room to post
+                                   it */
+};
+enum { RDMA_REQUEST_NR_STATES = RDMA_REQUEST_ANSWERING + 1 };
+
+/* What of a request the device reads and writes. */
+struct rdma_capsules {
+  union nvme_command sqe;
+  struct nvme_cqe cqe;
+  uint8_t padding[48];          /* to a multiple of cache lines */
+};
+static_assert (sizeof (struct rdma_capsules) == 128, "");
+
+struct rdma_request {
+  struct target_command command;        /* first member */
+  struct rdma_device *device;           /* constant */
+  struct rdma_connection *connection;   /* unless POSTED */
+  enum rdma_request_state state;
+  struct rdma_data data;        /* what the SGL said */
+  struct rdma_capsules *capsules;       /* constant; registered */
+  uint8_t *in_capsule;          /* constant; registered, 4096-aligned */
+  uint32_t buffer_offset;       /* in the device's data; BUDDY_NONE */
+  bool unposted;                /* on the connection's list `unposted` */
+  bool answered;                /* its SEND was posted */
+  TAILQ_ENTRY (rdma_request) in_connection;
+  TAILQ_ENTRY (rdma_request) in_list;   /* waiting, or unposted */
+};
+
+TAILQ_HEAD (rdma_request_list, rdma_request);
+
+/* --- what a reactor has of a device: rdma-device.c ---------------------------- */
+
+struct rdma_device {
+  struct reactor *reactor;      /* constant */
+  struct ibv_context *verbs;    /* constant; librdmacm's */
+  LIST_ENTRY (rdma_device) in_devices;  /* locked */
+  unsigned users;               /* locked */
+
+  struct ibv_pd *pd;
+  struct ibv_comp_channel *channel;
+  struct ibv_cq *receive_cq;
+  struct ibv_srq *srq;
+  bool invalidates;             /* SEND WITH INV can be relied on */
+  int max_reads;                /* of one connection, in flight */
+  int max_send_wr;
+
+  /* registered memory */
+  uint8_t *memory;
+  size_t memory_bytes;
+  struct ibv_mr *mr;
+  uint8_t *data;                /* in memory */
+  struct buddy *buddy;
+  unsigned nr_slots;
+  struct rdma_request *requests;
+  struct ibv_recv_wr *receives; /* one each, and two sges */
+  struct ibv_sge *sges;
+  struct ibv_recv_wr *repost;   /* to be posted at the end of the turn */
+
+  struct reactor_watch watch;   /* channel */
+  struct reactor_task again;    /* posted: a turn's budget was used up */
+  bool again_posted;
+  struct reactor_task flush;    /* deferred: repost */
+  bool flush_deferred;
+  struct reactor_task grant;    /* deferred: a buffer came back */
+  bool grant_deferred;
+  LIST_HEAD (, rdma_connection) by_qp[RDMA_QP_BUCKETS];
+  /* connections with requests that wait for a buffer, in turn */
+  TAILQ_HEAD (, rdma_connection) starved;
+};
+
+/* What all reactors together need, at the least, of locked memory; and why
+ * that cannot be had.  At the start. */
+int rdma_memory_check (unsigned nr_reactors, const char *uri,
+                       struct error *err);
+/* Worker thread: makes one unless there is one.  -errno with what failed. */
+int rdma_device_get (struct reactor *reactor, struct ibv_context *verbs,
+                     struct rdma_device **device, const char **what);
+/* The reactor: watch the channel; once, idempotent. */
+int rdma_device_start (struct rdma_device *device);
+/* The reactor; or the worker that got it, when nobody else has it. */
+void rdma_device_put (struct rdma_device *device);
+
+struct rdma_connection *rdma_device_find (struct rdma_device *device,
+                                          uint32_t qp_num);
+
+/* A buffer for the command.  0, or -EAGAIN: the request waits for one, in
+ * state WAITING, and rdma_request_granted is called later. */
+int rdma_buffer_get (struct rdma_request *request);
+void rdma_buffer_cancel (struct rdma_request *request);
+/* If it has one. */
+void rdma_buffer_give (struct rdma_request *request);
+
+void rdma_request_set_state (struct rdma_request *request,
+                             enum rdma_request_state state);
+/* Back to the shared receive queue. */
+void rdma_request_repost (struct rdma_request *request);
+
+/* --- connections: rdma-connection.c ----------------------------------------- */
+
+enum rdma_state {
+  RDMA_ACCEPTED,                /* waits for ESTABLISHED, for a limited time */
+  RDMA_READY,                   /* waits for capsules; Connect within a time
+                                   limit */
+  RDMA_CLOSING,                 /* waits for the commands in flight and for
+                                   their responses, limited; an I/O queue takes
+                                   no others, an admin queue refuses them
+                                   and waits for the host to disconnect */
+  RDMA_FLUSHING,                /* disconnected; waits for its work requests to
+                                   end, limited */
+  RDMA_CLOSED,                  /* the queue pair is gone; waits for the
+                                   target */
+};
+enum { RDMA_NR_STATES = RDMA_CLOSED + 1 };
+
+struct rdma_connection {
+  struct target_queue queue;            /* first member */
+  struct reactor *reactor;              /* constant */
+  struct rdma_device *device;           /* constant */
+  struct target_portal portal;          /* constant */
+  struct rdma_asked asked;            /* constant; of the private data */
+  enum rdma_state state;
+  unsigned holds;
+  struct rdma_event_channel *channel;   /* the id's own */
+  struct rdma_cm_id *id;                /* and QP; NULL when CLOSED */
+  struct ibv_cq *send_cq;
+  uint32_t qp_num;                      /* constant */
+  LIST_ENTRY (rdma_connection) in_bucket;
+  struct reactor_watch watch;           /* channel */
+  struct reactor_timer limit;
+  struct reactor_timer stall;
+  bool stall_armed;
+  struct reactor_task end;      /* posted: FLUSHING is over */
+  bool end_posted;
+
+  struct rdma_request_list requests;    /* all in flight */
+  unsigned nr_unanswered;       /* commands that the host waits for */
+  /* rdma-device.c: requests that wait for a buffer */
+  struct rdma_request_list waiting;
+  TAILQ_ENTRY (rdma_connection) in_starved;
+
+  /* rdma-send.c */
+  unsigned send_room;           /* work requests that can be posted */
+  unsigned send_size;           /* constant: of them all */
+  struct rdma_request_list unposted;    /* requests that wait for room */
+  uint64_t progress_ms;         /* the last completion, or post to none */
+};
+
+void rdma_hold (struct rdma_connection *connection);
+void rdma_release (struct rdma_connection *connection);
+
+/* It is established: the time for Connect begins. */
+void rdma_set_ready (struct rdma_connection *connection);
+/* The connection is of no use any more.  reason is constant. */
+void rdma_lost (struct rdma_connection *connection, const char *reason);
+/* The host broke the protocol. */
+void rdma_fatal (struct rdma_connection *connection, const char *what);
+/* A work request is posted: see that it ends. */
+void rdma_watch_stall (struct rdma_connection *connection);
+/* A request or a work request ended: perhaps it waited for that. */
+void rdma_check_closed (struct rdma_connection *connection);
+
+/* From the listener: a connection request whose id is on `channel`, which is
+ * the id's own; both belong to the connection from then on. */
+struct rdma_incoming {
+  struct reactor_task task;
+  struct reactor_work work;
+  struct target *target;
+  struct reactor *reactor;
+  struct rdma_event_channel *channel;
+  struct rdma_cm_id *id;
+  struct target_portal portal;
+  struct rdma_asked asked;
+  uint8_t initiator_depth;      /* of the host's event, as the verbs say */
+  struct rdma_connection *connection;   /* not initialised yet */
+  /* the worker's results */
+  int result;
+  const char *what;             /* failed */
+  struct rdma_device *device;
+  struct ibv_cq *send_cq;
+  unsigned send_size;
+};
+
+/* On its reactor; it frees incoming. */
+void rdma_connection_open (struct rdma_incoming *incoming);
+void rdma_incoming_refuse (struct rdma_incoming *incoming, uint16_t sts);
+
+/* --- rdma-receive.c ----------------------------------------------------------- */
+
+/* True when a turn's budget was used up. */
+bool rdma_poll_receives (struct rdma_device *device);
+void rdma_request_granted (struct rdma_request *request);
+
+/* --- rdma-send.c ---------------------------------------------------------------- */
+
+/* RDMA READ of the command's data. */
+void rdma_post_read (struct rdma_request *request);
+/* RDMA WRITE of what it reads, and SEND of its CQE. */
+void rdma_post_response (struct rdma_request *request);
+void rdma_poll_sends (struct rdma_connection *connection);
+/* The request has answered or is given up. */
+void rdma_request_over (struct rdma_request *request);
+
+#endif
