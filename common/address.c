@@ -193,9 +193,19 @@ address_is_local (const struct address *address)
 }
 
 const char *
+address_transport (const struct address *address)
+{
+  static const char *const names[] = {
+    [ADDRESS_TCP] = "tcp", [ADDRESS_UNIX] = "unix", [ADDRESS_RDMA] = "rdma",
+  };
+
+  return names[address->family];
+}
+
+const char *
 address_format (const struct address *address, char *buf, size_t buflen)
 {
-  const char *scheme = address->family == ADDRESS_RDMA ? "rdma" : "tcp";
+  const char *scheme = address_transport (address);
   bool ip6 = strchr (address->host, ':');
 
   if (address->family == ADDRESS_UNIX)

@@ -37,6 +37,9 @@ int address_parse (const char *what, const char *text,
  * numbers.  A name is none: who knows what it means elsewhere. */
 bool address_is_local (const struct address *address);
 
+/* "tcp", "unix" or "rdma": its scheme. */
+const char *address_transport (const struct address *address);
+
 /* The canonical URI.  buf of ADDRESS_TEXT_MAX is enough. */
 #define ADDRESS_TEXT_MAX 300
 const char *address_format (const struct address *address,

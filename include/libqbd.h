@@ -15,7 +15,9 @@
  * fork: a volume belongs to the process that opened it.  In the child every
  * call on it fails with ENOTCONN, and qbd_close only frees it, unknown to the
  * server; what the child opens is its own.  QBD_OPEN_PROBE makes a volume
- * that leaves no thread behind.
+ * that leaves no thread behind.  Over RDMA, the child of a process that has
+ * opened a volume can open none: its system refuses descriptors of RDMA
+ * devices that another process opened.
  */
 #ifndef LIBQBD_H
 #define LIBQBD_H
@@ -43,8 +45,13 @@ const char *qbd_version (void);
  *   volume           POOL/VOL on a qbd-server, found by discovery
  *   nqn              instead of volume: any NVMe subsystem, by its name
  *   nsid             with nqn: the namespace, default the only one
- *   server           tcp://HOST[:PORT], unix:///PATH, or a bare HOST[:PORT];
- *                    default $QBD_SERVER, else tcp://127.0.0.1:4420
+ *   server           tcp://HOST[:PORT], rdma://HOST[:PORT], unix:///PATH, or
+ *                    a bare HOST[:PORT]; default $QBD_SERVER, else
+ *                    tcp://127.0.0.1:4420
+ *   transport        tcp, rdma, or auto: RDMA where it works, else TCP, to the
+ *                    same host and port; default what server says
+ *   poll_us          RDMA: microseconds to look for an answer before
+ *                    sleeping, 0..1000, default 0
  *   hostnqn, hostid  default /etc/nvme/hostnqn, /etc/nvme/hostid, else
  *                    derived from the machine id
  *   nr_io_queues     connections for I/O, 1..64, default 1
@@ -64,6 +71,10 @@ void qbd_config_free (struct qbd_config *config);
 int qbd_config_set (struct qbd_config *config,
                     const char *key, const char *value);
 
+/* How qbd_open would attach: "tcp", "unix", "rdma" or "auto".  NULL: the
+ * address in $QBD_SERVER is wrong, or contradicts the key transport. */
+const char *qbd_config_transport (const struct qbd_config *config);
+
 /* For a process that is about to end: every qbd_open and qbd_discover with this
  * configuration or a copy of it, under way or later, ends promptly with
  * ESHUTDOWN.  A volume whose association such an open would share may be
@@ -81,7 +92,7 @@ struct qbd_discovered {
   const char *nqn;              /* for the key nqn */
   const char *name;             /* POOL/VOL, for the key volume; NULL: it is
                                    no qbd-server's */
-  const char *transport;        /* "tcp", "unix"; "rdma", "fc", "loop", "?"
+  const char *transport;        /* "tcp", "unix", "rdma"; "fc", "loop", "?"
                                    cannot be attached */
   const char *address;          /* tcp://HOST:PORT, unix:///PATH, ... */
 };
@@ -119,6 +130,10 @@ uint32_t qbd_get_block_size (struct qbd_volume *volume);  /* bytes, LBA size */
 uint32_t qbd_get_preferred_size (struct qbd_volume *volume); /* bytes */
 uint32_t qbd_get_max_transfer (struct qbd_volume *volume); /* bytes, MDTS */
 const char *qbd_get_nqn (struct qbd_volume *volume);
+const char *qbd_get_transport (struct qbd_volume *volume); /* "tcp", "unix",
+                                                              "rdma" */
+/* With the key transport=auto: why it is not RDMA, in a sentence; else NULL. */
+const char *qbd_get_fallback (struct qbd_volume *volume);
 int qbd_is_read_only (struct qbd_volume *volume);
 /* The namespace says that its media are (Identify CNS 08h, NSFEAT.RMEDIA). */
 int qbd_is_rotational (struct qbd_volume *volume);
@@ -130,6 +145,10 @@ int qbd_can_write_zeroes (struct qbd_volume *volume);
 int qbd_can_fast_zero (struct qbd_volume *volume);
 /* The controller has Get LBA Status (OACS). */
 int qbd_can_block_status (struct qbd_volume *volume);
+
+/* How qbd_open would attach: "tcp", "unix", "rdma" or "auto".  NULL: the
+ * address in $QBD_SERVER is wrong, or contradicts the key transport. */
+const char *qbd_config_transport (const struct qbd_config *config);
 
 /* For a process that is about to end: every request of the volume's
  * association, in flight or later, through any handle, ends promptly with

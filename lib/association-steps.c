@@ -43,7 +43,7 @@ association_step_name (struct association *association,
   struct queue *queue = association->step_queue;
 
   if (queue && !queue_transport (queue)->ready)
-    return "the handshake (ICReq)";
+    return queue_transport (queue)->ops->handshake;
   return steps[state].name ? steps[state].name : "";
 }
 
@@ -344,13 +344,20 @@ answered_identify (struct association *association, uint16_t status,
     .discovery = association->params.discovery,
     .keep_alive = kato_ms (association) > 0,
     .mpsmin = mpsmin (association),
+    .keyed = association->server.family == ADDRESS_RDMA,
   };
+  struct controller_info *controller = &association->controller;
   const char *fault;
 
-  if (identify_check_controller (association->buffer, &expect,
-                                 &association->controller, &fault) < 0)
+  if (identify_check_controller (association->buffer, &expect, controller,
+                                 &fault) < 0) {
     association_fail (association, EPROTO, "Identify Controller: %s", fault);
-  else if (association->params.discovery)
+    return;
+  }
+  if (association->server.family == ADDRESS_RDMA &&
+      controller->max_transfer_bytes > RDMA_TRANSFER_MAX_BYTES)
+    controller->max_transfer_bytes = RDMA_TRANSFER_MAX_BYTES;
+  if (association->params.discovery)
     association_advance (association, ASSOCIATION_LIVE);
   else
     association_step (association, ASSOCIATION_IDENTIFY_NVM);
@@ -566,6 +573,7 @@ association_step_answered (struct association *association)
   /* A dead queue: its lost callback has ended, or will end, the set-up. */
   if (request->error != 0)
     return;
+  association->reached = true;
   status = nvme_cqe_status (&request->cqe);
   if (status == 0 || step->optional)
     step->answered (association, status, le64_to_cpu (request->cqe.value));

@@ -130,7 +130,8 @@ association_lose (struct association *association, int code,
     error_set (&err, code, "%s: %s: connection lost: %s",
                options_name (&association->params.options),
                association->uri, reason);
-  else if (code == EPROTO || state == ASSOCIATION_NEW)
+  else if (code == EPROTO || state == ASSOCIATION_NEW ||
+           association->server.family == ADDRESS_RDMA)
     error_set (&err, code, "connect: %s: %s", association->uri, reason);
   else
     error_set (&err, code, "connect: %s: %s before it answered %s",
@@ -168,40 +169,76 @@ remaining_ms (const struct association *association)
   return left_ms < INT_MAX ? (int) left_ms : INT_MAX;
 }
 
-struct queue *
-association_open_queue (struct association *association, uint16_t qid,
-                        uint16_t depth, struct error *err)
+static struct transport_queue *
+open_tcp (struct association *association, uint16_t qid, uint16_t depth,
+          struct error *err)
 {
-  const struct options *options = &association->params.options;
-  const struct queue_params params = {
-    .timeout_ms = options->io_tmo_ms,
-    .lost = queue_lost,
-    .opaque = association,
-  };
+  const struct association_params *params = &association->params;
+  const struct options *options = &params->options;
   const struct tcp_queue_params tcp = {
     .qid = qid,
     .depth = depth,
     .hdr_digest = options->hdr_digest,
     .data_digest = options->data_digest,
   };
-  struct transport_queue *transport = NULL;
-  struct queue *queue = NULL;
+  struct transport_queue *transport;
   struct stream *stream;
 
-  if (association->params.dial)
-    stream = association->params.dial (association->params.opaque, qid,
-                                       remaining_ms (association), err);
+  if (params->dial)
+    stream = params->dial (params->opaque, qid, remaining_ms (association),
+                           err);
   else
-    stream = stream_connect_until (&options->server,
+    stream = stream_connect_until (&association->server,
                                    remaining_ms (association),
-                                   association->params.attempt ?
-                                   association->params.attempt->fd : -1,
+                                   params->attempt ? params->attempt->fd : -1,
                                    err);
   if (!stream)
     return NULL;
   transport = tcp_queue_create (stream, &tcp);
-  if (transport)
-    queue = queue_create (transport, &params);
+  if (!transport)
+    error_set (err, ENOMEM, "connect: %s: out of memory", association->uri);
+  return transport;
+}
+
+static struct transport_queue *
+open_rdma (struct association *association, uint16_t qid, uint16_t depth,
+           struct error *err)
+{
+#if HAVE_RDMA
+  const struct rdma_queue_params rdma = {
+    .qid = qid,
+    .depth = depth,
+    .cntlid = qid > 0 ? association->cntlid : 0,
+    .poll_us = association->params.options.poll_us,
+  };
+
+  return rdma_queue_create (&association->server, &rdma, err);
+#else
+  error_set (err, EPROTONOSUPPORT, "connect: %s: RDMA was left out of this "
+             "build", association->uri);
+  return NULL;
+#endif
+}
+
+struct queue *
+association_open_queue (struct association *association, uint16_t qid,
+                        uint16_t depth, struct error *err)
+{
+  const struct queue_params params = {
+    .timeout_ms = association->params.options.io_tmo_ms,
+    .lost = queue_lost,
+    .opaque = association,
+  };
+  struct transport_queue *transport;
+  struct queue *queue;
+
+  if (association->server.family == ADDRESS_RDMA)
+    transport = open_rdma (association, qid, depth, err);
+  else
+    transport = open_tcp (association, qid, depth, err);
+  if (!transport)
+    return NULL;
+  queue = queue_create (transport, &params);
   if (!queue)
     error_set (err, ENOMEM, "connect: %s: out of memory", association->uri);
   return queue;
@@ -328,6 +365,15 @@ association_attach (struct association *association, struct error *err)
 
 /* --- life --------------------------------------------------------------- */
 
+static void
+set_server (struct association *association, enum address_family family)
+{
+  association->server = association->params.options.server;
+  association->server.family = family;
+  address_format (&association->server, association->uri,
+                  sizeof association->uri);
+}
+
 struct association *
 association_create (const struct association_params *params,
                     struct error *err)
@@ -340,8 +386,7 @@ association_create (const struct association_params *params,
   if (!association->buffer)
     goto err;
   association->params = *params;
-  address_format (&params->options.server, association->uri,
-                  sizeof association->uri);
+  set_server (association, params->options.server.family);
   pthread_mutex_init (&association->lock, NULL);
   fork_watch (association);
   return association;
@@ -351,6 +396,59 @@ association_create (const struct association_params *params,
   error_set (err, ENOMEM, "open: %s: out of memory",
              options_name (&params->options));
   return NULL;
+}
+
+/* *reached: it was a server's answer that it failed with. */
+static int
+open_over (const struct association_params *params,
+           enum address_family family, struct association **result,
+           bool *reached, struct error *err)
+{
+  struct association *association = association_create (params, err);
+  int r;
+
+  *reached = false;
+  if (!association)
+    return -err->code;
+  set_server (association, family);
+  r = association_attach (association, err);
+  if (r < 0) {
+    *reached = association->reached;
+    association_free (association);
+    return r;
+  }
+  *result = association;
+  return 0;
+}
+
+int
+association_open (const struct association_params *params,
+                  struct association **association, struct error *err)
+{
+  enum address_family family = params->options.server.family;
+  struct association_params rest = *params;
+  uint64_t start_ms = clock_now_ms (), took_ms;
+  struct error why;
+  bool reached;
+  int r;
+
+  if (params->options.transport != OPTIONS_TRANSPORT_AUTO)
+    return open_over (params, family, association, &reached, err);
+  /* The other half is TCP's. */
+  rest.options.connect_tmo_ms = params->options.connect_tmo_ms / 2;
+  r = open_over (&rest, ADDRESS_RDMA, association, &reached, &why);
+  if (r == 0)
+    return 0;
+  *err = why;
+  if (reached || why.code == ESHUTDOWN)
+    return r;
+  took_ms = clock_now_ms () - start_ms;
+  rest.options.connect_tmo_ms = params->options.connect_tmo_ms > took_ms ?
+    params->options.connect_tmo_ms - (uint32_t) took_ms : 1;
+  r = open_over (&rest, ADDRESS_TCP, association, &reached, err);
+  if (r == 0)
+    (*association)->fallback = why;
+  return r;
 }
 
 void

@@ -123,6 +123,25 @@ set_server (struct qbd_config *config, const struct key *key,
 }
 
 static int
+set_transport (struct qbd_config *config, const struct key *key,
+               const char *value, struct error *err)
+{
+  static const char *const names[] = {
+    [OPTIONS_TRANSPORT_TCP] = "tcp",
+    [OPTIONS_TRANSPORT_RDMA] = "rdma",
+    [OPTIONS_TRANSPORT_AUTO] = "auto",
+  };
+
+  for (unsigned i = 1; i < sizeof names / sizeof names[0]; i++)
+    if (strcmp (value, names[i]) == 0) {
+      config->options.transport = (enum options_transport) i;
+      return 0;
+    }
+  return error_set (err, EINVAL, "transport: %s: must be \"tcp\", \"rdma\" or "
+                    "\"auto\"", value);
+}
+
+static int
 set_hostnqn (struct qbd_config *config, const struct key *key,
              const char *value, struct error *err)
 {
@@ -169,12 +188,14 @@ static const struct key keys[] = {
   NUMBER ("io_tmo", io_tmo_ms, 1, 86400, 1000),
   BOOLEAN ("hdr_digest", hdr_digest),
   BOOLEAN ("data_digest", data_digest),
+  { .name = "transport", .set = set_transport },
+  NUMBER ("poll_us", poll_us, 0, 1000, 1),
 };
 
 static const char *const key_names[] = {
   "volume", "nqn", "nsid", "server", "hostnqn", "hostid", "nr_io_queues",
   "queue_size", "keep_alive_tmo", "connect_tmo", "io_tmo", "hdr_digest",
-  "data_digest", NULL
+  "data_digest", "transport", "poll_us", NULL
 };
 
 static_assert (sizeof key_names / sizeof key_names[0] ==
@@ -273,20 +294,72 @@ default_server (struct address *address, struct error *err)
   return address_parse ("server", DEFAULT_SERVER, address, err);
 }
 
+/* What transport= says about the address.  Where both say the same, options
+ * are equal. */
+static int
+resolve_transport (struct options *options, struct error *err)
+{
+  enum address_family *family = &options->server.family;
+  char uri[ADDRESS_TEXT_MAX];
+
+  address_format (&options->server, uri, sizeof uri);
+  switch (options->transport) {
+  case OPTIONS_TRANSPORT_RDMA:
+    if (*family == ADDRESS_UNIX)
+      return error_set (err, EINVAL, "transport: rdma: the server is %s", uri);
+    *family = ADDRESS_RDMA;
+    break;
+  case OPTIONS_TRANSPORT_TCP:
+    if (*family != ADDRESS_TCP)
+      return error_set (err, EINVAL, "transport: tcp: the server is %s", uri);
+    break;
+  case OPTIONS_TRANSPORT_AUTO:
+    if (*family == ADDRESS_UNIX)
+      break;
+    *family = ADDRESS_TCP;      /* association_open tries RDMA first */
+    return 0;
+  default:
+    return 0;
+  }
+  options->transport = OPTIONS_TRANSPORT_SERVER;
+  return 0;
+}
+
+static int
+resolve_server (const struct qbd_config *config, struct options *options,
+                struct error *err)
+{
+  /* With padding: options are compared as bytes. */
+  memcpy (options, &config->options, sizeof *options);
+  if (!config->server_set && default_server (&options->server, err) < 0)
+    return -err->code;
+  return resolve_transport (options, err);
+}
+
+const char *
+qbd_config_transport (const struct qbd_config *config)
+{
+  struct options options;
+  struct error err;
+
+  if (resolve_server (config, &options, &err) < 0) {
+    error_publish (&err);
+    return NULL;
+  }
+  if (options.transport == OPTIONS_TRANSPORT_AUTO)
+    return "auto";
+  return address_transport (&options.server);
+}
+
 int
 options_resolve (const struct qbd_config *config, struct options *options,
                  struct error *err)
 {
   struct host_identity identity;
-  int r;
+  int r = resolve_server (config, options, err);
 
-  /* With padding: options are compared as bytes. */
-  memcpy (options, &config->options, sizeof *options);
-  if (!config->server_set) {
-    r = default_server (&options->server, err);
-    if (r < 0)
-      return r;
-  }
+  if (r < 0)
+    return r;
   r = host_identity_get ("/etc", config->hostnqn, config->hostid, &identity,
                          err);
   if (r < 0)

@@ -146,12 +146,10 @@ discover (const struct options *options, const struct attempt *attempt,
   struct log log = { .deadline_ms = deadline_ms, .reader = reader };
   int r;
 
-  log.association = association_create (&params, err);
-  if (!log.association)
-    return -err->code;
-  r = association_attach (log.association, err);
-  if (r == 0)
-    r = read_log (&log, err);
+  r = association_open (&params, &log.association, err);
+  if (r < 0)
+    return r;
+  r = read_log (&log, err);
   association_free (log.association);
   return r;
 }
@@ -180,7 +178,9 @@ search_entry (void *opaque, const struct nvmf_disc_log_entry *entry)
   struct search *search = opaque;
   const char *name;
 
-  if (!discovery_entry_usable (entry, NVMF_TRTYPE_TCP))
+  /* All of one server, over whatever it was asked. */
+  if (!discovery_entry_usable (entry, NVMF_TRTYPE_TCP) &&
+      !discovery_entry_usable (entry, NVMF_TRTYPE_RDMA))
     return 0;
   name = nqn_volume_name (entry->subnqn);
   if (!name)

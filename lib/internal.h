@@ -64,6 +64,13 @@ int error_publish (const struct error *err);
 #define QUEUE_SIZE_MAX 1024
 #define IDENTITY_UUID_BYTES 16
 
+enum options_transport {
+  OPTIONS_TRANSPORT_SERVER,             /* as the server's address says */
+  OPTIONS_TRANSPORT_TCP,
+  OPTIONS_TRANSPORT_RDMA,
+  OPTIONS_TRANSPORT_AUTO,               /* RDMA, else TCP */
+};
+
 /* Everything an association is made from.  Two of equal bytes share. */
 struct options {
   char volume[NVMEOF_NQN_MAX + 1];      /* POOL/VOL; "": not given */
@@ -79,6 +86,8 @@ struct options {
   uint32_t io_tmo_ms;
   bool hdr_digest;
   bool data_digest;
+  enum options_transport transport;
+  uint32_t poll_us;                     /* RDMA */
 };
 
 /* Fills in what the configuration leaves to defaults. */
@@ -143,6 +152,27 @@ struct tcp_queue_params {
 /* Takes the stream, on failure too.  NULL: -ENOMEM. */
 struct transport_queue *tcp_queue_create (struct stream *stream,
                                           const struct tcp_queue_params *p);
+
+/* --- rdma-queue.c, which a build may lack ------------------------------- */
+
+/* What one command can carry. */
+enum { RDMA_TRANSFER_MAX_BYTES = 1 << 20 };
+
+struct rdma_queue_params {
+  uint16_t qid;
+  uint16_t depth;               /* slots */
+  uint16_t cntlid;              /* I/O queues */
+  uint32_t poll_us;             /* at most, before it sleeps */
+};
+
+/* Looks up the server's name, begins to connect, and waits for nothing. */
+struct transport_queue *rdma_queue_create (const struct address *server,
+                                           const struct rdma_queue_params *,
+                                           struct error *err);
+/* A queue that failed and was abandoned begins anew: no deeper than it was
+ * made.  0 or -errno; of memory it takes what the verbs take. */
+int rdma_queue_renew (struct transport_queue *queue,
+                      const struct rdma_queue_params *params);
 
 /* --- queue.c, queue-roles.c ------------------------------------------------ */
 
@@ -287,7 +317,11 @@ enum events_state {
 
 struct association {
   struct association_params params;     /* constant after create */
-  char uri[ADDRESS_TEXT_MAX];           /* constant after create */
+  struct address server;                /* constant after start */
+  char uri[ADDRESS_TEXT_MAX];           /* constant after start */
+  struct error fallback;                /* why not RDMA; code 0: not asked for.
+                                           Constant when LIVE */
+  bool reached;                         /* the driver's: a server answered */
   pthread_mutex_t lock;                 /* state, error */
   enum association_state state;         /* one setter: set_state */
   struct error error;                   /* why FAILED or LOST */
@@ -359,6 +393,10 @@ enum association_state association_drive (struct association *association,
 uint64_t association_next_ms (struct association *association);
 /* Start and drive with poll until LIVE.  For real streams. */
 int association_attach (struct association *association, struct error *err);
+/* Create and attach, over RDMA or, where the options leave it open and there
+ * is none, over TCP. */
+int association_open (const struct association_params *params,
+                      struct association **association, struct error *err);
 /* Any thread: end it.  What was in flight ends with ENOTCONN, or ESHUTDOWN
  * when interrupted. */
 void association_lose (struct association *association, int code,

@@ -34,7 +34,15 @@ libqbd_internal_la_SOURCES = \
 	lib/tcp-send.c \
 	lib/transport.h \
 	lib/volume.c
-libqbd_internal_la_CFLAGS = $(AM_CFLAGS) $(UUID_CFLAGS)
+libqbd_internal_la_CFLAGS = $(AM_CFLAGS) $(UUID_CFLAGS) $(RDMA_CFLAGS)
+libqbd_internal_la_LIBADD = $(RDMA_LIBS)
+if HAVE_RDMA
+libqbd_internal_la_SOURCES += \
+	lib/rdma-connect.c \
+	lib/rdma-queue.c \
+	lib/rdma-queue.h \
+	lib/rdma-transfer.c
+endif
 
 lib_LTLIBRARIES += libqbd.la
 libqbd_la_SOURCES =

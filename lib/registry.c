@@ -45,14 +45,9 @@ attach (const struct options *options, struct attempt *attempt,
   now_ms = clock_now_ms ();
   params.options.connect_tmo_ms = now_ms < deadline_ms ?
     (uint32_t) (deadline_ms - now_ms) : 1;
-  association = association_create (&params, err);
-  if (!association)
+  if (association_open (&params, &association, err) < 0)
     return NULL;
   association->refs = 1;
-  if (association_attach (association, err) < 0) {
-    association_free (association);
-    return NULL;
-  }
   /* As it was asked for: equal options find it. */
   association->params.options = *options;
   association->params.attempt = NULL;

@@ -287,6 +287,7 @@ tcp_destroy (struct transport_queue *base)
 
 static const struct transport_ops tcp_ops = {
   .name = "tcp",
+  .handshake = "the handshake (ICReq)",
   .submit = tcp_submit,
   .send_begin = tcp_send_begin,
   .send = tcp_send,

@@ -109,6 +109,7 @@ struct transport_request {
 
 struct transport_ops {
   const char *name;
+  const char *handshake;        /* what is not answered before it is ready */
 
   /* [locked] -EAGAIN: all slots are taken; other -errno: the queue is
    * dead.  The request is then still the caller's. */

@@ -210,3 +210,17 @@ volume_fail (struct qbd_volume *volume, const char *what, int error,
                status ? status_name (status) : strerror (error));
   return error_publish (&err);
 }
+
+const char *
+qbd_get_transport (struct qbd_volume *volume)
+{
+  return address_transport (&volume->association->server);
+}
+
+const char *
+qbd_get_fallback (struct qbd_volume *volume)
+{
+  const struct error *why = &volume->association->fallback;
+
+  return why->code != 0 ? why->message : NULL;
+}

@@ -49,6 +49,8 @@ check_fabrics (const struct nvme_id_ctrl *id,
     return fail (fault, "ICDOFF is not 0");
   if ((le32_to_cpu (id->sgls) & 3) == 0 || (le32_to_cpu (id->sgls) & 3) == 3)
     return fail (fault, "SGLS: no support for SGLs");
+  if (expect->keyed && !(le32_to_cpu (id->sgls) & NVME_CTRL_SGLS_KEYED))
+    return fail (fault, "SGLS: no support for keyed SGLs");
   if (le16_to_cpu (id->maxcmd) == 0)
     return fail (fault, "MAXCMD is 0");
   if (expect->keep_alive && le16_to_cpu (id->kas) == 0)
@@ -81,7 +83,8 @@ identify_check_controller (const struct nvme_id_ctrl *id,
     .can_lba_status = le16_to_cpu (id->oacs) & NVME_CTRL_OACS_LBA_STATUS,
     .dsm_max_blocks = UINT32_MAX,
   };
-  if (!expect->discovery)
+  if (!expect->discovery &&
+      (!expect->keyed || le32_to_cpu (id->sgls) & NVME_CTRL_SGLS_OFFSET))
     info->in_capsule_bytes = le32_to_cpu (id->ioccsz) * 16 - 64;
   /* Without the page of the command set: as Linux has it. */
   info->zeroes_max_bytes = info->max_transfer_bytes;

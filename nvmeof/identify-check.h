@@ -24,6 +24,8 @@ struct controller_expect {
   bool discovery;
   bool keep_alive;              /* KATO is not 0 */
   uint8_t mpsmin;               /* CAP.MPSMIN: 4096 << mpsmin bytes */
+  bool keyed;                   /* RDMA: SGLs must be keyed, and only SGLS bit
+                                   20 lets data go in capsules */
 };
 
 struct controller_info {

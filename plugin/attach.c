@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,17 @@ limit_idle (unsigned most)
     qbd_close (forget_idle (most));
 }
 
+/* Once, whatever volumes follow. */
+static void
+say_fallback (struct qbd_volume *volume)
+{
+  static atomic_flag said = ATOMIC_FLAG_INIT;
+  const char *why = qbd_get_fallback (volume);
+
+  if (why && !atomic_flag_test_and_set (&said))
+    nbdkit_error ("%s: using TCP", why);
+}
+
 static bool
 use (struct handle *handle)
 {
@@ -135,6 +147,7 @@ attach_open (const struct qbd_config *config, unsigned flags)
     nbdkit_error ("%s", qbd_errmsg ());
     goto err;
   }
+  say_fallback (handle->blocks.volume);
   if (use (handle))
     return handle;
   qbd_close (handle->blocks.volume);

@@ -8,6 +8,8 @@ nbdkit_qbd_plugin_la_SOURCES = \
 	plugin/exports.c \
 	plugin/exports.h \
 	plugin/plugin.c \
+	plugin/probe.c \
+	plugin/probe.h \
 	plugin/range-lock.c \
 	plugin/range-lock.h \
 	plugin/stall.c \

@@ -24,6 +24,7 @@
 #include "common/nearest.h"
 #include "plugin/attach.h"
 #include "plugin/exports.h"
+#include "plugin/probe.h"
 #include "plugin/stall.h"
 #include "plugin/swap.h"
 
@@ -140,8 +141,11 @@ qbd_plugin_config (const char *key, const char *value)
   "nqn=NQN                Or any NVMe subsystem, by its qualified name.\n"    \
   "                       Without both the export name says which.\n"        \
   "nsid=N                 With nqn: its namespace (default: the only one).\n" \
-  "server=ADDRESS         tcp://HOST[:PORT], unix:///PATH or HOST[:PORT]\n"   \
+  "server=ADDRESS         tcp://HOST[:PORT], rdma://HOST[:PORT], unix:///PATH\n" \
+  "                       or HOST[:PORT]\n"                                   \
   "                       (default $QBD_SERVER, else tcp://127.0.0.1:4420).\n" \
+  "transport=TRANSPORT    tcp, rdma, or auto: RDMA if that works, else TCP\n" \
+  "                       (default: as server= says).\n"                      \
   "connect=now|lazy       Attach at start, or with the first client.\n"       \
   "hostnqn=NQN            Identity of this host (/etc/nvme/hostnqn).\n"       \
   "hostid=UUID            Its identifier (/etc/nvme/hostid).\n"               \
@@ -151,24 +155,27 @@ qbd_plugin_config (const char *key, const char *value)
   "connect_tmo=SECONDS    Give attaching up (default 10).\n"                  \
   "io_tmo=SECONDS         Give a command up (default 30).\n"                  \
   "hdr_digest=BOOL        CRC32C over each header (default false).\n"         \
-  "data_digest=BOOL       CRC32C over all data (default false)."
+  "data_digest=BOOL       CRC32C over all data (default false).\n"            \
+  "poll_us=MICROSECONDS   RDMA: look for answers before sleeping (default 0)."
 
 static void
 qbd_plugin_dump_plugin (void)
 {
   printf ("qbd_version=%s\n", qbd_version ());
+#if HAVE_RDMA
+  printf ("qbd_transports=tcp unix rdma\n");
+#else
   printf ("qbd_transports=tcp unix\n");
+#endif
 }
 
 /* --- life cycle ----------------------------------------------------------- */
 
 static int
-qbd_plugin_get_ready (void)
+ask_server (void)
 {
   struct qbd_volume *volume;
 
-  if (lazy)
-    return 0;
   if (!have_volume)
     return exports_probe (config);
   volume = qbd_open (config, QBD_OPEN_PROBE);
@@ -176,6 +183,12 @@ qbd_plugin_get_ready (void)
     return report ();
   qbd_close (volume);
   return 0;
+}
+
+static int
+qbd_plugin_get_ready (void)
+{
+  return lazy ? 0 : probe (config, ask_server);
 }
 
 /* The volume stays attached when its first handle is closed. */

@@ -34,6 +34,9 @@
 #   make_filesystem FILE SIZE       an ext4 image with real files
 #   tcp_address      the server's tcp://HOST:PORT, as it reports it
 #
+# Over which transport start_server serves by default, and its clients attach,
+# is QBD_TEST_LISTEN's: unix:// in $tmp, or e.g. rdma://ADDRESS:0.
+#
 # Nothing polls and nothing sleeps: what is waited for is a process that
 # ends, a line in a log or a descriptor that closes, for $patience seconds.
 
@@ -162,11 +165,18 @@ trap 'exit 143' TERM
 
 start_server ()
 {
-    local listen=(--listen "unix://$tmp/server.sock")
+    local listen=(--listen "${QBD_TEST_LISTEN:-unix://$tmp/server.sock}")
     case " $* " in
         *" --listen"*) listen=() ;;
-        *) export QBD_SERVER="unix://$tmp/server.sock" ;;
+        *) export QBD_SERVER=${listen[1]} ;;
     esac
+    # Whoever starts it again finds it where it was.
+    if test -n "$QBD_TEST_LISTEN" && test ${#listen[@]} -gt 0; then
+        listen+=(--allow-any-host)
+        QBD_TEST_LISTEN=${QBD_TEST_LISTEN/%:0/:$((20000 + $$ % 10000))}
+        listen[1]=$QBD_TEST_LISTEN
+        QBD_SERVER=$QBD_TEST_LISTEN
+    fi
     export QBD_CONTROL="$tmp/control"
     server_log="$tmp/server$((++_count)).log"
     : >"$server_log"

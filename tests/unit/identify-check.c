@@ -114,6 +114,19 @@ test_kas (void **state)
 }
 
 static void
+test_keyed (void **state)
+{
+  expect.keyed = true;
+  refused ("keyed SGLs");
+  ctrl.sgls = cpu_to_le32 (1 << 2 | 1);
+  assert_int_equal (check (), 0);
+  assert_int_equal (info.in_capsule_bytes, 0);
+  ctrl.sgls = cpu_to_le32 (1 << 20 | 1 << 2 | 1);
+  assert_int_equal (check (), 0);
+  assert_int_equal (info.in_capsule_bytes, 8192);
+}
+
+static void
 test_capsules (void **state)
 {
   ctrl.ioccsz = cpu_to_le32 (3);
@@ -460,6 +473,7 @@ main (void)
     CONTROLLER (test_mdts),
     CONTROLLER (test_cntlid),
     CONTROLLER (test_kas),
+    CONTROLLER (test_keyed),
     CONTROLLER (test_capsules),
     CONTROLLER (test_sgls),
     CONTROLLER (test_maxcmd),

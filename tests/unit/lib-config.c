@@ -96,7 +96,7 @@ test_every_key_is_known (void **state)
   static const char *const values[] = {
     "pool/vol", NULL, "2", "tcp://host:1", "nqn.2014-08.org.example:a",
     "00112233-4455-6677-8899-aabbccddeeff", "64", "1024", "0", "86400", "1",
-    "on", "FALSE",
+    "on", "FALSE", "tcp", "1000",
   };
   const char *const *keys = qbd_config_keys ();
   size_t i;
@@ -130,8 +130,62 @@ test_refusals (void **state)
   refused ("io_tmo", "99999999999999999999999", "from 1");
   refused ("connect_tmo", "0", "");
   refused ("data_digest", "maybe", "neither true nor false");
+  refused ("transport", "udp", "\"tcp\", \"rdma\" or \"auto\"");
+  refused ("transport", "", "transport");
+  refused ("poll_us", "1001", "from 0 to 1000");
   refused ("hostnqn", "iqn.2003-01.org.linux:x", "not an NVMe qualified");
   refused ("hostid", "1234", "not a UUID");
+}
+
+static void
+set (const char *key, const char *value)
+{
+  assert_int_equal (qbd_config_set (config, key, value), 0);
+}
+
+static void
+test_transport (void **state)
+{
+  struct options options, same;
+
+  set ("server", "192.0.2.1");
+  assert_string_equal (qbd_config_transport (config), "tcp");
+  resolved (&options);
+  set ("transport", "tcp");
+  resolved (&same);
+  assert_memory_equal (&options, &same, sizeof options);
+
+  set ("transport", "rdma");
+  assert_string_equal (qbd_config_transport (config), "rdma");
+  resolved (&options);
+  assert_int_equal (options.server.family, ADDRESS_RDMA);
+  set ("server", "rdma://192.0.2.1");
+  resolved (&same);
+  assert_memory_equal (&options, &same, sizeof options);
+
+  set ("transport", "auto");
+  assert_string_equal (qbd_config_transport (config), "auto");
+  resolved (&options);
+  assert_int_equal (options.server.family, ADDRESS_TCP);
+  assert_int_equal (options.transport, OPTIONS_TRANSPORT_AUTO);
+  set ("server", "unix:///run/x");
+  resolved (&options);
+  assert_string_equal (qbd_config_transport (config), "unix");
+}
+
+static void
+test_transport_contradicts (void **state)
+{
+  set ("server", "rdma://192.0.2.1");
+  set ("transport", "tcp");
+  assert_null (qbd_config_transport (config));
+  assert_string_equal (qbd_errmsg (),
+                       "transport: tcp: the server is rdma://192.0.2.1:4420");
+  set ("server", "unix:///run/x");
+  set ("transport", "rdma");
+  assert_null (qbd_config_transport (config));
+  assert_string_equal (qbd_errmsg (),
+                       "transport: rdma: the server is unix:///run/x");
 }
 
 static void
@@ -333,6 +387,9 @@ main (void)
     cmocka_unit_test_setup_teardown (test_every_key_is_known, setup,
                                      teardown),
     cmocka_unit_test_setup_teardown (test_refusals, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_transport, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_transport_contradicts, setup,
+                                     teardown),
     cmocka_unit_test_setup_teardown (test_hostnqn_too_long, setup, teardown),
     cmocka_unit_test_setup_teardown (test_volume_is_needed, setup, teardown),
     cmocka_unit_test_setup_teardown (test_nqn_instead_of_volume, setup,

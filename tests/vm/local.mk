@@ -7,6 +7,11 @@ VM_TESTS += tests/vm/guest-disk.sh
 VM_TESTS += tests/vm/guestfish.sh
 VM_TESTS += tests/vm/nbd-client.sh
 VM_TESTS += tests/vm/nvme-host.sh
+VM_TESTS += tests/vm/rdma-auto.sh
+VM_TESTS += tests/vm/rdma-host.sh
+VM_TESTS += tests/vm/rdma-lost.sh
+VM_TESTS += tests/vm/rdma-nbd.sh
+VM_TESTS += tests/vm/rdma-nvmet.sh
 
 # Seconds for one case, above the limit that it has in the guest.
 VM_TEST_TIMEOUT = 400
@@ -18,4 +23,5 @@ check-vm: all
 
 EXTRA_DIST += $(VM_TESTS) tests/vm/boot.sh tests/vm/enter.sh \
 	tests/vm/filesystems.sh tests/vm/functions.sh tests/vm/guest.sh tests/vm/init \
-	tests/vm/machine.sh tests/vm/nvme.sh tests/vm/shell.rc tests/vm/shell.sh
+	tests/vm/machine.sh tests/vm/nvme.sh tests/vm/rdma.sh \
+	tests/vm/shell.rc tests/vm/shell.sh

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Life, slots and completion of an NVMe/RDMA queue.  Its data belongs to
+ * whoever holds the shell's lock, and the parts that rdma-queue.h gives to the
+ * sender and the receiver to those.
+ *
+ * A device works on registered memory only, and to register a caller's
+ * buffer takes a system call that pins pages and another that unpins them,
+ * which costs more than copying at every length up to the 1 MiB that a
+ * command has, and allocates in the kernel: the caller may be the machine's
+ * way to its swap.  So data are copied, through memory that is registered
+ * with the connection.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/rdma-queue.h"
+
+static_assert (QUEUE_SIZE_MAX <= 1 << RDMA_SLOT_BITS, "");
+static_assert (RDMA_IO_DATA_MIN_BYTES >= BUDDY_BYTES_MAX, "");
+
+static const bool legal[RDMA_NR_STATES][RDMA_NR_STATES] = {
+  [RDMA_ADDRESS] = { [RDMA_ROUTE] = true, [RDMA_DEAD] = true },
+  [RDMA_ROUTE] = { [RDMA_CONNECTING] = true, [RDMA_DEAD] = true },
+  [RDMA_CONNECTING] = { [RDMA_READY] = true, [RDMA_DEAD] = true },
+  [RDMA_READY] = { [RDMA_DEAD] = true },
+};
+
+void
+rdma_set_state (struct rdma_queue *queue, enum rdma_state state)
+{
+  assert (legal[queue->state][state]);
+  queue->state = state;
+  queue->base.ready = state == RDMA_READY;
+}
+
+/* --- slots -------------------------------------------------------------- */
+
+static void
+slot_take (struct rdma_queue *queue, struct transport_request *request,
+           uint32_t piece)
+{
+  struct rdma_slot *slot = &queue->slots[queue->free_slot];
+
+  request->slot = queue->free_slot;
+  queue->free_slot = slot->next_free;
+  slot->request = request;
+  slot->generation =
+    (slot->generation + 1) & ((1 << (16 - RDMA_SLOT_BITS)) - 1);
+  slot->piece = piece;
+  slot->sent = false;
+  queue->base.nr_in_flight++;
+}
+
+static void
+slot_release (struct rdma_queue *queue, struct transport_request *request)
+{
+  struct rdma_slot *slot = &queue->slots[request->slot];
+
+  assert (slot->request == request);
+  atomic_store_explicit (&slot->posted, 0, memory_order_relaxed);
+  if (slot->piece != BUDDY_NONE)
+    buddy_give (queue->buddy, slot->piece, (uint32_t) request->iov.iov_len);
+  slot->request = NULL;
+  slot->next_free = queue->free_slot;
+  queue->free_slot = request->slot;
+  queue->base.nr_in_flight--;
+}
+
+/* --- completion --------------------------------------------------------- */
+
+static void
+complete (struct rdma_queue *queue, struct transport_request *request)
+{
+  assert (!request->sending);
+  slot_release (queue, request);
+  request->state = REQUEST_DONE;
+  request->next_done = NULL;
+  *queue->done_last = request;
+  queue->done_last = &request->next_done;
+}
+
+void
+rdma_check_done (struct rdma_queue *queue, struct transport_request *request)
+{
+  if (request->state == REQUEST_ANSWERED && !request->sending &&
+      queue->slots[request->slot].sent)
+    complete (queue, request);
+}
+
+void
+rdma_answer (struct rdma_queue *queue, struct transport_request *request,
+             const struct nvme_cqe *cqe)
+{
+  request->error = 0;
+  request->cqe = *cqe;
+  request->state = REQUEST_ANSWERED;
+  rdma_check_done (queue, request);
+}
+
+static struct transport_request *
+rdma_completed (struct transport_queue *base)
+{
+  struct rdma_queue *queue = rdma_queue_of (base);
+  struct transport_request *first = queue->done_first;
+
+  queue->done_first = NULL;
+  queue->done_last = &queue->done_first;
+  return first;
+}
+
+/* --- failure ------------------------------------------------------------ */
+
+/* Let the requests of a dead queue go once no thread uses their memory: the
+ * device does not. */
+void
+rdma_reap (struct rdma_queue *queue)
+{
+  if (queue->state != RDMA_DEAD || queue->sending || queue->receiving)
+    return;
+  queue->send_first = NULL;
+  queue->send_last = &queue->send_first;
+  for (uint16_t i = 0; i < queue->base.depth; i++) {
+    struct transport_request *request = queue->slots[i].request;
+
+    if (!request)
+      continue;
+    /* One that was answered keeps its answer: only its send was missing. */
+    if (request->state != REQUEST_ANSWERED)
+      request->error = queue->base.error;
+    request->sending = false;
+    complete (queue, request);
+  }
+}
+
+void
+rdma_fail (struct transport_queue *base, int error, const char *reason)
+{
+  struct rdma_queue *queue = rdma_queue_of (base);
+  bool was_ready = queue->state == RDMA_READY;
+  uint64_t one = 1;
+  ssize_t n;
+
+  if (queue->state == RDMA_DEAD)
+    return;
+  base->error = error;
+  snprintf (base->reason, sizeof base->reason, "%s", reason);
+  rdma_set_state (queue, RDMA_DEAD);
+  /* The queue pair goes into error: what is posted is not sent any more. */
+  if (was_ready)
+    rdma_disconnect (queue->id);
+  n = write (queue->wake_fd, &one, sizeof one);
+  (void) n;
+  rdma_reap (queue);
+}
+
+/* --- the contract ------------------------------------------------------- */
+
+static int
+rdma_submit (struct transport_queue *base, struct transport_request *request)
+{
+  struct rdma_queue *queue = rdma_queue_of (base);
+  uint32_t piece = BUDDY_NONE;
+
+  if (queue->state == RDMA_DEAD)
+    return -base->error;
+  if (queue->free_slot == base->depth || base->nr_in_flight >= queue->limit)
+    return -EAGAIN;
+  if (request->data != TRANSPORT_NO_DATA && request->iov.iov_len > 0) {
+    assert (request->iov.iov_len <= BUDDY_BYTES_MAX);
+    piece = buddy_take (queue->buddy, (uint32_t) request->iov.iov_len);
+    if (piece == BUDDY_NONE)
+      return -EAGAIN;
+  }
+  slot_take (queue, request, piece);
+  request->sqe.common.cid = rdma_slot_cid (queue, request->slot);
+  request->state = REQUEST_SUBMITTED;
+  request->sending = false;
+  request->error = 0;
+  request->next_send = NULL;
+  *queue->send_last = request;
+  queue->send_last = &request->next_send;
+  return 0;
+}
+
+static int
+rdma_wait_fd (struct transport_queue *base)
+{
+  return rdma_queue_of (base)->epoll_fd;
+}
+
+static void
+close_fd (int *fd)
+{
+  if (*fd >= 0)
+    close (*fd);
+  *fd = -1;
+}
+
+/* A child has the descriptors too, but the verbs behind them are its
+ * parent's: a destroyed queue pair would be gone for both. */
+static void
+rdma_abandon (struct transport_queue *base)
+{
+  struct rdma_queue *queue = rdma_queue_of (base);
+
+  if (queue->pid == getpid ())
+    rdma_connection_free (queue);
+  else if (queue->cm)
+    close (queue->cm->fd);
+  if (queue->pid != getpid () && queue->channel)
+    close (queue->channel->fd);
+  close_fd (&queue->epoll_fd);
+  close_fd (&queue->wake_fd);
+}
+
+static void
+unmap (void *memory, size_t bytes)
+{
+  if (memory)
+    munmap (memory, bytes);
+}
+
+static void
+rdma_destroy (struct transport_queue *base)
+{
+  struct rdma_queue *queue = rdma_queue_of (base);
+
+  if (!queue)
+    return;
+  if (queue->pid == getpid ()) {
+    assert (base->nr_in_flight == 0 && !queue->sending && !queue->receiving);
+    rdma_connection_free (queue);
+    unmap (queue->wire, queue->wire_bytes);
+    unmap (queue->data, queue->data_bytes);
+    buddy_destroy (queue->buddy);
+  } else {
+    free (queue->buddy);        /* of requests that are the parent's */
+  }
+  close_fd (&queue->epoll_fd);
+  close_fd (&queue->wake_fd);
+  free (queue->receive_sges);
+  free (queue->receives);
+  free (queue->slots);
+  free (queue);
+}
+
+static const struct transport_ops rdma_ops = {
+  .name = "rdma",
+  .handshake = "the connection request",
+  .submit = rdma_submit,
+  .send_begin = rdma_send_begin,
+  .send = rdma_send,
+  .send_end = rdma_send_end,
+  .recv_begin = rdma_recv_begin,
+  .recv = rdma_recv,
+  .recv_end = rdma_recv_end,
+  .completed = rdma_completed,
+  .fail = rdma_fail,
+  .wait_fd = rdma_wait_fd,
+  .arm = rdma_arm,
+  .abandon = rdma_abandon,
+  .destroy = rdma_destroy,
+};
+
+/* --- creation ----------------------------------------------------------- */
+
+/* Not for children: theirs would be copies that no device knows, and on old
+ * kernels ours would become the copies. */
+static void *
+map (size_t bytes)
+{
+  void *memory = mmap (NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  if (memory == MAP_FAILED)
+    return NULL;
+  madvise (memory, bytes, MADV_DONTFORK);
+  return memory;
+}
+
+static int
+make_memory (struct rdma_queue *queue)
+{
+  uint16_t n = queue->nr_slots;
+
+  queue->slots = calloc (n, sizeof *queue->slots);
+  queue->receives = calloc (n, sizeof *queue->receives);
+  queue->receive_sges = calloc (n, sizeof *queue->receive_sges);
+  queue->wire_bytes = n * sizeof *queue->wire;
+  queue->wire = map (queue->wire_bytes);
+  queue->data = map (queue->data_bytes);
+  queue->buddy = buddy_create (queue->data_bytes);
+  return queue->slots && queue->receives && queue->receive_sges &&
+    queue->wire && queue->data && queue->buddy ? 0 : -ENOMEM;
+}
+
+static int
+resolve (struct rdma_queue *queue, const struct address *server,
+         struct error *err)
+{
+  const struct addrinfo hints = {
+    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
+    .ai_flags = AI_NUMERICSERV,
+  };
+  struct addrinfo *list;
+  char uri[ADDRESS_TEXT_MAX];
+  int r = getaddrinfo (server->host, server->port, &hints, &list);
+
+  if (r != 0)
+    return error_set (err, EHOSTUNREACH, "connect: %s: %s",
+                      address_format (server, uri, sizeof uri),
+                      gai_strerror (r));
+  memcpy (&queue->server, list->ai_addr, list->ai_addrlen);
+  freeaddrinfo (list);
+  return 0;
+}
+
+/* Everything but the memory, and the generations of its slots. */
+static int
+begin (struct rdma_queue *queue, const struct rdma_queue_params *params)
+{
+  uint16_t depth = params->depth;
+  int r;
+
+  assert (depth >= 1 && depth <= queue->nr_slots);
+  queue->base = (struct transport_queue) {
+    .ops = &rdma_ops,
+    .qid = params->qid,
+    .depth = depth,
+  };
+  queue->params = *params;
+  queue->limit = depth;
+  queue->state = RDMA_ADDRESS;
+  queue->pid = getpid ();
+  queue->free_slot = 0;
+  for (uint16_t i = 0; i < depth; i++)
+    queue->slots[i].next_free = i + 1;
+  queue->done_first = queue->send_first = NULL;
+  queue->done_last = &queue->done_first;
+  queue->send_last = &queue->send_first;
+  queue->nr_completions = 0;
+  queue->armed = queue->slept = false;
+  queue->spin_us = params->poll_us;
+  queue->news.state = RDMA_ADDRESS;
+  r = rdma_connect_begin (queue);
+  if (r < 0) {
+    rdma_abandon (&queue->base);
+    queue->base.error = -r;
+    rdma_set_state (queue, RDMA_DEAD);
+  }
+  return r;
+}
+
+struct transport_queue *
+rdma_queue_create (const struct address *server,
+                   const struct rdma_queue_params *params, struct error *err)
+{
+  struct rdma_queue *queue = calloc (1, sizeof *queue);
+  char uri[ADDRESS_TEXT_MAX];
+  int r = -ENOMEM;
+
+  if (!queue)
+    goto err;
+  queue->epoll_fd = queue->wake_fd = -1;
+  queue->pid = getpid ();
+  queue->nr_slots = params->depth;
+  queue->data_bytes = params->qid == 0 ? RDMA_ADMIN_DATA_BYTES :
+    RDMA_IO_DATA_BYTES;
+  if (resolve (queue, server, err) < 0) {
+    rdma_destroy (&queue->base);
+    return NULL;
+  }
+  r = make_memory (queue);
+  if (r == 0)
+    r = begin (queue, params);
+  if (r == 0)
+    return &queue->base;
+
+ err:
+  error_set (err, -r, "connect: %s: RDMA: %s",
+             address_format (server, uri, sizeof uri), strerror (-r));
+  if (queue)
+    rdma_destroy (&queue->base);
+  return NULL;
+}
+
+int
+rdma_queue_renew (struct transport_queue *base,
+                  const struct rdma_queue_params *params)
+{
+  struct rdma_queue *queue = rdma_queue_of (base);
+
+  assert (queue->state == RDMA_DEAD && queue->epoll_fd < 0);
+  assert (base->nr_in_flight == 0 && !queue->sending && !queue->receiving);
+  return begin (queue, params);
+}
