@@ -109,7 +109,9 @@ static const struct code codes[] = {
   { SPECIFIC | NVME_SC_BAD_ATTRIBUTES, EINVAL, "Conflicting Attributes" },
   { SPECIFIC | NVME_SC_INVALID_PI, EINVAL, "Invalid Protection Information" },
   { SPECIFIC | NVME_SC_READ_ONLY, EROFS, "Attempted Write to Read Only Range" },
-  { SPECIFIC | NVME_SC_CMD_SIZE_LIMIT_EXCEEDED, EINVAL,
+  /* Also what the Linux target says, by an older name of the code, where its
+   * storage cannot write zeroes or deallocate. */
+  { SPECIFIC | NVME_SC_CMD_SIZE_LIMIT_EXCEEDED, EOPNOTSUPP,
     "Command Size Limit Exceeded" },
   { SPECIFIC | NVME_SC_AUTH_REQUIRED, EACCES, "Authentication Required" },
 

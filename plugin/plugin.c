@@ -453,6 +453,7 @@ qbd_plugin_zero (void *handle, uint32_t count, uint64_t offset,
                  uint32_t flags)
 {
   unsigned f = fua (flags);
+  int r;
 
   /* Zeroes by deallocation cost the same for any length.  Written ones may
    * be slow, and nobody can tell beforehand. */
@@ -465,7 +466,12 @@ qbd_plugin_zero (void *handle, uint32_t count, uint64_t offset,
   if (!(flags & NBDKIT_FLAG_MAY_TRIM))
     f |= QBD_NO_UNMAP;
   stall_request_begins ();
-  return ended (blocks_zero (blocks_of (handle), count, offset, f));
+  r = blocks_zero (blocks_of (handle), count, offset, f);
+  if (r == -1 && errno == EOPNOTSUPP) {
+    stall_request_ends ();      /* nbdkit writes them, and nothing is wrong */
+    return -1;
+  }
+  return ended (r);
 }
 
 /* --- block status ----------------------------------------------------------- */

@@ -73,6 +73,8 @@ status_of_peers (void **state)
     { 0x083, EPERM, "Reservation Conflict" },
     { 0x115, ENOSPC, "Namespace Insufficient Capacity" },
     { 0x182, EROFS, "Attempted Write to Read Only Range" },
+    { 0x183, EOPNOTSUPP,        /* nvmet's EOPNOTSUPP */
+      "Command Size Limit Exceeded" },
     { 0x280, EIO, "Write Fault" },
     { 0x281, EIO, "Unrecovered Read Error" },
     { 0x286, EIO, "Access Denied" },    /* nvmet's ENODATA */
