@@ -26,7 +26,8 @@
 #   $pool_url        that pool, as after --pool demo=
 #   stop_server, kill_server        SIGTERM (it must end with 0), SIGKILL
 #   start_nbdkit ARG...    nbdkit's own arguments, as in "-r qbd demo/disk";
-#                    sets $nbdkit_pid, $nbdkit_log, $uri and $socket
+#                    sets $nbdkit_pid, $nbdkit_log, $uri and $socket; another
+#                    $uri is for the caller to set with "-p PORT" or --vsock
 #   stop_nbdkit, kill_nbdkit        the last one started
 #   qemu_io [OPTION...] URI CMD...  qemu-io's commands: all must succeed
 #   nbdsh            libnbd's Python shell
@@ -209,15 +210,19 @@ kill_server ()
 
 start_nbdkit ()
 {
-    local fifo="$tmp/nbdkit$((++_count)).pid"
+    local fifo="$tmp/nbdkit$((++_count)).pid" listen=()
     socket="$tmp/nbd$_count.sock"
     uri="nbd+unix:///?socket=$socket"
     nbdkit_log="$tmp/nbdkit$_count.log"
+    case " $* " in
+        *" -p "* | *" --vsock "*) ;;
+        *) listen=(-U "$socket") ;;
+    esac
     mkfifo "$fifo"
     # nbdkit writes its pid once its socket listens.  It also inherits the
     # fifo, so that we read end of file when it ends before that.
     ( exec 9>"$fifo"
-      exec nbdkit -f -P "$fifo" -U "$socket" "$@" ) \
+      exec nbdkit -f -P "$fifo" "${listen[@]}" "$@" ) \
         </dev/null >"$nbdkit_log" 2>&1 &
     nbdkit_pid=$!
     _pids+=("$nbdkit_pid nbdkit")
