@@ -8,7 +8,7 @@ source /run/vm/case             # case, limit_s, and what the case is to see
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root LANG=C.UTF-8 TMPDIR=/run/tmp QBD_VM_GUEST=1
 
-mkdir -p /dev/pts /dev/shm /run/tmp
+mkdir -p /dev/pts /dev/shm /run/lock /run/tmp
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t debugfs debugfs /sys/kernel/debug
@@ -66,4 +66,4 @@ fi
 echo $? >/dev/ttyS1
 sync
 echo o >/proc/sysrq-trigger
-sleep infinity
+read -r _ </dev/ttyS1           # for ever; no file can be read any more

@@ -13,6 +13,7 @@
 #   attach_nbd DEVICE CONNECTIONS   nbd-client, to the last nbdkit started
 #   fio_verify DEVICE [ARG...]      write with checksums and read back, by
 #                      libaio; ARG is fio's
+#   has_size DEVICE BYTES           to be awaited with until_true
 #   until_true CMD...  until the command succeeds: for what the kernel tells
 #                      nobody of (a fifth of a second between two tries)
 source "${BASH_SOURCE[0]%/*}/../functions.sh"
@@ -41,12 +42,18 @@ fio_verify ()
     fio --name=verify --filename="$device" --ioengine=libaio --direct=1 \
         --rw=randwrite --bsrange="$block-256k" --blockalign="$block" \
         --iodepth=16 --size=16M --verify=md5 --verify_fatal=1 \
-        --verify_backlog=64 --output="$tmp/fio" "$@"
+        --verify_backlog=64 --eta=never --output="$tmp/fio.log" "$@"
+}
+
+has_size ()
+{
+    test "$(blockdev --getsize64 "$1")" -eq "$2"
 }
 
 until_true ()
 {
-    local end=$((SECONDS + patience))
+    local - end=$((SECONDS + patience))
+    set +x
     until "$@" >/dev/null 2>&1; do
         test $SECONDS -lt $end || fail "in vain for $patience seconds: $*"
         sleep 0.2

@@ -24,11 +24,6 @@ $other $transport $address
 END
 diff "$tmp/expected" "$tmp/found"
 
-test_size ()
-{
-    test "$(blockdev --getsize64 "$1")" -eq "$2"
-}
-
 # Identity, as udev makes links of it, and what tools print.
 attributes ()
 {
@@ -56,7 +51,7 @@ fio_verify "$device"
 
 # A new size is seen, and what is beyond the old one is there.
 qbd resize demo/disk 640M
-until_true test_size "$device" 671088640
+until_true has_size "$device" 671088640
 fio_verify "$device" --offset=512M
 host_disconnect "$nqn"
 
