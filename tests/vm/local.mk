@@ -4,24 +4,36 @@
 # no part of make check: make check-vm, and one by hand as any other test.
 VM_TESTS =
 VM_TESTS += tests/vm/guest-disk.sh
+VM_TESTS += tests/vm/guest-root.sh
 VM_TESTS += tests/vm/guestfish.sh
+VM_TESTS += tests/vm/kernel-target.sh
+VM_TESTS += tests/vm/nbd-client-connections.sh
 VM_TESTS += tests/vm/nbd-client.sh
+VM_TESTS += tests/vm/nbd-dies.sh
+VM_TESTS += tests/vm/nbd-vsock.sh
+VM_TESTS += tests/vm/nvme-host-multipath.sh
+VM_TESTS += tests/vm/nvme-host-restart.sh
 VM_TESTS += tests/vm/nvme-host.sh
+VM_TESTS += tests/vm/qemu-nbd.sh
 VM_TESTS += tests/vm/rdma-auto.sh
 VM_TESTS += tests/vm/rdma-host.sh
 VM_TESTS += tests/vm/rdma-lost.sh
 VM_TESTS += tests/vm/rdma-nbd.sh
 VM_TESTS += tests/vm/rdma-nvmet.sh
 
+EXTRA_PROGRAMS = tests/vm/fsx
+tests_vm_fsx_SOURCES = tests/vm/fsx.c
+CLEANFILES += $(EXTRA_PROGRAMS)
+
 # Seconds for one case, above the limit that it has in the guest.
 VM_TEST_TIMEOUT = 400
 
-check-vm: all
+check-vm: all tests/vm/fsx$(EXEEXT)
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_TESTS)" \
 		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
 .PHONY: check-vm
 
 EXTRA_DIST += $(VM_TESTS) tests/vm/boot.sh tests/vm/enter.sh \
-	tests/vm/filesystems.sh tests/vm/functions.sh tests/vm/guest.sh tests/vm/init \
-	tests/vm/machine.sh tests/vm/nvme.sh tests/vm/rdma.sh \
-	tests/vm/shell.rc tests/vm/shell.sh
+	tests/vm/filesystems.sh tests/vm/functions.sh tests/vm/guest.sh \
+	tests/vm/init tests/vm/machine.sh tests/vm/nvme.sh tests/vm/nvmet.sh \
+	tests/vm/rdma.sh tests/vm/root-init tests/vm/shell.rc tests/vm/shell.sh

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The server, and then the export's daemon, dies under a file system on the
+# kernel's NBD client: its requests end in errors in good time, nothing
+# wedges, the device can be detached, and what was synchronised is there.
+source "${0%/*}/functions.sh"
+
+module nbd nbds_max=1
+module ext4
+device=/dev/nbd0 mnt=$tmp/mnt
+
+# The device's next user sees errors, within the limit, and lets go of it.
+expect_device_error ()
+{
+    expect_error 'Input/output error' \
+        dd if=/dev/zero of="$mnt/more" bs=1M count=1 conv=fsync
+    umount "$mnt"
+    nbd-client -d "$device"
+    until_true detached
+}
+
+detached ()
+{
+    test "$(nbd-client -c "$device")" = ''
+}
+
+# The journal is replayed, and all that was synchronised is there.
+check ()
+{
+    attach_nbd "$device" 1
+    mount -o errors=continue "$device" "$mnt"
+    cmp "$tmp/data" "$mnt/data.$1"
+    umount "$mnt"
+    e2fsck -fn "$device"
+    mount -o errors=continue "$device" "$mnt"
+}
+
+start_volume 64M
+start_nbdkit qbd demo/disk
+attach_nbd "$device" 2
+mkfs.ext4 -q "$device"
+mkdir "$mnt"
+head -c 4M /dev/urandom >"$tmp/data"
+mount -o errors=continue "$device" "$mnt"
+cp "$tmp/data" "$mnt/data.1"
+sync -f "$mnt"
+
+kill_server
+expect_device_error
+kill_nbdkit
+start_server --pool "demo=file:$tmp/pool"
+start_nbdkit qbd demo/disk
+check 1
+
+cp "$tmp/data" "$mnt/data.2"
+sync -f "$mnt"
+kill_nbdkit
+expect_device_error
+start_nbdkit qbd demo/disk
+check 2
+umount "$mnt"
+nbd-client -d "$device"
