@@ -4,26 +4,13 @@
 source "${0%/*}/functions.sh"
 source "${0%/*}/rdma.sh"
 
-module nvmet-rdma
 rdma_up
+transport=rdma address=$rdma_host
+source "${0%/*}/nvmet.sh"
 nqn=nqn.2014-08.org.example:target
 truncate -s 128M "$tmp/image"
-nvmet=/sys/kernel/config/nvmet
-mkdir "$nvmet/subsystems/$nqn"
-echo 1 >"$nvmet/subsystems/$nqn/attr_allow_any_host"
-mkdir "$nvmet/subsystems/$nqn/namespaces/1"
-cd "$nvmet/subsystems/$nqn/namespaces/1"
-echo 1 >buffered_io
-echo -n "$tmp/image" >device_path
-echo 1 >enable
-mkdir "$nvmet/ports/1"
-cd "$nvmet/ports/1"
-echo rdma >addr_trtype
-echo ipv4 >addr_adrfam
-echo $rdma_host >addr_traddr
-echo 4420 >addr_trsvcid
-ln -s "$nvmet/subsystems/$nqn" subsystems/
-cd "$QBD_BUILDDIR"
+start_target "$nqn" "$tmp/image"
+unset QBD_SERVER
 
 qbd discover rdma://$rdma_host | tee "$tmp/log"
 grep -q "rdma://$rdma_host:4420 .*$nqn" "$tmp/log"
