@@ -29,7 +29,8 @@
 
 #include "server/engine/engine.h"
 
-/* How long a start waits for the cluster. */
+/* How long a start waits for the cluster, unless ceph.conf has another
+ * "client mount timeout" than Ceph's own default of five minutes. */
 #define CEPH_TIMEOUT_S 15
 
 /* Belongs to the caller, who serialises pool_* and volume_*. */
@@ -39,6 +40,7 @@ struct ceph_pool {
   char *namespace;              /* or NULL */
   rados_t cluster;
   rados_ioctx_t io;
+  unsigned timeout_s;
   LIST_HEAD (, ceph_volume) volumes;    /* open */
 };
 

@@ -9,6 +9,8 @@
   cluster.py pause DIR DAEMON   SIGSTOP
   cluster.py resume DIR DAEMON  SIGCONT
   cluster.py settle DIR         until every OSD is up and all data replicated
+  cluster.py ask DIR COMMAND [NAME=VALUE]...
+                                have the monitor do it
 
 Everything it has is in DIR, which start makes: ceph.conf is what clients need.
 There is no manager, so the cluster does not know its space.  With two or more
@@ -30,6 +32,7 @@ import uuid
 import rados
 
 PATIENCE = int(os.environ.get("QBD_TEST_PATIENCE", "60"))
+OSD_BYTES = int(os.environ.get("QBD_TEST_OSD_MIB", "10240")) << 20
 
 CONF = """\
 [global]
@@ -135,7 +138,7 @@ class Cluster:
         monitor = f"[v2:127.0.0.1:{free_port()}]"
         (self.dir / "ceph.conf").write_text(CONF.format(
             fsid=fsid, monitor=monitor, dir=self.dir,
-            replicas=2 if osds > 1 else 1, block_bytes=10 << 30))
+            replicas=2 if osds > 1 else 1, block_bytes=OSD_BYTES))
         self.write_keyring(osds)
         run("monmaptool", "--create", "--fsid", fsid, "--addv", "a", monitor,
             "--set-min-mon-release", "16", str(self.dir / "monmap"))
@@ -267,6 +270,12 @@ def main():
         getattr(cluster, verb)()
     elif verb in ("kill", "restart"):
         getattr(cluster, verb)(*rest)
+    elif verb == "ask":
+        cluster.connect()
+        arguments = dict(word.split("=", 1) for word in rest[1:])
+        cluster.ask(rest[0], **{name: float(value) if value[0].isdigit()
+                                else value
+                                for name, value in arguments.items()})
     elif verb in ("pause", "resume"):
         cluster.signal(*rest, signal.SIGSTOP if verb == "pause"
                        else signal.SIGCONT)

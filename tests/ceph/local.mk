@@ -4,8 +4,11 @@
 # part of make check: make check-ceph, and one by hand as any other test.
 CEPH_TESTS =
 CEPH_TESTS += tests/ceph/copy.sh
+CEPH_TESTS += tests/ceph/full.sh
 CEPH_TESTS += tests/ceph/identity.sh
 CEPH_TESTS += tests/ceph/nbd.sh
+CEPH_TESTS += tests/ceph/osd-killed.sh
+CEPH_TESTS += tests/ceph/unreachable.sh
 
 check-ceph: all
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(CEPH_TESTS)" \
