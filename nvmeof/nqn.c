@@ -46,6 +46,23 @@ name_check (const char *what, const char *name, struct error *err)
   return error_set (err, EINVAL, "%s: " QUOTED ": %s", what, name, fault);
 }
 
+/* VOL or VOL@SNAP */
+static int
+volume_check (const char *name, struct error *err)
+{
+  char head[NVMEOF_NQN_MAX + 1];
+  const char *at = strchr (name, '@');
+
+  if (!at)
+    return name_check ("volume", name, err);
+  memcpy (head, name, (size_t) (at - name));
+  head[at - name] = '\0';
+  if (name_check ("volume", head, err) < 0
+      || name_check ("snapshot", at + 1, err) < 0)
+    return -EINVAL;
+  return 0;
+}
+
 int
 name_split (const char *text, char *pool, char *vol, struct error *err)
 {
@@ -66,7 +83,7 @@ name_split (const char *text, char *pool, char *vol, struct error *err)
   memcpy (head, text, head_len);
   head[head_len] = '\0';
   if (name_check ("pool", head, err) < 0 ||
-      name_check ("volume", slash + 1, err) < 0)
+      volume_check (slash + 1, err) < 0)
     return -EINVAL;
   strcpy (pool, head);
   strcpy (vol, slash + 1);

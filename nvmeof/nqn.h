@@ -2,7 +2,7 @@
 /*
  * NVMe qualified names (Base 2.0 section 4.5) and what qbd puts in them:
  *
- *   nqn.2026-11.org.qbd:DOMAIN:POOL/VOL
+ *   nqn.2026-11.org.qbd:DOMAIN:POOL/VOL[@SNAP]
  *
  * DOMAIN is the pool's own UUID, so that pools of one name on two servers
  * never collide.
@@ -18,11 +18,13 @@
 
 #define NQN_PREFIX "nqn.2026-11.org.qbd"
 
-/* A volume's or a pool's name: 1.. bytes of A-Z a-z 0-9 . _ - +, beginning
- * with a letter, a digit or '_', without "..".  what is "pool" or "volume". */
+/* A volume's, a snapshot's or a pool's name: 1.. bytes of A-Z a-z 0-9 . _ - +, beginning
+ * with a letter, a digit or '_', without "..".  what is "pool", "volume" or
+ * "snapshot". */
 int name_check (const char *what, const char *name, struct error *err);
 
-/* Splits POOL/VOL and checks both.  The buffers hold NVMEOF_NQN_MAX + 1. */
+/* Splits POOL/VOL or POOL/VOL@SNAP, and checks the parts; vol may so hold
+ * "VOL@SNAP".  The buffers hold NVMEOF_NQN_MAX + 1. */
 int name_split (const char *text, char *pool, char *vol, struct error *err);
 
 /* Builds the volume's NQN; -ENAMETOOLONG when above NVMEOF_NQN_MAX. */

@@ -190,8 +190,10 @@ name_splitting (void **state)
     { "a/b/c", EINVAL, "volume: b/c: a name cannot hold '/'" },
     { "../b", EINVAL, "pool: ..: a name cannot hold '..'" },
     { "a/..", EINVAL, "volume: ..: a name cannot hold '..'" },
-    { "a/b@snap", EINVAL,
-      "volume: b@snap: a name holds only letters, digits and . _ - +" },
+    { "a/b@", EINVAL, "snapshot: the name is empty" },
+    { "a/@snap", EINVAL, "volume: the name is empty" },
+    { "a/b@c@d", EINVAL,
+      "snapshot: c@d: a name holds only letters, digits and . _ - +" },
   };
   char pool[NVMEOF_NQN_MAX + 1] = "keep", vol[NVMEOF_NQN_MAX + 1] = "keep";
   char text[600];
@@ -204,6 +206,8 @@ name_splitting (void **state)
     assert_string_equal (pool, "keep");
     assert_string_equal (vol, "keep");
   }
+  assert_int_equal (name_split ("demo/disk@snap", pool, vol, &err), 0);
+  assert_string_equal (vol, "disk@snap");
   assert_int_equal (name_split ("demo/disk", pool, vol, &err), 0);
   assert_string_equal (pool, "demo");
   assert_string_equal (vol, "disk");
