@@ -60,6 +60,7 @@ mon data = {dir}/mon
 mon cluster log file = {dir}/cluster.log
 mon data avail crit = 1
 mon allow pool size one = true
+mon allow pool delete = true
 mon osd min down reporters = 1
 paxos propose interval = 0.02
 paxos min wait = 0.01
@@ -255,6 +256,11 @@ class Cluster:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+def typed(text):
+    """As the monitor wants it: a number or a flag, else the text."""
+    return True if text == "" else float(text) if text[0].isdigit() else text
+
+
 def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__.strip())
@@ -273,9 +279,8 @@ def main():
     elif verb == "ask":
         cluster.connect()
         arguments = dict(word.split("=", 1) for word in rest[1:])
-        cluster.ask(rest[0], **{name: float(value) if value[0].isdigit()
-                                else value
-                                for name, value in arguments.items()})
+        cluster.ask(rest[0], **{name: typed(value) for name, value
+                                in arguments.items()})
     elif verb in ("pause", "resume"):
         cluster.signal(*rest, signal.SIGSTOP if verb == "pause"
                        else signal.SIGCONT)
