@@ -152,6 +152,10 @@ struct tcp_queue_params {
 /* Takes the stream, on failure too.  NULL: -ENOMEM. */
 struct transport_queue *tcp_queue_create (struct stream *stream,
                                           const struct tcp_queue_params *p);
+/* A queue that failed and was abandoned begins anew: no deeper than it was
+ * made.  Nothing is allocated. */
+void tcp_queue_renew (struct transport_queue *queue, struct stream *stream,
+                      const struct tcp_queue_params *p);
 
 /* --- rdma-queue.c, which a build may lack ------------------------------- */
 
