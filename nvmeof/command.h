@@ -126,11 +126,30 @@ struct nvmf_property_sqe {
 static_assert (sizeof (struct nvmf_property_sqe) == 64, "");
 static_assert (offsetof (struct nvmf_property_sqe, offset) == 44, "");
 
+/* Cross-Controller Reset (Base 2.3 section 5.4.3). */
+struct nvme_cross_reset_sqe {
+  __u8 opcode;
+  __u8 flags;
+  __u16 cid;
+  __le32 nsid;
+  __u8 rsvd8[32];
+  __le16 icid;          /* impacted controller: its CNTLID */
+  __u8 ciu;             /* and instance */
+  __u8 rsvd43;
+  __le32 cdw11;
+  __le64 cirn;
+  __u8 rsvd56[8];
+} __attribute__ ((packed));
+static_assert (sizeof (struct nvme_cross_reset_sqe) == 64, "");
+static_assert (offsetof (struct nvme_cross_reset_sqe, icid) == 40, "");
+static_assert (offsetof (struct nvme_cross_reset_sqe, cirn) == 48, "");
+
 union nvme_command {
   struct nvme_sqe common;
   struct nvme_rw_sqe rw;
   struct nvmf_connect_sqe connect;
   struct nvmf_property_sqe property;
+  struct nvme_cross_reset_sqe cross_reset;
 };
 static_assert (sizeof (union nvme_command) == 64, "");
 

@@ -4,6 +4,8 @@ libnvmeof_la_SOURCES = \
 	nvmeof/command-check.c \
 	nvmeof/command-check.h \
 	nvmeof/command.h \
+	nvmeof/cross-reset.c \
+	nvmeof/cross-reset.h \
 	nvmeof/digest.c \
 	nvmeof/digest.h \
 	nvmeof/endian.h \

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "nvmeof/cross-reset.h"
 #include "tests/unit/server-fixture.h"
 
 static struct server server;
@@ -335,6 +336,163 @@ test_waiting_host_leaves (void **state)
   assert_int_equal (nr_attached (), 0);
 }
 
+/* --- Cross-Controller Reset ------------------------------------------------------- */
+
+static struct controller_instance
+instance_of (struct host *admin)
+{
+  struct nvme_id_ctrl id;
+  union nvme_command sqe = { .common = { .opcode = nvme_admin_identify,
+                                         .cdw10 = cpu_to_le32 (1) } };
+  struct controller_instance instance;
+
+  assert_int_equal (host_status (admin, &sqe, HOST_READ, &id, sizeof id), 0);
+  assert_true (cross_reset_get_identify (&id, &instance));
+  return instance;
+}
+
+static uint16_t
+reset_status (struct host *admin, uint16_t cntlid,
+              struct controller_instance instance, uint32_t *dw0)
+{
+  union nvme_command sqe = cross_reset_command (cntlid, &instance);
+  struct nvme_cqe cqe = host_command (admin, &sqe, HOST_NONE, NULL, 0);
+
+  *dw0 = le32_to_cpu (cqe.dw0);
+  return nvme_cqe_status (&cqe);
+}
+
+/* The host's new connection overtakes the end of its old ones: the server
+ * has to be told, and answers when the last write is over. */
+static void
+test_reset_waits_for_write (void **state)
+{
+  struct host admin, io, again;
+  struct controller_instance instance;
+  union nvme_command sqe;
+  union nvme_tcp_pdu pdu;
+
+  host_attach (&admin, &io, &server, 0);
+  instance = instance_of (&admin);
+  begin_held_write (&io);
+  host_admin (&again, &server, 0);
+  sqe = cross_reset_command (admin.cntlid, &instance);
+  host_begin (&again, &sqe, HOST_NONE, NULL, 0);
+  host_expect_end (&admin);
+  assert_false (has_answer (&again, 300));
+  server_release_writes ();
+  host_read_pdu (&again, &pdu, NULL, 0);
+  assert_int_equal (nvme_cqe_status (&pdu.rsp.cqe), 0);
+  assert_int_equal (le32_to_cpu (pdu.rsp.cqe.dw0), CROSS_RESET_IMMEDIATE);
+  assert_int_equal (nr_attached (), 1);
+  host_close (&again);
+  host_close (&io);
+  host_close (&admin);
+}
+
+static void
+test_reset_takes_too_long (void **state)
+{
+  struct host admin, io, again;
+  struct controller_instance instance;
+  uint32_t dw0;
+
+  host_attach (&admin, &io, &server, 0);
+  instance = instance_of (&admin);
+  begin_held_write (&io);
+  host_admin (&again, &server, 0);
+  assert_int_equal (reset_status (&again, admin.cntlid, instance, &dw0),
+                    STATUS_SPECIFIC (NVME_SC_CROSS_RESET_IN_PROGRESS));
+  server_release_writes ();
+  WAIT_UNTIL (nr_attached () == 1);
+  assert_int_equal (reset_status (&again, admin.cntlid, instance, &dw0), 0);
+  assert_int_equal (dw0, CROSS_RESET_IMMEDIATE);
+  host_close (&again);
+  host_close (&io);
+  host_close (&admin);
+}
+
+/* What does not exist, or has its number from another, is over. */
+static void
+test_reset_of_what_is_over (void **state)
+{
+  struct host admin, io, again;
+  struct controller_instance instance;
+  uint32_t dw0;
+
+  host_attach (&admin, &io, &server, 0);
+  instance = instance_of (&admin);
+  instance.cirn ^= 1 | instance.cirn << 1;
+  host_admin (&again, &server, 0);
+  assert_int_equal (reset_status (&again, admin.cntlid, instance, &dw0), 0);
+  assert_int_equal (dw0, CROSS_RESET_IMMEDIATE);
+  assert_int_equal (reset_status (&again, 0x1234, instance, &dw0), 0);
+  assert_int_equal (dw0, CROSS_RESET_IMMEDIATE);
+  assert_int_equal (nr_attached (), 2);
+  host_property_get (&admin, NVME_REG_CSTS, false);
+  host_close (&again);
+  host_close (&io);
+  host_close (&admin);
+}
+
+static void
+test_reset_is_refused (void **state)
+{
+  struct host admin, io, own, other;
+  struct controller_instance instance;
+  uint32_t dw0;
+
+  host_attach (&admin, &io, &server, 0);
+  instance = instance_of (&admin);
+  /* itself */
+  assert_int_equal (reset_status (&admin, admin.cntlid, instance, &dw0),
+                    STATUS_DNR (NVME_SC_INVALID_FIELD));
+  /* without a random number */
+  host_admin (&own, &server, 0);
+  instance.cirn = 0;
+  assert_int_equal (reset_status (&own, admin.cntlid, instance, &dw0),
+                    STATUS_DNR (NVME_SC_INVALID_FIELD));
+  /* another host's */
+  begin_connect (&other, 2);
+  assert_int_equal (read_status (&other), 0);
+  assert_int_equal (host_property_set (&other, NVME_REG_CC, HOST_CC_ENABLE),
+                    0);
+  instance = instance_of (&admin);
+  assert_int_equal (reset_status (&other, admin.cntlid, instance, &dw0),
+                    STATUS_DNR (NVME_SC_INVALID_FIELD));
+  assert_int_equal (nr_attached (), 3);
+  host_close (&other);
+  host_close (&own);
+  host_close (&io);
+  host_close (&admin);
+}
+
+/* Two at a time are one too many; who waits may leave. */
+static void
+test_reset_twice_and_leave (void **state)
+{
+  struct host admin, io, again;
+  struct controller_instance instance;
+  union nvme_command sqe;
+
+  host_attach (&admin, &io, &server, 0);
+  instance = instance_of (&admin);
+  begin_held_write (&io);
+  host_admin (&again, &server, 0);
+  sqe = cross_reset_command (admin.cntlid, &instance);
+  host_begin (&again, &sqe, HOST_NONE, NULL, 0);
+  sqe = cross_reset_command (admin.cntlid, &instance);
+  host_begin (&again, &sqe, HOST_NONE, NULL, 0);
+  assert_int_equal (read_status (&again),
+                    STATUS_SPECIFIC (NVME_SC_CROSS_RESET_LIMIT));
+  host_close (&again);
+  WAIT_UNTIL (nr_attached () == 1);
+  server_release_writes ();
+  WAIT_UNTIL (nr_attached () == 0);
+  host_close (&io);
+  host_close (&admin);
+}
+
 /* --- control's side --------------------------------------------------------------- */
 
 static void
@@ -535,6 +693,11 @@ main (void)
     TEST (test_live_is_untouched),
     TEST (test_connect_gives_up),
     TEST (test_waiting_host_leaves),
+    TEST (test_reset_waits_for_write),
+    TEST (test_reset_takes_too_long),
+    TEST (test_reset_of_what_is_over),
+    TEST (test_reset_is_refused),
+    TEST (test_reset_twice_and_leave),
     TEST (test_busy_volume),
     TEST (test_fence),
     TEST (test_hosts),
