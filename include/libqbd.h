@@ -59,7 +59,13 @@ const char *qbd_version (void);
  *                    less are in flight
  *   keep_alive_tmo   seconds, 0 switches keep-alive off, default 5
  *   connect_tmo      seconds for attaching as a whole, default 10
- *   io_tmo           seconds until a command is given up, default 30
+ *   io_tmo           seconds until a command is aborted, default 30
+ *   ctrl_loss_tmo    seconds for which requests wait for a lost server; or
+ *                    "forever"; 0: not at all.  Default 600
+ *   fast_io_fail_tmo seconds after which they fail until it is back; or
+ *                    "off", the default
+ *   reconnect_delay  seconds, the longest pause between tries to connect,
+ *                    1..3600, default 2
  *   hdr_digest, data_digest   booleans, default off: CRC32C on the wire
  */
 struct qbd_config *qbd_config_new (void);
@@ -155,8 +161,9 @@ const char *qbd_config_transport (const struct qbd_config *config);
  * ESHUTDOWN.  Any thread, any number of times; cannot be undone. */
 void qbd_interrupt (struct qbd_volume *volume);
 
-/* 0 while the association lives; -1 with errno ENOTCONN and the reason once
- * it is lost.  Every later request then fails at once. */
+/* 0 while the association lives, or is being connected again; -1 with errno
+ * ENOTCONN and the reason once it is lost for good.  Every later request then
+ * fails at once. */
 int qbd_check (struct qbd_volume *volume);
 
 enum {
@@ -169,8 +176,13 @@ enum {
  * ranges are EINVAL, ranges beyond the end are EINVAL for reads and ENOSPC
  * for writes.  Nothing is allocated.
  *
- * EIO, ENOSPC, EROFS, EPERM: as the server's storage said.
- * ENOTCONN: the association is lost.  ETIMEDOUT: no answer in io_tmo.
+ * A request waits while a lost association is connected again, and is then
+ * carried out.
+ *
+ * EIO, ENOSPC, EROFS, EPERM: as the server's storage said.  EIO also: the
+ * association was lost for longer than ctrl_loss_tmo or fast_io_fail_tmo.
+ * Without these (ctrl_loss_tmo 0): ENOTCONN, it is lost; ETIMEDOUT, no answer
+ * in io_tmo.
  */
 int qbd_pread (struct qbd_volume *volume, void *buf, size_t count,
                uint64_t offset, unsigned flags);

@@ -86,6 +86,11 @@ identify_check_controller (const struct nvme_id_ctrl *id,
   if (!expect->discovery &&
       (!expect->keyed || le32_to_cpu (id->sgls) & NVME_CTRL_SGLS_OFFSET))
     info->in_capsule_bytes = le32_to_cpu (id->ioccsz) * 16 - 64;
+  info->can_cross_reset = cross_reset_get_identify (id, &info->instance);
+  info->traffic_keeps_alive =
+    le32_to_cpu (id->ctratt) & NVME_CTRL_CTRATT_TBKAS;
+  memcpy (info->serial, id->sn, 20);
+  memcpy (info->serial + 20, id->mn, 40);
   /* Without the page of the command set: as Linux has it. */
   info->zeroes_max_bytes = info->max_transfer_bytes;
   return 0;
@@ -103,6 +108,27 @@ identify_apply_nvm (const struct nvme_id_ctrl_nvm *id, uint8_t mpsmin,
   dmrsl = le32_to_cpu (wire);
   info->zeroes_max_bytes = pages_bytes (id->wzsl, mpsmin);
   info->dsm_max_blocks = dmrsl == 0 ? UINT32_MAX : dmrsl;
+}
+
+int
+identify_check_no_less (const struct controller_info *old,
+                        const struct controller_info *now,
+                        const char **fault)
+{
+  if (now->max_transfer_bytes < old->max_transfer_bytes)
+    return fail (fault, "MDTS is less than before");
+  if (now->zeroes_max_bytes < old->zeroes_max_bytes)
+    return fail (fault, "WZSL is less than before");
+  if (now->dsm_max_blocks < old->dsm_max_blocks)
+    return fail (fault, "DMRSL is less than before");
+  if (now->volatile_cache && !old->volatile_cache)
+    return fail (fault, "VWC: there was no volatile write cache before");
+  if ((old->can_dsm && !now->can_dsm) ||
+      (old->can_write_zeroes && !now->can_write_zeroes))
+    return fail (fault, "ONCS: a command is missing that was there before");
+  if (old->can_lba_status && !now->can_lba_status)
+    return fail (fault, "OACS: a command is missing that was there before");
+  return 0;
 }
 
 /* --- Identify Namespace ------------------------------------------------- */
@@ -152,6 +178,8 @@ identify_check_namespace (const struct nvme_id_ns *id,
       (id->dlfeat & NVME_NS_DLFEAT_RB) == NVME_NS_DLFEAT_RB_ALL_0S,
     .zeroes_deallocate = id->dlfeat & NVME_NS_DLFEAT_WRITE_ZEROES,
   };
+  memcpy (info->ids.eui64, id->eui64, sizeof info->ids.eui64);
+  memcpy (info->ids.nguid, id->nguid, sizeof info->ids.nguid);
   return 0;
 }
 
@@ -160,6 +188,33 @@ bool
 identify_is_rotational (const struct nvme_id_independent_id_ns *id)
 {
   return id->nsfeat & 1 << 4;
+}
+
+static bool
+is_zero (const uint8_t *p, size_t bytes)
+{
+  return p[0] == 0 && memcmp (p, p + 1, bytes - 1) == 0;
+}
+
+void
+identify_merge_ids (struct namespace_info *info,
+                    const struct namespace_ids *descriptors)
+{
+  struct namespace_ids *ids = &info->ids;
+
+  if (!is_zero (descriptors->eui64, sizeof ids->eui64))
+    memcpy (ids->eui64, descriptors->eui64, sizeof ids->eui64);
+  if (!is_zero (descriptors->nguid, sizeof ids->nguid))
+    memcpy (ids->nguid, descriptors->nguid, sizeof ids->nguid);
+  memcpy (ids->uuid, descriptors->uuid, sizeof ids->uuid);
+}
+
+bool
+identify_ids_known (const struct namespace_ids *ids)
+{
+  return !is_zero (ids->eui64, sizeof ids->eui64) ||
+    !is_zero (ids->nguid, sizeof ids->nguid) ||
+    !is_zero (ids->uuid, sizeof ids->uuid);
 }
 
 static void
@@ -203,9 +258,25 @@ identify_pick_namespace (const __le32 list[1024], uint32_t wanted,
   return 0;
 }
 
+static void
+take_id (struct namespace_ids *ids, uint8_t nidt, const uint8_t *nid)
+{
+  switch (nidt) {
+  case NVME_NIDT_EUI64:
+    memcpy (ids->eui64, nid, sizeof ids->eui64);
+    break;
+  case NVME_NIDT_NGUID:
+    memcpy (ids->nguid, nid, sizeof ids->nguid);
+    break;
+  case NVME_NIDT_UUID:
+    memcpy (ids->uuid, nid, sizeof ids->uuid);
+    break;
+  }
+}
+
 int
 identify_check_descriptors (const uint8_t *page, size_t page_bytes,
-                            const char **fault)
+                            struct namespace_ids *ids, const char **fault)
 {
   static const uint8_t lengths[] = {
     [NVME_NIDT_EUI64] = 8, [NVME_NIDT_NGUID] = 16, [NVME_NIDT_UUID] = 16,
@@ -213,6 +284,7 @@ identify_check_descriptors (const uint8_t *page, size_t page_bytes,
   };
   size_t at = 0;
 
+  memset (ids, 0, sizeof *ids);
   while (page_bytes - at >= 4) {
     uint8_t nidt = page[at], nidl = page[at + 1];
 
@@ -224,6 +296,7 @@ identify_check_descriptors (const uint8_t *page, size_t page_bytes,
       return fail (fault, "a namespace descriptor has a wrong length");
     if (nidt == NVME_NIDT_CSI && page[at + 4] != 0)
       return fail (fault, "the namespace is not of the NVM command set");
+    take_id (ids, nidt, page + at + 4);
     at += 4 + (size_t) nidl;
   }
   return 0;

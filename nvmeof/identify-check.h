@@ -17,7 +17,7 @@
 
 #include <nvme/types.h>
 
-#include "nvmeof/command.h"
+#include "nvmeof/cross-reset.h"
 
 struct controller_expect {
   uint16_t cntlid;              /* what Connect returned */
@@ -37,6 +37,10 @@ struct controller_info {
   bool can_dsm;                 /* ONCS */
   bool can_write_zeroes;
   bool can_lba_status;          /* OACS */
+  bool can_cross_reset;         /* CCRL, CIRN */
+  bool traffic_keeps_alive;     /* CTRATT.TBKAS */
+  struct controller_instance instance;
+  uint8_t serial[20 + 40];      /* SN and MN, as they are */
   /* From the NVM command set's own page; defaults without it. */
   uint32_t zeroes_max_bytes;    /* UINT32_MAX: no limit */
   uint32_t dsm_max_blocks;      /* of one range; UINT32_MAX: no limit */
@@ -47,11 +51,25 @@ int identify_check_controller (const struct nvme_id_ctrl *id,
                                struct controller_info *info,
                                const char **fault);
 
+/* What users of old were told holds for what the controller says now: no
+ * limit is narrower, nothing is missing. */
+int identify_check_no_less (const struct controller_info *old,
+                            const struct controller_info *now,
+                            const char **fault);
+
 /* CNS 06h, CSI 0: sets the limits in info. */
 void identify_apply_nvm (const struct nvme_id_ctrl_nvm *id, uint8_t mpsmin,
                          struct controller_info *info);
 
+/* What tells a namespace from all others; all 0: it was not told. */
+struct namespace_ids {
+  uint8_t eui64[8];
+  uint8_t nguid[16];
+  uint8_t uuid[16];
+};
+
 struct namespace_info {
+  struct namespace_ids ids;
   uint64_t size_bytes;
   uint32_t block_bytes;
   uint32_t preferred_bytes;     /* at least block_bytes */
@@ -64,6 +82,10 @@ struct namespace_info {
 int identify_check_namespace (const struct nvme_id_ns *id,
                               struct namespace_info *info,
                               const char **fault);
+/* Those of the descriptors come before those of Identify Namespace. */
+void identify_merge_ids (struct namespace_info *info,
+                         const struct namespace_ids *descriptors);
+bool identify_ids_known (const struct namespace_ids *ids);
 
 /* CNS 08h, which is optional: RMEDIA. */
 bool identify_is_rotational (const struct nvme_id_independent_id_ns *id);
@@ -80,6 +102,7 @@ int identify_pick_namespace (const __le32 list[1024], uint32_t wanted,
 /* Descriptors (CNS 03h): each inside the page, lengths as their types have
  * them. */
 int identify_check_descriptors (const uint8_t *page, size_t page_bytes,
+                                struct namespace_ids *ids,
                                 const char **fault);
 
 struct discovery_header {

@@ -153,7 +153,12 @@ qbd_plugin_config (const char *key, const char *value)
   "queue_size=N           Commands in flight per connection (default 128).\n" \
   "keep_alive_tmo=SECONDS Declare a silent server lost (default 5).\n"        \
   "connect_tmo=SECONDS    Give attaching up (default 10).\n"                  \
-  "io_tmo=SECONDS         Give a command up (default 30).\n"                  \
+  "io_tmo=SECONDS         Abort a command (default 30).\n"                    \
+  "ctrl_loss_tmo=SECONDS  Give a lost server up; or forever (default 600).\n" \
+  "fast_io_fail_tmo=SECONDS\n"                                                \
+  "                       Fail requests until it is back (default off).\n"   \
+  "reconnect_delay=SECONDS\n"                                                 \
+  "                       Longest pause between tries (default 2).\n"        \
   "hdr_digest=BOOL        CRC32C over each header (default false).\n"         \
   "data_digest=BOOL       CRC32C over all data (default false).\n"            \
   "poll_us=MICROSECONDS   RDMA: look for answers before sleeping (default 0)."
@@ -408,11 +413,16 @@ fua (uint32_t flags)
   return flags & NBDKIT_FLAG_FUA ? QBD_FUA : 0;
 }
 
-/* Every request ends here. */
+/* Every request ends here.  NBD has no word for a lost server. */
 static int
 ended (int result)
 {
   stall_request_ends ();
+  if (result == -1 && (errno == ENOTCONN || errno == ETIMEDOUT)) {
+    nbdkit_error ("%s", qbd_errmsg ());
+    errno = EIO;
+    return -1;
+  }
   return result == -1 ? report () : 0;
 }
 

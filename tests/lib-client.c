@@ -232,7 +232,8 @@ succeeded (struct part *part)
 static void
 failed (int error)
 {
-  if (end_ms != 0 || (error != ENOTCONN && error != ETIMEDOUT))
+  if (end_ms != 0 ||
+      (error != ENOTCONN && error != ETIMEDOUT && error != EIO))
     die ("%s", qbd_errmsg ());
 }
 

@@ -8,7 +8,8 @@
  * Every allocator of libc is ours here, and counts once all is warm.  Threads
  * do synchronous I/O of all kinds, one does asynchronous I/O, some of it
  * refused; keep-alive and events go on beside.  Says "running", "grown" when
- * the volume's size has changed, and goes on until the server is gone.
+ * the volume's size has changed, and goes on until the server is gone for
+ * good.
  * Ends with 0 if nothing was allocated, from "running" to the last error.
  */
 #include <errno.h>
@@ -52,7 +53,7 @@ expected (int r, int error)
 {
   if (r == 0 || (r == -1 && errno == error))
     return true;
-  if (errno != ENOTCONN) {
+  if (errno != EIO) {
     say (qbd_errmsg ());
     say ("\n");
     failed = true;
@@ -110,7 +111,7 @@ one_aio (struct qbd_aio *aio, uint8_t *buf)
   }
   while (qbd_aio_poll (volume, -1) == 0)
     ;
-  if (aio_error != 0 && aio_error != ENOTCONN)
+  if (aio_error != 0 && aio_error != EIO)
     failed = true;
   return aio_error == 0;
 }

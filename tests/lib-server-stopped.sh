@@ -30,7 +30,11 @@ one ()
 cleanup_fn cont
 
 for mode in stress aio; do
-    one "$mode" io_tmo=1 keep_alive_tmo=0
-    one "$mode" io_tmo=1
-    one "$mode" io_tmo=3600 keep_alive_tmo=1
+    one "$mode" ctrl_loss_tmo=0 io_tmo=1 keep_alive_tmo=0
+    one "$mode" ctrl_loss_tmo=0 io_tmo=1
+    one "$mode" ctrl_loss_tmo=0 io_tmo=3600 keep_alive_tmo=1
+    # Aborted first, then connected again for a while.
+    one "$mode" ctrl_loss_tmo=2 io_tmo=1 keep_alive_tmo=0
+    # It goes on trying, but nobody waits for that.
+    one "$mode" fast_io_fail_tmo=1 io_tmo=3600 keep_alive_tmo=1
 done

@@ -5,7 +5,7 @@
 source "${0%/*}/functions.sh"
 requires nbdsh --version
 start_volume 16M
-start_nbdkit qbd volume=demo/disk
+start_nbdkit qbd volume=demo/disk ctrl_loss_tmo=1
 nbdsh -u "$uri" -c - >"$tmp/client.log" <<END &
 import sys
 n = 0

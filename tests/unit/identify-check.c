@@ -347,26 +347,29 @@ test_active_list (void **state)
 static void
 test_descriptors (void **state)
 {
-  uint8_t page[4096] = { NVME_NIDT_UUID, 16 };
+  uint8_t page[4096] = { NVME_NIDT_UUID, 16, 0, 0, 0xab };
+  struct namespace_ids ids;
 
-  assert_int_equal (identify_check_descriptors (page, 4096, &fault), 0);
+  assert_int_equal (identify_check_descriptors (page, 4096, &ids, &fault), 0);
+  assert_int_equal (ids.uuid[0], 0xab);
+  assert_true (identify_ids_known (&ids));
   page[20] = NVME_NIDT_CSI;
   page[21] = 1;
-  assert_int_equal (identify_check_descriptors (page, 4096, &fault), 0);
+  assert_int_equal (identify_check_descriptors (page, 4096, &ids, &fault), 0);
   page[24] = 2;                 /* zoned */
-  assert_int_equal (identify_check_descriptors (page, 4096, &fault), -1);
+  assert_int_equal (identify_check_descriptors (page, 4096, &ids, &fault), -1);
   page[24] = 0;
   page[1] = 15;
-  assert_int_equal (identify_check_descriptors (page, 4096, &fault), -1);
+  assert_int_equal (identify_check_descriptors (page, 4096, &ids, &fault), -1);
   /* an unknown type may be of any length, but not leave the page */
   memset (page, 0, sizeof page);
   for (size_t at = 0; at < 4096; at += 64) {
     page[at] = 0x99;
     page[at + 1] = 60;
   }
-  assert_int_equal (identify_check_descriptors (page, 4096, &fault), 0);
+  assert_int_equal (identify_check_descriptors (page, 4096, &ids, &fault), 0);
   page[4096 - 64 + 1] = 61;
-  assert_int_equal (identify_check_descriptors (page, 4096, &fault), -1);
+  assert_int_equal (identify_check_descriptors (page, 4096, &ids, &fault), -1);
 }
 
 /* --- discovery ---------------------------------------------------------- */

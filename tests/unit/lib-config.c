@@ -96,7 +96,7 @@ test_every_key_is_known (void **state)
   static const char *const values[] = {
     "pool/vol", NULL, "2", "tcp://host:1", "nqn.2014-08.org.example:a",
     "00112233-4455-6677-8899-aabbccddeeff", "64", "1024", "0", "86400", "1",
-    "on", "FALSE", "tcp", "1000",
+    "forever", "off", "3600", "on", "FALSE", "tcp", "1000",
   };
   const char *const *keys = qbd_config_keys ();
   size_t i;
