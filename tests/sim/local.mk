@@ -8,7 +8,10 @@ tests_sim_sim_SOURCES = \
 	tests/sim/model.h \
 	tests/sim/sim-client.c \
 	tests/sim/sim-client.h \
+	tests/sim/sim-disk.c \
+	tests/sim/sim-disk.h \
 	tests/sim/sim-reactor.c \
+	tests/sim/sim-reactor.h \
 	tests/sim/sim-server.c \
 	tests/sim/sim-server.h \
 	tests/sim/sim-stream.c \

@@ -32,13 +32,14 @@ struct op {
 };
 
 struct sim_client {
-  struct sim_server *server;
+  struct sim_port port;
   struct model *model;
   struct sim_client_params params;
   struct association *association;
   struct qbd_volume *volume;
   struct world_source clock;
   uint64_t tick_ms;
+  uint64_t frozen_until_us;
   struct op ops[DEPTH_MAX];
   unsigned depth, in_flight, waiting, left, ended;
   uint32_t read_all_next;       /* block; nr_blocks: not reading all */
@@ -370,6 +371,8 @@ drive (void *opaque)
   const uint64_t now_ms = world_now_ms ();
   struct error err = { 0 };
 
+  if (world_now_us () < client->frozen_until_us)
+    return;                     /* the clock source comes when it is over */
   if (client->volume == NULL) {
     association_drive (client->association, now_ms);
     switch (association_get_state (client->association, &err)) {
@@ -394,6 +397,8 @@ drive (void *opaque)
   while (volume_pump (client->volume, now_ms) > 0)
     submit_what_fits (client);
   client->tick_ms = keeper_tick (client->association, now_ms);
+  while (volume_pump (client->volume, now_ms) > 0)
+    submit_what_fits (client);
   map_drive (client);
 }
 
@@ -402,6 +407,8 @@ next_due_us (void *opaque)
 {
   struct sim_client *client = opaque;
 
+  if (world_now_us () < client->frozen_until_us)
+    return client->frozen_until_us;
   if (client->tick_ms >= UINT64_MAX / 1000)
     return UINT64_MAX;
   /* Not in this instant again: time must pass. */
@@ -414,14 +421,20 @@ struct sim_client *
 sim_client_new (struct sim_server *server, struct model *model,
                 const struct sim_client_params *params)
 {
-  struct association_params a = { .dial = sim_server_dial, .opaque = server };
+  struct association_params a = {
+    .dial = sim_server_dial,
+    .reconnects = params->reconnects,
+    .seed = params->seed,
+    .unfenced = params->unfenced,
+  };
   struct sim_client *client = calloc (1, sizeof *client);
   struct error err = { 0 };
   int r;
 
   if (client == NULL)
     abort ();
-  client->server = server;
+  client->port = (struct sim_port) { server, drive, client };
+  a.opaque = &client->port;
   client->model = model;
   client->params = *params;
   client->read_all_next = client->grown_blocks = params->nr_blocks;
@@ -431,13 +444,15 @@ sim_client_new (struct sim_server *server, struct model *model,
     .keep_alive_tmo_ms = 5000,
     .connect_tmo_ms = 10000,
     .io_tmo_ms = 600000,         /* the slowest links need minutes */
+    .ctrl_loss_tmo_ms = UINT32_MAX,
+    .fast_io_fail_tmo_ms = UINT32_MAX,
+    .reconnect_delay_ms = 2000,
     .hdr_digest = params->hdr_digest,
     .data_digest = params->data_digest,
     .hostnqn = HOST_NQN,
     .hostid = { 0x11, 0x22, 0x33 },
   };
   snprintf (a.subnqn, sizeof a.subnqn, "%s", sim_server_nqn (server));
-  sim_server_on_ready (server, drive, client);
   client->clock = (struct world_source) {
     .next_due_us = next_due_us, .run = drive, .opaque = client,
   };
@@ -491,6 +506,19 @@ sim_client_expect_loss (struct sim_client *client)
 }
 
 void
+sim_client_lose (struct sim_client *client)
+{
+  association_lose (client->association, ETIMEDOUT, "by chance");
+  world_after (0, drive, client);
+}
+
+void
+sim_client_freeze (struct sim_client *client, uint64_t until_us)
+{
+  client->frozen_until_us = until_us;
+}
+
+void
 sim_client_read_all (struct sim_client *client)
 {
   client->read_all_next = 0;
@@ -524,6 +552,5 @@ sim_client_free (struct sim_client *client)
     volume_free (client->volume);
   association_free (client->association);
   world_remove_source (&client->clock);
-  sim_server_on_ready (client->server, NULL, NULL);
   free (client);
 }

@@ -19,6 +19,9 @@ struct sim_client_params {
   uint32_t queue_size;
   bool hdr_digest, data_digest;
   uint32_t block_size, nr_blocks;
+  bool reconnects;
+  uint64_t seed;                /* of its pauses */
+  bool unfenced;
 };
 
 /* Begins to attach.  Drive the world until sim_client_is_attached. */
@@ -36,6 +39,10 @@ void sim_client_expect_growth (struct sim_client *client, uint32_t nr_blocks);
 bool sim_client_has_grown (struct sim_client *client);
 /* From now on a request may fail, but it must end. */
 void sim_client_expect_loss (struct sim_client *client);
+/* It takes its connections for lost, whatever they are. */
+void sim_client_lose (struct sim_client *client);
+/* Its process is stopped. */
+void sim_client_freeze (struct sim_client *client, uint64_t until_us);
 /* Reads the whole volume. */
 void sim_client_read_all (struct sim_client *client);
 /* Nothing is in flight and nothing is left to submit. */

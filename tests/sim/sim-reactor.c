@@ -10,6 +10,7 @@
 
 #include "server/reactor/file-call.h"
 #include "server/reactor/reactor.h"
+#include "tests/sim/sim-reactor.h"
 #include "tests/sim/world.h"
 
 struct reactor {
@@ -20,6 +21,7 @@ struct reactor {
   struct reactor_task *deferred, **deferred_end;
   struct reactor_timer *timers;
   unsigned nr_file_io;
+  uint64_t frozen_until_us;
   struct world_source source;
 };
 
@@ -44,6 +46,56 @@ run_turn (struct reactor *reactor, void (*fn) (void *), void *arg)
   current = outer;
 }
 
+/* --- processes that are stopped -------------------------------------------- */
+
+void
+sim_reactor_freeze (struct reactor *reactor, uint64_t until_us)
+{
+  if (until_us > reactor->frozen_until_us)
+    reactor->frozen_until_us = until_us;
+}
+
+/* True: the event happens once more, later. */
+static bool
+postpone (struct reactor *reactor, void (*event) (void *arg), void *arg)
+{
+  uint64_t now_us = world_now_us ();
+
+  if (now_us >= reactor->frozen_until_us)
+    return false;
+  world_after (reactor->frozen_until_us - now_us, event, arg);
+  return true;
+}
+
+struct call {
+  struct reactor *reactor;
+  void (*fn) (void *arg);
+  void *arg;
+};
+
+static void
+call_comes (void *arg)
+{
+  struct call *call = arg;
+
+  if (postpone (call->reactor, call_comes, call))
+    return;
+  run_turn (call->reactor, call->fn, call->arg);
+  free (call);
+}
+
+void
+sim_reactor_call_later (struct reactor *reactor, void (*fn) (void *arg),
+                        void *arg)
+{
+  struct call *call = malloc (sizeof *call);
+
+  if (call == NULL)
+    abort ();
+  *call = (struct call) { reactor, fn, arg };
+  call_comes (call);
+}
+
 /* --- time ----------------------------------------------------------------- */
 
 static uint64_t
@@ -56,7 +108,8 @@ next_timer_us (void *opaque)
   for (timer = reactor->timers; timer; timer = timer->next)
     if (timer->due_ms * 1000 < due_us)
       due_us = timer->due_ms * 1000;
-  return due_us;
+  return due_us < reactor->frozen_until_us ? reactor->frozen_until_us
+         : due_us;
 }
 
 static void
@@ -201,6 +254,8 @@ mail_comes (void *arg)
 {
   struct reactor *reactor = arg;
 
+  if (postpone (reactor, mail_comes, arg))
+    return;
   reactor->mail_coming = false;
   run_turn (reactor, empty_mailbox, reactor);
 }
@@ -267,6 +322,8 @@ file_io_over (void *arg)
 {
   struct answer *answer = arg;
 
+  if (postpone (answer->reactor, file_io_over, arg))
+    return;
   answer->reactor->nr_file_io--;
   answer->result = file_call (answer->io);
   run_turn (answer->reactor, answer_turn, answer);
@@ -300,6 +357,8 @@ work_over (void *arg)
   struct reactor_work *work = arg;
   struct reactor *outer = current;
 
+  if (postpone (work->reactor, work_over, arg))
+    return;
   current = NULL;
   work->work (work);
   current = outer;

@@ -33,6 +33,7 @@ struct sim_link {
   struct sim_end ends[2];
   struct way ways[2];           /* ways[i]: from end i */
   bool cut;
+  uint64_t stalled_until_us;
   unsigned references;          /* open ends, owner, events under way */
 };
 
@@ -67,6 +68,10 @@ tell_later (void *arg)
   struct sim_end *end = arg;
   struct sim_link *link = end->link;
 
+  if (!link->cut && world_now_us () < link->stalled_until_us) {
+    world_after (link->stalled_until_us - world_now_us (), tell_later, end);
+    return;
+  }
   tell (end);
   put (link);
 }
@@ -84,8 +89,14 @@ arrive (void *arg)
   struct arrival *arrival = arg;
   struct sim_link *link = arrival->link;
 
+  if (!link->cut && world_now_us () < link->stalled_until_us) {
+    world_after (link->stalled_until_us - world_now_us (), arrive, arrival);
+    return;
+  }
   if (!link->cut) {
-    link->ways[arrival->way].arrived = arrival->up_to;
+    /* After a stall, who waited for it comes in any order. */
+    if (link->ways[arrival->way].arrived < arrival->up_to)
+      link->ways[arrival->way].arrived = arrival->up_to;
     world_note (arrival->up_to);
     tell (&link->ends[!arrival->way]);
   }
@@ -125,6 +136,45 @@ piece (struct sim_link *link, size_t bytes)
   }
 }
 
+/* The window is a ring: where the next bytes are, and how many in a row. */
+static uint8_t *
+in_a_row (struct sim_link *link, struct way *way, uint64_t at, size_t *bytes)
+{
+  size_t place = at % link->network.window_bytes;
+
+  if (*bytes > link->network.window_bytes - place)
+    *bytes = link->network.window_bytes - place;
+  return way->window + place;
+}
+
+static void
+take (struct sim_link *link, struct way *way, uint8_t *to, size_t bytes)
+{
+  while (bytes > 0) {
+    size_t n = bytes;
+
+    memcpy (to, in_a_row (link, way, way->read, &n), n);
+    way->read += n;
+    to += n;
+    bytes -= n;
+  }
+}
+
+static void
+put_bytes (struct sim_link *link, struct way *way, const uint8_t *from,
+           size_t bytes)
+{
+  while (bytes > 0) {
+    size_t n = bytes;
+    uint8_t *to = in_a_row (link, way, way->sent, &n);
+
+    memcpy (to, from, n);
+    way->sent += n;
+    from += n;
+    bytes -= n;
+  }
+}
+
 static ssize_t
 sim_receive (struct stream *stream, struct iovec *iov, int iovcnt)
 {
@@ -141,11 +191,8 @@ sim_receive (struct stream *stream, struct iovec *iov, int iovcnt)
   left = piece (link, way->arrived - way->read);
   for (i = 0; i < iovcnt && left > 0; i++) {
     size_t n = iov[i].iov_len < left ? iov[i].iov_len : left;
-    size_t j;
 
-    for (j = 0; j < n; j++)
-      ((uint8_t *) iov[i].iov_base)[j] =
-        way->window[way->read++ % link->network.window_bytes];
+    take (link, way, iov[i].iov_base, n);
     left -= n;
     done += n;
   }
@@ -173,7 +220,9 @@ sim_send (struct stream *stream, struct iovec *iov, int iovcnt)
 
   if (link->cut)
     return -ECONNRESET;
-  if (way->ended || !link->ends[!end->index].open)
+  /* The news does not get through either. */
+  if (world_now_us () >= link->stalled_until_us
+      && (way->ended || !link->ends[!end->index].open))
     return -EPIPE;
   if (room == 0) {
     way->sender_waits = true;
@@ -182,11 +231,8 @@ sim_send (struct stream *stream, struct iovec *iov, int iovcnt)
   room = piece (link, room);
   for (i = 0; i < iovcnt && room > 0; i++) {
     size_t n = iov[i].iov_len < room ? iov[i].iov_len : room;
-    size_t j;
 
-    for (j = 0; j < n; j++)
-      way->window[way->sent++ % link->network.window_bytes] =
-        ((uint8_t *) iov[i].iov_base)[j];
+    put_bytes (link, way, iov[i].iov_base, n);
     room -= n;
     done += n;
   }
@@ -283,6 +329,19 @@ sim_link_cut (struct sim_link *link)
   for (i = 0; i < 2; i++)
     schedule_tell (&link->ends[i],
                    world_chance (0, link->network.delay_max_us));
+}
+
+bool
+sim_end_is_open (const struct stream *end)
+{
+  return ((const struct sim_end *) end)->open;
+}
+
+void
+sim_link_stall (struct sim_link *link, uint64_t until_us)
+{
+  if (until_us > link->stalled_until_us)
+    link->stalled_until_us = until_us;
 }
 
 void

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A simulated connection: two streams whose bytes travel with delay, in
- * pieces of any length, through windows that fill up, and that can be cut.
+ * pieces of any length, through windows that fill up, and that can stall and be
+ * cut.
  */
 #ifndef QBD_SIM_STREAM_H
 #define QBD_SIM_STREAM_H
@@ -22,6 +23,10 @@ struct sim_link *sim_link_open (const struct sim_network *network,
                                 struct stream *ends[2]);
 void sim_link_on_ready (struct stream *end, void (*ready) (void *opaque),
                         void *opaque);
+/* Not closed; while the link is there. */
+bool sim_end_is_open (const struct stream *end);
+/* What is under way, and what is sent, arrives no sooner than that. */
+void sim_link_stall (struct sim_link *link, uint64_t until_us);
 /* Lost both ways: what has not arrived never does. */
 void sim_link_cut (struct sim_link *link);
 /* The link lives until both ends are closed and this is called. */

@@ -15,31 +15,42 @@
 #include "tests/sim/sim-server.h"
 #include "tests/sim/world.h"
 
-#define MINUTE_US (60 * UINT64_C (1000000))
+#define SECOND_US UINT64_C (1000000)
+#define MINUTE_US (60 * SECOND_US)
+#define CLIENTS_MAX 3
 
 struct scenario {
   struct sim_network network;
   struct sim_client_params client;
   unsigned nr_reactors;
+  unsigned nr_clients;
   unsigned depth, nr_requests;
   unsigned grow_after;          /* requests ended */
   uint32_t grown_blocks;
   unsigned cut_after;           /* requests ended; more than nr: no cut */
+  unsigned nr_faults;           /* 0: cut, and nobody connects again */
 };
 
 static bool verbose;
+static bool without_fence;
 
 static void
-choose_scenario (struct scenario *s)
+choose_network (struct sim_network *network)
 {
   static const uint32_t delays_us[] = { 1, 50, 1000, 20000 };
   static const uint32_t windows[] = { 2048, 16384, 65536, 1 << 20 };
 
-  s->network.delay_min_us = delays_us[world_chance (0, 3)];
-  s->network.delay_max_us = s->network.delay_min_us
-                            + (uint32_t) world_chance (0, 20000);
-  s->network.window_bytes = windows[world_chance (0, 3)];
-  s->network.pieces = world_chance (0, 3) > 0;
+  network->delay_min_us = delays_us[world_chance (0, 3)];
+  network->delay_max_us = network->delay_min_us
+                          + (uint32_t) world_chance (0, 20000);
+  network->window_bytes = windows[world_chance (0, 3)];
+  network->pieces = world_chance (0, 3) > 0;
+}
+
+static void
+choose_scenario (struct scenario *s)
+{
+  choose_network (&s->network);
   s->client.nr_io_queues = (uint32_t) world_chance (1, 4);
   s->client.queue_size = (uint32_t) world_chance (2, 64);
   s->client.hdr_digest = world_once_in (3);
@@ -53,19 +64,62 @@ choose_scenario (struct scenario *s)
   s->nr_requests = (unsigned) world_chance (100, 600);
   s->cut_after = (unsigned) world_chance (s->nr_requests / 4,
                                           s->nr_requests);
+  s->nr_clients = 1;
+  s->nr_faults = 0;
+  if (world_once_in (4))
+    goto size;
+  s->nr_faults = (unsigned) world_chance (1, 6);
+  s->nr_clients = (unsigned) world_chance (1, CLIENTS_MAX);
+  s->nr_requests /= s->nr_clients;
+  s->client.reconnects = true;
+  s->client.unfenced = without_fence;
+  /* Few blocks: that writes meet is what this is about. */
+  if (world_once_in (2))
+    s->client.nr_blocks = (uint32_t) world_chance (8, 64);
+
+ size:
   s->grow_after = (unsigned) world_chance (0, s->cut_after);
   s->grown_blocks = s->client.nr_blocks + (uint32_t) world_chance (1, 512);
 }
 
-/* Lets the world go on until ready (client), for limit_us at most. */
+/* --- a world ---------------------------------------------------------------- */
+
+/* What is going on in this seed. */
+static struct {
+  const struct scenario *s;
+  struct sim_server *server;
+  struct sim_client *clients[CLIENTS_MAX];
+  unsigned nr_clients;
+  unsigned nr_faults;           /* to come */
+} now;
+
 static bool
-run_until (struct sim_client *client, bool (*ready) (struct sim_client *),
-           uint64_t limit_us, const char *what)
+all_right (void)
+{
+  for (unsigned i = 0; i < now.nr_clients; i++)
+    if (!sim_client_is_right (now.clients[i]))
+      return false;
+  return true;
+}
+
+static bool
+all (bool (*is) (struct sim_client *client))
+{
+  for (unsigned i = 0; i < now.nr_clients; i++)
+    if (!is (now.clients[i]))
+      return false;
+  return true;
+}
+
+/* Lets the world go on until all clients are so, for limit_us at most. */
+static bool
+run_until (bool (*are) (struct sim_client *), uint64_t limit_us,
+           const char *what)
 {
   const uint64_t until_us = world_now_us () + limit_us;
 
-  while (!ready (client)) {
-    if (!sim_client_is_right (client))
+  while (!all (are)) {
+    if (!all_right ())
       return false;
     if (!world_step (until_us)) {
       fprintf (stderr, "sim: %s: not within %llu simulated seconds\n", what,
@@ -73,8 +127,122 @@ run_until (struct sim_client *client, bool (*ready) (struct sim_client *),
       return false;
     }
   }
-  return sim_client_is_right (client);
+  return all_right ();
 }
+
+static void
+make_clients (struct model *model, unsigned nr, uint32_t nr_blocks)
+{
+  struct sim_client_params params = now.s->client;
+
+  params.nr_blocks = nr_blocks;
+  for (now.nr_clients = 0; now.nr_clients < nr; now.nr_clients++) {
+    params.seed = world_chance (1, UINT64_MAX);
+    now.clients[now.nr_clients] = sim_client_new (now.server, model, &params);
+  }
+}
+
+static void
+free_clients (void)
+{
+  while (now.nr_clients > 0)
+    sim_client_free (now.clients[--now.nr_clients]);
+}
+
+/* --- faults ----------------------------------------------------------------- */
+
+/* Up to most_us, and short ones more often. */
+static uint64_t
+while_us (uint64_t most_us)
+{
+  return world_chance (0, world_once_in (3) ? most_us : most_us / 10);
+}
+
+static void
+start_again (void *arg)
+{
+  if (sim_server_can_start (now.server))
+    sim_server_start (now.server);
+  else
+    world_after (SECOND_US / 10, start_again, NULL);
+}
+
+static void
+say (const char *what)
+{
+  world_note ((uint64_t) what[0]);
+  if (verbose)
+    printf ("%llu ms: %s\n", (unsigned long long) world_now_ms (), what);
+}
+
+static void
+end_server (void)
+{
+  if (world_once_in (3)) {
+    say ("the server is stopped");
+    sim_server_stop (now.server);
+  }
+  else {
+    say ("the server is killed");
+    sim_server_kill (now.server, false);
+  }
+  world_after (while_us (20 * SECOND_US), start_again, NULL);
+}
+
+static void
+do_fault (void)
+{
+  const uint64_t now_us = world_now_us ();
+
+  switch (world_chance (0, 6)) {
+  case 0:
+    say ("connections are cut");
+    sim_server_cut (now.server);
+    break;
+  case 1:
+    say ("connections stall");
+    sim_server_stall (now.server, 30 * SECOND_US);
+    break;
+  case 2:
+    /* The server does not know that, and has not even read all commands. */
+    say ("connections stall, and a client makes new ones");
+    sim_server_stall (now.server, 5 * SECOND_US);
+    sim_client_lose (now.clients[world_chance (0, now.nr_clients - 1)]);
+    break;
+  case 3:
+    say ("the network parts");
+    sim_server_part (now.server, now_us + while_us (20 * SECOND_US));
+    break;
+  case 4:
+    say ("the server freezes");
+    sim_server_freeze (now.server, now_us + while_us (15 * SECOND_US));
+    break;
+  case 5:
+    say ("a client freezes");
+    sim_client_freeze (now.clients[world_chance (0, now.nr_clients - 1)],
+                       now_us + while_us (15 * SECOND_US));
+    break;
+  default:
+    end_server ();
+    break;
+  }
+}
+
+static void
+fault_comes (void *arg)
+{
+  do_fault ();
+  if (--now.nr_faults > 0)
+    world_after (while_us (5 * SECOND_US), fault_comes, NULL);
+}
+
+static bool
+faults_are_over (struct sim_client *client)
+{
+  return now.nr_faults == 0;
+}
+
+/* --- stories ---------------------------------------------------------------- */
 
 static unsigned load_until;     /* requests ended */
 
@@ -85,72 +253,112 @@ load_is_there (struct sim_client *client)
          || sim_client_is_idle (client);
 }
 
-/* The volume grows under the load, and the client learns it. */
-static bool
-load_and_grow (struct sim_client *client, struct sim_server *server,
-               const struct scenario *s)
+/* What clients have to find out. */
+static void
+grow (void)
 {
-  load_until = s->grow_after;
-  if (!run_until (client, load_is_there, 60 * MINUTE_US, "load"))
-    return false;
-  sim_client_expect_growth (client, s->grown_blocks);
-  sim_server_grow (server, (uint64_t) s->grown_blocks * s->client.block_size);
-  return run_until (client, sim_client_has_grown, MINUTE_US, "new size");
+  for (unsigned i = 0; i < now.nr_clients; i++)
+    sim_client_expect_growth (now.clients[i], now.s->grown_blocks);
+  sim_server_grow (now.server, now.s->grown_blocks);
 }
 
 /* A load; in the midst of it the volume grows, and all connections are
  * lost. */
 static bool
-load_and_cut (struct sim_server *server, struct model *model,
-              const struct scenario *s)
+load_and_cut (void)
 {
-  struct sim_client *client = sim_client_new (server, model, &s->client);
-  bool right;
+  sim_client_load (now.clients[0], now.s->depth, now.s->nr_requests);
+  load_until = now.s->grow_after;
+  if (!run_until (load_is_there, 60 * MINUTE_US, "load"))
+    return false;
+  grow ();
+  if (!run_until (sim_client_has_grown, MINUTE_US, "new size"))
+    return false;
+  load_until = now.s->cut_after;
+  if (!run_until (load_is_there, 60 * MINUTE_US, "load"))
+    return false;
+  sim_client_expect_loss (now.clients[0]);
+  sim_server_cut (now.server);
+  return run_until (sim_client_is_idle, MINUTE_US,
+                    "requests of a lost connection");
+}
 
-  right = run_until (client, sim_client_is_attached, MINUTE_US, "attach");
-  if (right) {
-    sim_client_load (client, s->depth, s->nr_requests);
-    right = load_and_grow (client, server, s);
-    load_until = s->cut_after;
-    right = right && run_until (client, load_is_there, 60 * MINUTE_US, "load");
-    sim_client_expect_loss (client);
-    sim_server_cut (server);
-    right = run_until (client, sim_client_is_idle, MINUTE_US,
-                       "requests of a lost connection") && right;
-  }
-  if (right)
-    sim_client_free (client);
-  return right;
+/* A load, and all kinds of things happen; the clients notice nothing. */
+static bool
+load_and_survive (void)
+{
+  now.nr_faults = now.s->nr_faults;
+  for (unsigned i = 0; i < now.nr_clients; i++)
+    sim_client_load (now.clients[i], now.s->depth, now.s->nr_requests);
+  world_after (while_us (3 * SECOND_US), fault_comes, NULL);
+  load_until = now.s->grow_after / now.nr_clients;
+  if (!run_until (load_is_there, 60 * MINUTE_US, "load"))
+    return false;
+  grow ();
+  return run_until (faults_are_over, 60 * MINUTE_US, "faults")
+         && run_until (sim_client_is_idle, 60 * MINUTE_US, "load")
+         && run_until (sim_client_has_grown, 10 * MINUTE_US, "new size");
+}
+
+static bool
+read_all (void)
+{
+  for (unsigned i = 0; i < now.nr_clients; i++)
+    sim_client_read_all (now.clients[i]);
+  return run_until (sim_client_is_idle, 60 * MINUTE_US, "read all");
 }
 
 /* A new association finds what the model allows, and leaves. */
 static bool
-read_back (struct sim_server *server, struct model *model,
-           const struct scenario *s)
+attach_and_read (struct model *model)
 {
-  struct sim_client_params params = s->client;
-  struct sim_client *client;
   bool right;
 
-  params.nr_blocks = s->grown_blocks;
-  client = sim_client_new (server, model, &params);
-  right = run_until (client, sim_client_is_attached, MINUTE_US,
-                     "attach again");
-  if (right) {
-    sim_client_read_all (client);
-    right = run_until (client, sim_client_is_idle, 60 * MINUTE_US,
-                       "read all");
-  }
+  make_clients (model, 1, now.s->grown_blocks);
+  right = run_until (sim_client_is_attached, MINUTE_US, "attach again")
+          && read_all ();
   if (right)
-    sim_client_free (client);
+    free_clients ();
   return right;
+}
+
+static bool
+run_story (struct model *model)
+{
+  bool right;
+
+  make_clients (model, now.s->nr_clients, now.s->client.nr_blocks);
+  right = run_until (sim_client_is_attached, MINUTE_US, "attach");
+  if (right && now.s->nr_faults == 0)
+    right = load_and_cut ();
+  else if (right)
+    right = load_and_survive () && read_all ();
+  if (right)
+    free_clients ();
+  return right && attach_and_read (model);
+}
+
+static void
+describe (uint64_t seed, const struct scenario *s)
+{
+  printf ("seed %llu: delay %u..%u us, window %u, %u queues of %u, "
+          "digests %d %d, %u blocks of %u, depth %u, %u blocks after %u, ",
+          (unsigned long long) seed, s->network.delay_min_us,
+          s->network.delay_max_us, s->network.window_bytes,
+          s->client.nr_io_queues, s->client.queue_size, s->client.hdr_digest,
+          s->client.data_digest, s->client.nr_blocks, s->client.block_size,
+          s->depth, s->grown_blocks, s->grow_after);
+  if (s->nr_faults == 0)
+    printf ("cut after %u of %u\n", s->cut_after, s->nr_requests);
+  else
+    printf ("%u faults in %u times %u\n", s->nr_faults, s->nr_clients,
+            s->nr_requests);
 }
 
 static bool
 run_seed (uint64_t seed, uint64_t *fingerprint)
 {
-  struct scenario s;
-  struct sim_server *server;
+  struct scenario s = { 0 };
   struct model *model;
   uint64_t until_us;
   bool right;
@@ -158,32 +366,26 @@ run_seed (uint64_t seed, uint64_t *fingerprint)
   world_begin (seed);
   choose_scenario (&s);
   if (verbose)
-    printf ("seed %llu: delay %u..%u us, window %u, %u queues of %u, "
-            "digests %d %d, %u blocks of %u, depth %u, %u blocks after %u, "
-            "cut after %u of %u\n",
-            (unsigned long long) seed, s.network.delay_min_us,
-            s.network.delay_max_us, s.network.window_bytes,
-            s.client.nr_io_queues, s.client.queue_size, s.client.hdr_digest,
-            s.client.data_digest, s.client.nr_blocks, s.client.block_size,
-            s.depth, s.grown_blocks, s.grow_after, s.cut_after,
-            s.nr_requests);
+    describe (seed, &s);
+  memset (&now, 0, sizeof now);
+  now.s = &s;
   model = model_new (s.client.block_size, s.grown_blocks);
-  server = sim_server_new (s.nr_reactors, &s.network, s.client.block_size,
-                           (uint64_t) s.client.nr_blocks
-                           * s.client.block_size);
-  right = load_and_cut (server, model, &s) && read_back (server, model, &s);
+  now.server = sim_server_new (s.nr_reactors, &s.network,
+                               s.client.block_size, s.client.nr_blocks,
+                               s.grown_blocks);
+  right = run_story (model);
   if (right) {
     /* Whatever is still under way arrives; then nothing may be left. */
     until_us = world_now_us () + 5 * MINUTE_US;
     while (world_step (until_us))
       ;
-    right = sim_server_retire (server);
+    right = sim_server_retire (now.server);
   }
   *fingerprint = world_fingerprint ();
   model_free (model);
   world_end ();
   if (right)
-    sim_server_free (server);
+    sim_server_free (now.server);
   return right;
 }
 
@@ -197,7 +399,18 @@ usage (FILE *to)
            "  --seeds N    so many seeds (100)\n"
            "  --from N     beginning with this one (1)\n"
            "  --twice      each twice: both runs must be the same\n"
+           "  --without fence\n"
+           "               without what must be there: it should be noticed\n"
            "  -v           say what each seed does\n");
+}
+
+static bool
+switch_off (const char *what)
+{
+  if (strcmp (what, "fence") != 0)
+    return false;
+  without_fence = true;
+  return true;
 }
 
 int
@@ -208,6 +421,7 @@ main (int argc, char *argv[])
     { "seeds", required_argument, NULL, 'n' },
     { "from", required_argument, NULL, 'f' },
     { "twice", no_argument, NULL, 't' },
+    { "without", required_argument, NULL, 'w' },
     { "help", no_argument, NULL, 'h' },
     { NULL, 0, NULL, 0 },
   };
@@ -222,10 +436,17 @@ main (int argc, char *argv[])
     case 'n': nr = strtoull (optarg, NULL, 0); break;
     case 'f': from = strtoull (optarg, NULL, 0); break;
     case 't': twice = true; break;
+    case 'w':
+      if (!switch_off (optarg)) {
+        usage (stderr);
+        return 2;
+      }
+      break;
     case 'v': verbose = true; break;
     case 'h': usage (stdout); return 0;
     default: usage (stderr); return 2;
     }
+  setvbuf (stdout, NULL, _IOLBF, 0);
   log_open ("sim", verbose ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
 
   for (seed = from; seed < from + nr; seed++) {
