@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/locked-memory.h"
 #include "lib/rdma-queue.h"
 
 static void
@@ -55,39 +55,25 @@ set_nonblocking (int fd)
     fcntl (fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-/* What fits into the limit on locked memory, down to one command. */
-static int
-register_data (struct rdma_queue *queue)
-{
-  uint32_t bytes = queue->data_bytes, least = RDMA_IO_DATA_MIN_BYTES;
-
-  for (;;) {
-    queue->data_mr = ibv_reg_mr (queue->pd, queue->data, bytes,
-                                 IBV_ACCESS_LOCAL_WRITE |
-                                 IBV_ACCESS_REMOTE_READ |
-                                 IBV_ACCESS_REMOTE_WRITE);
-    if (queue->data_mr || bytes / 2 < least || errno != ENOMEM)
-      break;
-    bytes /= 2;
-  }
-  return queue->data_mr ? 0 : -errno;
-}
-
 static int
 register_memory (struct rdma_queue *queue)
 {
-  struct rlimit limit = { 0 };
+  uint64_t limit_bytes;
 
   queue->wire_mr = ibv_reg_mr (queue->pd, queue->wire, queue->wire_bytes,
                                IBV_ACCESS_LOCAL_WRITE);
-  if (queue->wire_mr && register_data (queue) == 0)
+  if (queue->wire_mr)
+    queue->data_mr = ibv_reg_mr (queue->pd, queue->data, queue->data_bytes,
+                                 IBV_ACCESS_LOCAL_WRITE |
+                                 IBV_ACCESS_REMOTE_READ |
+                                 IBV_ACCESS_REMOTE_WRITE);
+  if (queue->data_mr)
     return 0;
-  if (errno == ENOMEM && getrlimit (RLIMIT_MEMLOCK, &limit) == 0 &&
-      limit.rlim_cur != RLIM_INFINITY)
-    news_dead (queue, ENOMEM, "not enough locked memory: a connection takes "
-               "%u KiB, the limit (ulimit -l) for all is %lu KiB",
-               queue->data_bytes / 1024,
-               (unsigned long) limit.rlim_cur / 1024);
+  limit_bytes = errno == ENOMEM ? locked_memory_limit () : UINT64_MAX;
+  if (limit_bytes < UINT64_MAX)
+    news_dead (queue, ENOMEM, "not enough locked memory: this connection "
+               "takes %u KiB, the limit (ulimit -l) for all is %lu KiB",
+               queue->data_bytes / 1024, (unsigned long) limit_bytes / 1024);
   else
     news_dead (queue, errno, "cannot register memory: %s", strerror (errno));
   return -1;

@@ -28,6 +28,11 @@ SH_TESTS += tests/server-config.sh
 SH_TESTS += tests/server-damaged.sh
 SH_TESTS += tests/server-journal.sh
 SH_TESTS += tests/server-kill-changes.sh
+if HAVE_RDMA
+SH_TESTS += tests/server-locked-memory.sh
+else
+EXTRA_DIST += tests/server-locked-memory.sh
+endif
 SH_TESTS += tests/server-options.sh
 SH_TESTS += tests/server-read-only.sh
 SH_TESTS += tests/server-reload.sh

@@ -11,19 +11,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/locked-memory.h"
 #include "common/log.h"
 #include "server/transport/rdma-internal.h"
 
@@ -32,33 +29,6 @@
 /* Constant after the first rdma_memory_check. */
 static unsigned nr_sharing;
 static uint64_t limit_bytes = UINT64_MAX;
-
-static bool
-ignores_limit (void)
-{
-  struct __user_cap_header_struct header = {
-    .version = _LINUX_CAPABILITY_VERSION_3,
-  };
-  struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-
-  return syscall (SYS_capget, &header, data) == 0
-    && data[0].effective & 1u << CAP_IPC_LOCK;
-}
-
-static uint64_t
-locked_limit_bytes (void)
-{
-  struct rlimit limit;
-
-  if (ignores_limit () || getrlimit (RLIMIT_MEMLOCK, &limit) < 0)
-    return UINT64_MAX;
-  if (limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit (RLIMIT_MEMLOCK, &limit) < 0)
-      getrlimit (RLIMIT_MEMLOCK, &limit);
-  }
-  return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
-}
 
 static uint64_t
 slots_bytes (unsigned nr_slots)
@@ -96,7 +66,7 @@ rdma_memory_check (unsigned nr_reactors, const char *uri, struct error *err)
     + RDMA_DEVICE_DATA_MIN_BYTES;
 
   if (nr_sharing == 0) {
-    limit_bytes = locked_limit_bytes ();
+    limit_bytes = locked_memory_limit ();
     nr_sharing = nr_reactors;
   }
   if (share_bytes () >= least)
