@@ -3,8 +3,7 @@
  * The server's listeners and connections.  Transport and target meet in
  * target.h; main and control only start and stop listeners.
  *
- * How each transport fills target.h's contract; the verbs side was written
- * down to see that nothing in target.h is about TCP:
+ * How each transport fills target.h's contract:
  *
  *                   TCP                            verbs
  *  target_queue     a stream                       a queue pair
@@ -13,8 +12,8 @@
  *                                                  queue, with its capsule
  *  queue_init       after accept                   on CONNECT_REQUEST: QID and
  *                                                  HSQSIZE of the private data
- *                                                  are kept and compared with
- *                                                  those of Connect, once LIVE
+ *                                                  are kept, and QID compared
+ *                                                  with Connect's, once LIVE
  *  queue_heard      each receive                   each receive completion
  *  queue_limit      before a request is taken      before prepare: the capsule
  *                                                  is in an SRQ buffer already,
@@ -33,12 +32,14 @@
  *                                                  before it is then over);
  *                                                  repost to the SRQ
  *  ops->close       flush, then close              drain the send queue, then
- *                                                  rdma_disconnect
+ *                                                  rdma_disconnect; an admin
+ *                                                  queue refuses commands for a
+ *                                                  while, as Linux sends some
  *  disconnected     stream closed                  DISCONNECTED; READs and SENDs
  *                                                  in flight end as flushed
  *                                                  work and lead to done
- *  buffers          aligned memory of the pool     the same classes, registered
- *                                                  once per device
+ *  buffers          aligned memory of the pool     pieces of a region that is
+ *                                                  registered with the device
  *  in the ops       SGLS 21, 20; 16 KiB            SGLS 2 (keyed), 20; what the
  *                                                  SRQ's buffers hold
  *
