@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Connecting, with a deadline.  Blocks its caller: never on a reactor.
+ * Connecting.  All but stream_connect_begin blocks its caller: never on a
+ * reactor.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -63,25 +64,39 @@ wait_connected (int fd, uint64_t deadline_ms, int cancel_fd)
   return -error;
 }
 
-/* A connected descriptor or -errno. */
+/* A descriptor that is connected or on the way, or -errno. */
 static int
-connect_inet (const struct addrinfo *ai, uint64_t deadline_ms, int cancel_fd)
+begin_connect (const struct sockaddr *sa, socklen_t sa_bytes)
 {
-  CLEANUP_CLOSE int fd = socket (ai->ai_family, ai->ai_socktype |
-                                 SOCK_NONBLOCK | SOCK_CLOEXEC,
-                                 ai->ai_protocol);
+  CLEANUP_CLOSE int fd = socket (sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK |
+                                 SOCK_CLOEXEC, 0);
   int r;
 
   if (fd < 0)
     return -errno;
-  if (connect (fd, ai->ai_addr, ai->ai_addrlen) < 0) {
-    /* After EINTR the kernel goes on connecting, as after EINPROGRESS. */
-    if (errno != EINPROGRESS && errno != EINTR)
-      return -errno;
-    r = wait_connected (fd, deadline_ms, cancel_fd);
-    if (r < 0)
-      return r;
-  }
+  /* After EINTR the kernel goes on connecting, as after EINPROGRESS. */
+  if (connect (fd, sa, sa_bytes) < 0 && errno != EINPROGRESS &&
+      errno != EINTR)
+    return -errno;
+  r = fd;
+  fd = -1;
+  return r;
+}
+
+/* A connected descriptor or -errno. */
+static int
+connect_inet (const struct stream_place *place, uint64_t deadline_ms,
+              int cancel_fd)
+{
+  CLEANUP_CLOSE int fd =
+    begin_connect ((const struct sockaddr *) &place->sa, place->sa_bytes);
+  int r;
+
+  if (fd < 0)
+    return fd;
+  r = wait_connected (fd, deadline_ms, cancel_fd);
+  if (r < 0)
+    return r;
   if (is_self (fd))
     return -ECONNREFUSED;
   r = fd;
@@ -162,44 +177,115 @@ reason_of (int error)
 }
 
 static int
-connect_tcp (const struct address *address, const char *uri,
-             uint64_t deadline_ms, int cancel_fd, struct error *err)
+resolve_tcp (const struct address *address, const char *uri,
+             uint64_t deadline_ms, int cancel_fd, struct stream_route *route,
+             struct error *err)
 {
   struct addrinfo *list, *ai;
-  int r, nr = 0, first = 0;
+  int r = resolve (address->host, address->port, deadline_ms, cancel_fd,
+                   &list);
 
-  r = resolve (address->host, address->port, deadline_ms, cancel_fd, &list);
   if (r != 0) {
     int code = errno_of_gai (r);
 
     return error_set (err, code, "connect: %s: %s", uri,
                       r == EAI_SYSTEM ? reason_of (code) : gai_strerror (r));
   }
-  for (ai = list; ai; ai = ai->ai_next)
-    nr++;
-  r = -EHOSTUNREACH;
-  for (ai = list; ai; ai = ai->ai_next, nr--) {
-    /* An address that swallows packets leaves the others their share. */
-    uint64_t share_ms = (uint64_t) (left_ms (deadline_ms) / nr);
+  for (ai = list; ai && route->nr < STREAM_PLACES_MAX; ai = ai->ai_next) {
+    struct stream_place *place = &route->places[route->nr++];
 
-    r = connect_inet (ai, clock_now_ms () + share_ms, cancel_fd);
+    memcpy (&place->sa, ai->ai_addr, ai->ai_addrlen);
+    place->sa_bytes = ai->ai_addrlen;
+  }
+  freeaddrinfo (list);
+  return 0;
+}
+
+int
+stream_resolve (const struct address *address, int timeout_ms, int cancel_fd,
+                struct stream_route *route, struct error *err)
+{
+  uint64_t deadline_ms = clock_now_ms () + (uint64_t) timeout_ms;
+  struct sockaddr_un *sun = (struct sockaddr_un *) &route->places[0].sa;
+  char uri[ADDRESS_TEXT_MAX];
+
+  address_format (address, uri, sizeof uri);
+  memset (route, 0, sizeof *route);
+  if (address->family == ADDRESS_TCP)
+    return resolve_tcp (address, uri, deadline_ms, cancel_fd, route, err);
+  sun->sun_family = AF_UNIX;
+  memcpy (sun->sun_path, address->path, strlen (address->path) + 1);
+  route->places[0].sa_bytes = sizeof *sun;
+  route->nr = 1;
+  return 0;
+}
+
+/* A descriptor, with which of the places it is, or -errno. */
+static int
+connect_any (const struct stream_route *route, uint64_t deadline_ms,
+             int cancel_fd, unsigned *which)
+{
+  int r = -EHOSTUNREACH, first = 0;
+
+  for (unsigned i = 0; i < route->nr; i++) {
+    /* An address that swallows packets leaves the others their share. */
+    uint64_t share_ms = (uint64_t) left_ms (deadline_ms) / (route->nr - i);
+
+    *which = i;
+    r = connect_inet (&route->places[i], clock_now_ms () + share_ms,
+                      cancel_fd);
     if (r >= 0)
-      break;
-    if (r == -ESHUTDOWN) {
-      first = r;
-      break;
-    }
+      return r;
+    if (r == -ESHUTDOWN)
+      return r;
     /* The resolver's first choice has the reason that matters; an address
      * family that this machine lacks has none. */
     if (first == 0 || first == -EAFNOSUPPORT || first == -ENETUNREACH ||
         first == -EADDRNOTAVAIL)
       first = r;
   }
-  freeaddrinfo (list);
-  if (r < 0)
-    return error_set (err, -first, "connect: %s: %s", uri,
-                      reason_of (-first));
-  return r;
+  return first ? first : r;
+}
+
+struct stream *
+stream_connect_route (const struct stream_route *route,
+                      const struct address *address, int timeout_ms,
+                      int cancel_fd, unsigned *which, struct error *err)
+{
+  uint64_t deadline_ms = clock_now_ms () + (uint64_t) timeout_ms;
+  char uri[ADDRESS_TEXT_MAX];
+  struct stream *stream;
+  int fd;
+
+  *which = 0;
+  if (address->family == ADDRESS_TCP)
+    fd = connect_any (route, deadline_ms, cancel_fd, which);
+  else
+    fd = connect_unix (address->path, deadline_ms, cancel_fd);
+  stream = fd >= 0 ? stream_from_socket (fd) : NULL;
+  if (stream)
+    return stream;
+  address_format (address, uri, sizeof uri);
+  if (fd < 0)
+    error_set (err, -fd, "connect: %s: %s", uri, reason_of (-fd));
+  else {
+    close (fd);
+    error_set (err, ENOMEM, "connect: %s: %s", uri, strerror (ENOMEM));
+  }
+  return NULL;
+}
+
+int
+stream_connect_begin (const struct stream_place *place,
+                      struct stream *stream)
+{
+  int fd = begin_connect ((const struct sockaddr *) &place->sa,
+                          place->sa_bytes);
+
+  if (fd < 0)
+    return fd;
+  stream_init_socket (stream, fd);
+  return 0;
 }
 
 struct stream *
@@ -214,24 +300,11 @@ stream_connect_until (const struct address *address, int timeout_ms,
                       int cancel_fd, struct error *err)
 {
   uint64_t deadline_ms = clock_now_ms () + (uint64_t) timeout_ms;
-  char uri[ADDRESS_TEXT_MAX];
-  struct stream *stream;
-  int fd;
+  struct stream_route route;
+  unsigned which;
 
-  address_format (address, uri, sizeof uri);
-  if (address->family == ADDRESS_TCP)
-    fd = connect_tcp (address, uri, deadline_ms, cancel_fd, err);
-  else {
-    fd = connect_unix (address->path, deadline_ms, cancel_fd);
-    if (fd < 0)
-      error_set (err, -fd, "connect: %s: %s", uri, reason_of (-fd));
-  }
-  if (fd < 0)
+  if (stream_resolve (address, timeout_ms, cancel_fd, &route, err) < 0)
     return NULL;
-  stream = stream_from_socket (fd);
-  if (!stream) {
-    close (fd);
-    error_set (err, ENOMEM, "connect: %s: %s", uri, strerror (ENOMEM));
-  }
-  return stream;
+  return stream_connect_route (&route, address, left_ms (deadline_ms),
+                               cancel_fd, &which, err);
 }

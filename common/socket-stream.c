@@ -78,25 +78,34 @@ static void
 socket_close (struct stream *stream)
 {
   close (stream->fd);
+  stream->fd = -1;
+}
+
+static void
+socket_close_and_free (struct stream *stream)
+{
+  socket_close (stream);
   free (stream);
 }
 
-static const struct stream_ops socket_stream_ops = {
-  .receive = socket_receive,
-  .send = socket_send,
-  .shutdown = socket_shutdown,
-  .abort = socket_abort,
-  .close = socket_close,
+#define SOCKET_OPS              \
+  .receive = socket_receive,    \
+  .send = socket_send,          \
+  .shutdown = socket_shutdown,  \
+  .abort = socket_abort
+
+static const struct stream_ops socket_ops = {
+  SOCKET_OPS, .close = socket_close,
+};
+static const struct stream_ops own_socket_ops = {
+  SOCKET_OPS, .close = socket_close_and_free,
 };
 
-struct stream *
-stream_from_socket (int fd)
+void
+stream_init_socket (struct stream *stream, int fd)
 {
-  struct stream *stream = malloc (sizeof *stream);
   int flags, one = 1;
 
-  if (!stream)
-    return NULL;
   flags = fcntl (fd, F_GETFL);
   if (flags >= 0 && !(flags & O_NONBLOCK))
     fcntl (fd, F_SETFL, flags | O_NONBLOCK);
@@ -105,6 +114,17 @@ stream_from_socket (int fd)
     fcntl (fd, F_SETFD, flags | FD_CLOEXEC);
   /* Refused by a Unix socket, which never delays. */
   setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  *stream = (struct stream) { .ops = &socket_stream_ops, .fd = fd };
+  *stream = (struct stream) { .ops = &socket_ops, .fd = fd };
+}
+
+struct stream *
+stream_from_socket (int fd)
+{
+  struct stream *stream = malloc (sizeof *stream);
+
+  if (!stream)
+    return NULL;
+  stream_init_socket (stream, fd);
+  stream->ops = &own_socket_ops;
   return stream;
 }

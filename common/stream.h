@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -30,7 +31,8 @@ struct stream_ops {
   /* As shutdown, and what has not reached the peer yet will not: TCP drops
    * its queue and resets.  What a Unix socket was given is at the peer. */
   void (*abort) (struct stream *stream);
-  void (*close) (struct stream *stream);   /* frees the stream */
+  void (*close) (struct stream *stream);   /* frees the stream, if it was
+                                              allocated */
 };
 
 struct stream {
@@ -73,6 +75,8 @@ stream_close (struct stream *stream)
  * no-delay.  The stream owns fd; NULL only for want of memory (fd is then
  * still the caller's). */
 struct stream *stream_from_socket (int fd);
+/* The same in the caller's memory, which is his again after close. */
+void stream_init_socket (struct stream *stream, int fd);
 
 /* Blocks for at most timeout_ms; tries each address a name has.  NULL with
  * err set ("connect: URI: reason"). */
@@ -83,6 +87,32 @@ struct stream *stream_connect (const struct address *address,
 struct stream *stream_connect_until (const struct address *address,
                                      int timeout_ms, int cancel_fd,
                                      struct error *err);
+
+/* Where an address leads.  Looking up a name may take long, and allocates:
+ * who connects again keeps the answer. */
+enum { STREAM_PLACES_MAX = 8 };
+struct stream_place {
+  struct sockaddr_storage sa;
+  socklen_t sa_bytes;
+};
+struct stream_route {
+  unsigned nr;                  /* at least 1 */
+  struct stream_place places[STREAM_PLACES_MAX];
+};
+int stream_resolve (const struct address *address, int timeout_ms,
+                    int cancel_fd, struct stream_route *route,
+                    struct error *err);
+/* As stream_connect_until, to an address that was looked up.  *which: the
+ * place that it is connected to. */
+struct stream *stream_connect_route (const struct stream_route *route,
+                                     const struct address *address,
+                                     int timeout_ms, int cancel_fd,
+                                     unsigned *which, struct error *err);
+/* Neither blocks nor allocates: 0, and the stream is on its way (nothing can
+ * be sent and received before it is there, and its failure comes with the
+ * first of those); or -errno. */
+int stream_connect_begin (const struct stream_place *place,
+                          struct stream *stream);
 
 /* A listening socket, non-blocking, or -errno with err set ("listen: URI:
  * reason").  TCP: SO_REUSEADDR, the first address of the name; port "0" picks

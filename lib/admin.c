@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An admin command of any thread on a live association, waited for like a
- * synchronous read.  It must not know what is asked.
+ * An admin command of any thread, waited for like a synchronous read.  It must not know what is asked.
  */
 #include <string.h>
 
@@ -26,8 +25,8 @@ call_done (struct request *request)
 int
 association_call (struct association *association,
                   const union nvme_command *sqe, enum transport_data data,
-                  void *buf, uint32_t bytes, uint16_t *status,
-                  uint64_t *value)
+                  void *buf, uint32_t bytes, bool fleeting,
+                  uint16_t *status, uint64_t *value)
 {
   struct queue *queue = association->admin;
   struct call call = { .queue = queue };
@@ -37,6 +36,7 @@ association_call (struct association *association,
   transport->sqe = *sqe;
   transport->data = data;
   transport->iov = (struct iovec) { .iov_base = buf, .iov_len = bytes };
+  call.request.fleeting = fleeting;
   call.request.done = call_done;
   queue_lock (queue);
   queue_set_now_locked (queue, clock_now_ms ());

@@ -412,11 +412,21 @@ qbd_aio_poll (struct qbd_volume *volume, int timeout_ms)
   }
 }
 
+/* No descriptors are left in this process: what is in flight ends. */
+static void
+give_up (struct qbd_volume *volume)
+{
+  struct error err;
+
+  error_set (&err, ENOMEM, "%s: out of descriptors",
+             options_name (&volume->association->params.options));
+  association_give_up (volume->association, &err, ENOTCONN);
+}
+
 void
 aio_drain (struct qbd_volume *volume)
 {
   while (!volume->association->inherited && in_flight (volume) > 0)
     if (qbd_aio_poll (volume, -1) < 0)
-      /* No descriptors left in this process: what is in flight ends. */
-      association_lose (volume->association, ENOMEM, "out of descriptors");
+      give_up (volume);
 }

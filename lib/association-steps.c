@@ -2,7 +2,9 @@
 /*
  * What a host asks a controller, in the order in which Linux asks it: one
  * step is a state, the command that is sent on entering it, and a function
- * that judges the answer and names the next state.  No step waits.
+ * that judges the answer and names the next state.  No step waits.  Here:
+ * queues, properties, and the way from step to step; what is asked for by
+ * Identify is in association-identify.c.
  */
 #include <assert.h>
 #include <errno.h>
@@ -16,7 +18,6 @@
 
 enum {
   CSTS_POLL_MS = 10,
-  IDENTIFY_BYTES = 4096,
   CC_ENABLE = 1 | 6 << 16 | 4 << 20,    /* EN, IOSQES 64, IOCQES 16 */
   CC_MPS_SHIFT = 7,
   CSTS_RDY = 1 << 0,
@@ -24,17 +25,7 @@ enum {
   CONNECT_AUTHREQ = 3 << 16,            /* dw0: ASCR, ATR */
 };
 
-struct step {
-  const char *name;
-  /* Submit the command; ends the association where it cannot. */
-  void (*submit) (struct association *association);
-  /* The answer: dw0 and dw1 are value.  Status 0, or optional is set. */
-  void (*answered) (struct association *association, uint16_t status,
-                    uint64_t value);
-  bool optional;        /* a status other than 0 goes to answered */
-};
-
-static const struct step steps[ASSOCIATION_NR_STATES];
+static const struct step *const steps[ASSOCIATION_NR_STATES];
 
 const char *
 association_step_name (struct association *association,
@@ -44,7 +35,7 @@ association_step_name (struct association *association,
 
   if (queue && !queue_transport (queue)->ready)
     return queue_transport (queue)->ops->handshake;
-  return steps[state].name ? steps[state].name : "";
+  return steps[state] ? steps[state]->name : "";
 }
 
 /* --- commands ----------------------------------------------------------- */
@@ -75,6 +66,7 @@ submit (struct association *association, struct queue *queue,
     .iov_base = association->buffer,
     .iov_len = bytes,
   };
+  request->fleeting = true;
   request->done = step_done;
   association->step_done = false;
   queue_lock (queue);
@@ -92,24 +84,13 @@ association_admin (struct association *association,
   return submit (association, association->admin, sqe, data, bytes);
 }
 
-/* A queue that is dead has said so already, by its lost callback. */
-static void
-submit_admin (struct association *association, const union nvme_command *sqe,
-              enum transport_data data, uint32_t bytes)
+void
+association_submit_admin (struct association *association,
+                          const union nvme_command *sqe,
+                          enum transport_data data, uint32_t bytes)
 {
+  /* A queue that is dead has said so already, by its lost callback. */
   association_admin (association, sqe, data, bytes);
-}
-
-static void
-identify (struct association *association, uint8_t cns, uint32_t nsid)
-{
-  union nvme_command sqe = { .common = {
-      .opcode = nvme_admin_identify,
-      .nsid = cpu_to_le32 (nsid),
-      .cdw10 = cpu_to_le32 (cns),
-    } };
-
-  submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER, IDENTIFY_BYTES);
 }
 
 static void
@@ -122,7 +103,7 @@ property_get (struct association *association, uint32_t offset, bool wide)
       .offset = cpu_to_le32 (offset),
     } };
 
-  submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
+  association_submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
 }
 
 /* --- Connect ------------------------------------------------------------ */
@@ -153,8 +134,8 @@ connect_queue (struct association *association, struct queue *queue,
 }
 
 /* Keep-alive of a discovery controller is for those who stay. */
-static uint32_t
-kato_ms (const struct association *association)
+uint32_t
+association_kato_ms (const struct association *association)
 {
   return association->params.discovery ? 0 :
     association->params.options.keep_alive_tmo_ms;
@@ -164,7 +145,7 @@ static void
 submit_connect (struct association *association)
 {
   connect_queue (association, association->admin, 0, ADMIN_SLOTS,
-                 kato_ms (association));
+                 association_kato_ms (association));
 }
 
 static void
@@ -271,12 +252,13 @@ static void
 answered_vs (struct association *association, uint16_t status,
              uint64_t value)
 {
-  association->vs = (uint32_t) value;
+  if (!association->was_live)           /* others read it now */
+    association->vs = (uint32_t) value;
   association_step (association, ASSOCIATION_ENABLE);
 }
 
-static uint8_t
-mpsmin (const struct association *association)
+uint8_t
+association_mpsmin (const struct association *association)
 {
   return NVME_CAP_MPSMIN (association->cap);
 }
@@ -284,7 +266,7 @@ mpsmin (const struct association *association)
 static void
 submit_enable (struct association *association)
 {
-  uint64_t cc = CC_ENABLE | (uint64_t) mpsmin (association) << CC_MPS_SHIFT;
+  uint64_t cc = CC_ENABLE | (uint64_t) association_mpsmin (association) << CC_MPS_SHIFT;
   union nvme_command sqe = { .property = {
       .opcode = nvme_admin_fabrics,
       .fctype = NVMF_FCTYPE_PROPERTY_SET,
@@ -292,7 +274,7 @@ submit_enable (struct association *association)
       .value = cpu_to_le64 (cc),
     } };
 
-  submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
+  association_submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
 }
 
 static void
@@ -327,70 +309,27 @@ answered_ready (struct association *association, uint16_t status,
     association->retry_ms = association->now_ms + CSTS_POLL_MS;
 }
 
-/* --- Identify Controller, Number of Queues ------------------------------ */
+/* --- I/O queues --------------------------------------------------------- */
 
-static void
-submit_identify (struct association *association)
+/* As many as there are, when there are. */
+static uint32_t
+wanted_io_queues (const struct association *association)
 {
-  identify (association, NVME_IDENTIFY_CNS_CTRL, 0);
-}
-
-static void
-answered_identify (struct association *association, uint16_t status,
-                   uint64_t value)
-{
-  const struct controller_expect expect = {
-    .cntlid = association->cntlid,
-    .discovery = association->params.discovery,
-    .keep_alive = kato_ms (association) > 0,
-    .mpsmin = mpsmin (association),
-    .keyed = association->server.family == ADDRESS_RDMA,
-  };
-  struct controller_info *controller = &association->controller;
-  const char *fault;
-
-  if (identify_check_controller (association->buffer, &expect, controller,
-                                 &fault) < 0) {
-    association_fail (association, EPROTO, "Identify Controller: %s", fault);
-    return;
-  }
-  if (association->server.family == ADDRESS_RDMA &&
-      controller->max_transfer_bytes > RDMA_TRANSFER_MAX_BYTES)
-    controller->max_transfer_bytes = RDMA_TRANSFER_MAX_BYTES;
-  if (association->params.discovery)
-    association_advance (association, ASSOCIATION_LIVE);
-  else
-    association_step (association, ASSOCIATION_IDENTIFY_NVM);
-}
-
-static void
-submit_identify_nvm (struct association *association)
-{
-  identify (association, NVME_IDENTIFY_CNS_CSI_CTRL, 0);
-}
-
-/* Controllers before 2.0 do not know it. */
-static void
-answered_identify_nvm (struct association *association, uint16_t status,
-                       uint64_t value)
-{
-  if (status == 0)
-    identify_apply_nvm (association->buffer, mpsmin (association),
-                        &association->controller);
-  association_step (association, ASSOCIATION_QUEUES);
+  return association->was_live ? association->nr_io :
+    association->params.options.nr_io_queues;
 }
 
 static void
 submit_queues (struct association *association)
 {
-  uint32_t n_0based = association->params.options.nr_io_queues - 1;
+  uint32_t n_0based = wanted_io_queues (association) - 1;
   union nvme_command sqe = { .common = {
       .opcode = nvme_admin_set_features,
       .cdw10 = cpu_to_le32 (NVME_FEAT_FID_NUM_QUEUES),
       .cdw11 = cpu_to_le32 (n_0based << 16 | n_0based),
     } };
 
-  submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
+  association_submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
 }
 
 static void
@@ -398,17 +337,20 @@ answered_queues (struct association *association, uint16_t status,
                  uint64_t value)
 {
   uint32_t nsqa = (value & 0xffff) + 1, ncqa = (value >> 16 & 0xffff) + 1;
-  uint32_t n = association->params.options.nr_io_queues;
+  uint32_t n = wanted_io_queues (association);
 
   if (nsqa < n)
     n = nsqa;
   if (ncqa < n)
     n = ncqa;
+  if (association->was_live && n < association->nr_io) {
+    association_fail (association, ENOSPC,
+                      "Number of Queues: %u, fewer than before", n);
+    return;
+  }
   association->nr_io_granted = n;
   association_step (association, ASSOCIATION_CONNECT_IO);
 }
-
-/* --- I/O queues --------------------------------------------------------- */
 
 /* Entries less one, so that the queue is never full: the slots. */
 static uint16_t
@@ -419,8 +361,8 @@ io_sqsize_0based (const struct association *association)
 
   if (size > mqes_0based + 1)
     size = mqes_0based + 1;
-  if (size > association->controller.maxcmd)
-    size = association->controller.maxcmd;
+  if (size > association->fresh.maxcmd)
+    size = association->fresh.maxcmd;
   return size < 2 ? 1 : (uint16_t) (size - 1);
 }
 
@@ -428,17 +370,23 @@ static void
 submit_connect_io (struct association *association)
 {
   uint16_t sqsize = io_sqsize_0based (association);
-  uint16_t qid = (uint16_t) (association->nr_io + 1);
-  struct queue *queue;
+  uint32_t i = association->nr_io_connected;
+  uint16_t qid = (uint16_t) (i + 1);
   struct error err;
 
-  queue = association_open_queue (association, qid, sqsize, &err);
-  if (!queue) {
+  /* What once had fewer slots has no memory for more. */
+  if (i < association->nr_io && sqsize > association->io_slots)
+    sqsize = association->io_slots;
+  if (association_open_queue (association, &association->io[i], qid, sqsize,
+                              &err) < 0) {
     association_end (association, &err);
     return;
   }
-  association->io[association->nr_io++] = queue;
-  connect_queue (association, queue, qid, sqsize, 0);
+  if (i == association->nr_io) {
+    association->nr_io++;
+    association->io_slots = sqsize;
+  }
+  connect_queue (association, association->io[i], qid, sqsize, 0);
 }
 
 static void
@@ -448,99 +396,14 @@ answered_connect_io (struct association *association, uint16_t status,
   if (!connect_accepted (association, status, value))
     return;
   set_sqflow_disabled (association->step_queue,
-                       association->controller.in_capsule_bytes);
-  if (association->nr_io < association->nr_io_granted)
+                       association->fresh.in_capsule_bytes);
+  association->nr_io_connected++;
+  if (association->nr_io_connected < association->nr_io_granted)
     association_step_again (association);
+  else if (association->was_live)
+    association_step (association, ASSOCIATION_DESCRIPTORS);
   else
     association_step (association, ASSOCIATION_NAMESPACES);
-}
-
-/* --- the namespace ------------------------------------------------------ */
-
-static void
-submit_namespaces (struct association *association)
-{
-  union nvme_command sqe =
-    namespace_ask_list (association->params.options.nsid);
-
-  submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER, IDENTIFY_BYTES);
-}
-
-static void
-answered_namespaces (struct association *association, uint16_t status,
-                     uint64_t value)
-{
-  struct error err;
-
-  if (namespace_judge_list (association, association->buffer,
-                            association->params.options.nsid,
-                            &association->step_nsid, &err) < 0)
-    association_end (association, &err);
-  else
-    association_step (association, ASSOCIATION_DESCRIPTORS);
-}
-
-static void
-submit_descriptors (struct association *association)
-{
-  union nvme_command sqe = namespace_ask_descriptors (association->step_nsid);
-
-  submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER, IDENTIFY_BYTES);
-}
-
-static void
-answered_descriptors (struct association *association, uint16_t status,
-                      uint64_t value)
-{
-  struct error err;
-
-  if (namespace_judge_descriptors (association, status, association->buffer,
-                                   &err) < 0)
-    association_end (association, &err);
-  else
-    association_step (association, ASSOCIATION_INDEPENDENT);
-}
-
-static void
-submit_independent (struct association *association)
-{
-  union nvme_command sqe = namespace_ask_independent (association->step_nsid);
-
-  submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER, IDENTIFY_BYTES);
-}
-
-static void
-answered_independent (struct association *association, uint16_t status,
-                      uint64_t value)
-{
-  association->step_rotational =
-    namespace_judge_independent (status, association->buffer);
-  association_step (association, ASSOCIATION_NAMESPACE);
-}
-
-static void
-submit_namespace (struct association *association)
-{
-  union nvme_command sqe = namespace_ask (association->step_nsid);
-
-  submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER, IDENTIFY_BYTES);
-}
-
-static void
-answered_namespace (struct association *association, uint16_t status,
-                    uint64_t value)
-{
-  struct namespace_info info;
-  struct error err;
-
-  if (namespace_judge (association, association->buffer, &info, &err) < 0) {
-    association_end (association, &err);
-    return;
-  }
-  info.rotational = association->step_rotational;
-  namespace_add (association, association->step_nsid,
-                 association->params.options.nsid == 0, &info);
-  association_advance (association, ASSOCIATION_LIVE);
 }
 
 /* --- from step to step -------------------------------------------------- */
@@ -550,8 +413,8 @@ association_step_again (struct association *association)
 {
   enum association_state state = association_get_state (association, NULL);
 
-  if (state < ASSOCIATION_LIVE)
-    steps[state].submit (association);
+  if (association_is_setting_up (state))
+    steps[state]->submit (association);
 }
 
 void
@@ -566,12 +429,12 @@ void
 association_step_answered (struct association *association)
 {
   const struct step *step =
-    &steps[association_get_state (association, NULL)];
+    steps[association_get_state (association, NULL)];
   const struct transport_request *request = &association->step.transport;
   uint16_t status;
 
   /* A dead queue: its lost callback has ended, or will end, the set-up. */
-  if (request->error != 0)
+  if (request->error != 0 || !step)
     return;
   association->reached = true;
   status = nvme_cqe_status (&request->cqe);
@@ -582,35 +445,41 @@ association_step_answered (struct association *association)
                       step->name, status_name (status));
 }
 
-static const struct step steps[ASSOCIATION_NR_STATES] = {
-  [ASSOCIATION_CONNECT] =
-  { "Connect", submit_connect, answered_connect, true },
-  [ASSOCIATION_CAP] =
-  { "Property Get of CAP", submit_cap, answered_cap, false },
-  [ASSOCIATION_VS] =
-  { "Property Get of VS", submit_vs, answered_vs, false },
-  [ASSOCIATION_ENABLE] =
-  { "Property Set of CC", submit_enable, answered_enable, false },
-  [ASSOCIATION_READY] =
-  { "Property Get of CSTS", submit_ready, answered_ready, false },
-  [ASSOCIATION_IDENTIFY] =
-  { "Identify Controller", submit_identify, answered_identify, false },
-  [ASSOCIATION_IDENTIFY_NVM] =
-  { "Identify, NVM command set", submit_identify_nvm, answered_identify_nvm,
-    true },
-  [ASSOCIATION_QUEUES] =
-  { "Set Features, Number of Queues", submit_queues, answered_queues, false },
-  [ASSOCIATION_CONNECT_IO] =
-  { "Connect of an I/O queue", submit_connect_io, answered_connect_io, true },
-  [ASSOCIATION_NAMESPACES] =
-  { "Identify, active namespaces", submit_namespaces, answered_namespaces,
-    false },
-  [ASSOCIATION_DESCRIPTORS] =
-  { "Identify, namespace descriptors", submit_descriptors,
-    answered_descriptors, true },
-  [ASSOCIATION_INDEPENDENT] =
-  { "Identify Namespace, independent", submit_independent,
-    answered_independent, true },
-  [ASSOCIATION_NAMESPACE] =
-  { "Identify Namespace", submit_namespace, answered_namespace, false },
+static const struct step step_connect = {
+  "Connect", submit_connect, answered_connect, true,
+};
+static const struct step step_cap = {
+  "Property Get of CAP", submit_cap, answered_cap, false,
+};
+static const struct step step_vs = {
+  "Property Get of VS", submit_vs, answered_vs, false,
+};
+static const struct step step_enable = {
+  "Property Set of CC", submit_enable, answered_enable, false,
+};
+static const struct step step_ready = {
+  "Property Get of CSTS", submit_ready, answered_ready, false,
+};
+static const struct step step_queues = {
+  "Set Features, Number of Queues", submit_queues, answered_queues, false,
+};
+static const struct step step_connect_io = {
+  "Connect of an I/O queue", submit_connect_io, answered_connect_io, true,
+};
+
+static const struct step *const steps[ASSOCIATION_NR_STATES] = {
+  [ASSOCIATION_CONNECT] = &step_connect,
+  [ASSOCIATION_CAP] = &step_cap,
+  [ASSOCIATION_VS] = &step_vs,
+  [ASSOCIATION_ENABLE] = &step_enable,
+  [ASSOCIATION_READY] = &step_ready,
+  [ASSOCIATION_IDENTIFY] = &association_step_identify,
+  [ASSOCIATION_IDENTIFY_NVM] = &association_step_identify_nvm,
+  [ASSOCIATION_FENCE] = &association_step_fence,
+  [ASSOCIATION_QUEUES] = &step_queues,
+  [ASSOCIATION_CONNECT_IO] = &step_connect_io,
+  [ASSOCIATION_NAMESPACES] = &association_step_namespaces,
+  [ASSOCIATION_DESCRIPTORS] = &association_step_descriptors,
+  [ASSOCIATION_INDEPENDENT] = &association_step_independent,
+  [ASSOCIATION_NAMESPACE] = &association_step_namespace,
 };

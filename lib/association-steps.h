@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Between association.c, which keeps the state, and association-steps.c,
- * which knows what each state asks of the controller.  One thread drives an
- * association until it is LIVE; nothing here is for any other.
+ * Between association.c, which keeps the state, association-steps.c and
+ * association-identify.c, which know what each state asks of the controller,
+ * association-queues.c and reconnect.c.  One thread drives an association
+ * that is not LIVE; nothing here is for any other.
  */
 #ifndef QBD_LIB_ASSOCIATION_STEPS_H
 #define QBD_LIB_ASSOCIATION_STEPS_H
@@ -11,7 +12,21 @@
 
 enum { ADMIN_SLOTS = 31 };      /* a queue of 32 entries, as Linux has it */
 
+struct step {
+  const char *name;
+  /* Submit the command; ends the association where it cannot. */
+  void (*submit) (struct association *association);
+  /* The answer: dw0 and dw1 are value.  Status 0, or optional is set. */
+  void (*answered) (struct association *association, uint16_t status,
+                    uint64_t value);
+  bool optional;        /* a status other than 0 goes to answered */
+};
+
 /* association.c */
+bool association_is_setting_up (enum association_state state);
+const struct queue_params *
+association_queue_params (struct association *association,
+                          struct queue_params *params);
 void association_advance (struct association *association,
                           enum association_state state);
 /* The end, with this message as it is. */
@@ -21,9 +36,13 @@ void association_end (struct association *association,
 void association_fail (struct association *association, int code,
                        const char *fmt, ...)
   __attribute__ ((format (printf, 3, 4)));
-struct queue *association_open_queue (struct association *association,
-                                      uint16_t qid, uint16_t depth,
-                                      struct error *err);
+
+/* association-queues.c */
+/* A connection for a queue: one that is new, or one that was renewed. */
+int association_open_queue (struct association *association,
+                            struct queue **queue, uint16_t qid,
+                            uint16_t depth, struct error *err);
+void association_next_place (struct association *association);
 
 /* association-steps.c */
 /* Enter the state and submit its command. */
@@ -35,5 +54,22 @@ void association_step_again (struct association *association);
 void association_step_answered (struct association *association);
 const char *association_step_name (struct association *association,
                                    enum association_state state);
+void association_submit_admin (struct association *association,
+                               const union nvme_command *sqe,
+                               enum transport_data data, uint32_t bytes);
+uint32_t association_kato_ms (const struct association *association);
+uint8_t association_mpsmin (const struct association *association);
+
+/* association-identify.c */
+extern const struct step association_step_identify;
+extern const struct step association_step_identify_nvm;
+extern const struct step association_step_fence;
+extern const struct step association_step_namespaces;
+extern const struct step association_step_descriptors;
+extern const struct step association_step_independent;
+extern const struct step association_step_namespace;
+
+/* reconnect.c */
+bool reconnect_can_fence (const struct association *association);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * An association: an admin queue and I/O queues with one controller.  Its
- * life: made, driven to LIVE by one thread, shared by all, and lost or freed
- * once.  What is asked of the controller on the way, and how its answers are
- * judged, is in association-steps.c.
+ * life: made, driven to LIVE by one thread, shared by all, DOWN when its
+ * connections are lost and LIVE again when the keeper made new ones, and lost
+ * for good or freed once.  What is asked of the controller on the way, and
+ * how its answers are judged, is in association-steps.c; when it is tried
+ * again, in reconnect.c.
  *
  * A queue that dies takes the association with it: the controller is dead
  * when one of its connections is.
@@ -23,23 +25,27 @@
 /* --- state -------------------------------------------------------------- */
 
 #define TO(state) (1u << ASSOCIATION_##state)
+/* Set-up can fail anywhere: for good when it is the first. */
+#define OR_END (TO (FAILED) | TO (DOWN) | TO (LOST))
 
 static const uint32_t legal[ASSOCIATION_NR_STATES] = {
   [ASSOCIATION_NEW] = TO (CONNECT) | TO (FAILED),
-  [ASSOCIATION_CONNECT] = TO (CAP) | TO (FAILED),
-  [ASSOCIATION_CAP] = TO (VS) | TO (FAILED),
-  [ASSOCIATION_VS] = TO (ENABLE) | TO (FAILED),
-  [ASSOCIATION_ENABLE] = TO (READY) | TO (FAILED),
-  [ASSOCIATION_READY] = TO (IDENTIFY) | TO (FAILED),
-  [ASSOCIATION_IDENTIFY] = TO (IDENTIFY_NVM) | TO (LIVE) | TO (FAILED),
-  [ASSOCIATION_IDENTIFY_NVM] = TO (QUEUES) | TO (FAILED),
-  [ASSOCIATION_QUEUES] = TO (CONNECT_IO) | TO (FAILED),
-  [ASSOCIATION_CONNECT_IO] = TO (NAMESPACES) | TO (FAILED),
-  [ASSOCIATION_NAMESPACES] = TO (DESCRIPTORS) | TO (FAILED),
-  [ASSOCIATION_DESCRIPTORS] = TO (INDEPENDENT) | TO (FAILED),
-  [ASSOCIATION_INDEPENDENT] = TO (NAMESPACE) | TO (FAILED),
-  [ASSOCIATION_NAMESPACE] = TO (LIVE) | TO (FAILED),
-  [ASSOCIATION_LIVE] = TO (LOST),
+  [ASSOCIATION_DOWN] = TO (CONNECT) | TO (LOST),
+  [ASSOCIATION_CONNECT] = TO (CAP) | OR_END,
+  [ASSOCIATION_CAP] = TO (VS) | OR_END,
+  [ASSOCIATION_VS] = TO (ENABLE) | OR_END,
+  [ASSOCIATION_ENABLE] = TO (READY) | OR_END,
+  [ASSOCIATION_READY] = TO (IDENTIFY) | OR_END,
+  [ASSOCIATION_IDENTIFY] = TO (IDENTIFY_NVM) | TO (LIVE) | OR_END,
+  [ASSOCIATION_IDENTIFY_NVM] = TO (FENCE) | TO (QUEUES) | OR_END,
+  [ASSOCIATION_FENCE] = TO (QUEUES) | OR_END,
+  [ASSOCIATION_QUEUES] = TO (CONNECT_IO) | OR_END,
+  [ASSOCIATION_CONNECT_IO] = TO (NAMESPACES) | TO (DESCRIPTORS) | OR_END,
+  [ASSOCIATION_NAMESPACES] = TO (DESCRIPTORS) | OR_END,
+  [ASSOCIATION_DESCRIPTORS] = TO (INDEPENDENT) | TO (NAMESPACE) | OR_END,
+  [ASSOCIATION_INDEPENDENT] = TO (NAMESPACE) | OR_END,
+  [ASSOCIATION_NAMESPACE] = TO (DESCRIPTORS) | TO (LIVE) | OR_END,
+  [ASSOCIATION_LIVE] = TO (DOWN) | TO (LOST),
 };
 
 static void
@@ -50,6 +56,14 @@ set_state_locked (struct association *association,
   association->state = state;
   if (state == ASSOCIATION_FAILED || state == ASSOCIATION_LOST)
     association->dead = true;
+  if (state == ASSOCIATION_LIVE)
+    association->was_live = true;
+}
+
+bool
+association_is_setting_up (enum association_state state)
+{
+  return state > ASSOCIATION_DOWN && state < ASSOCIATION_LIVE;
 }
 
 void
@@ -57,7 +71,9 @@ association_advance (struct association *association,
                      enum association_state state)
 {
   LOCK_SCOPE (&association->lock);
-  if (association->state < ASSOCIATION_LIVE)
+  if (association->state < ASSOCIATION_LIVE &&
+      (association->state != ASSOCIATION_DOWN ||
+       state == ASSOCIATION_CONNECT))
     set_state_locked (association, state);
 }
 
@@ -65,7 +81,7 @@ enum association_state
 association_get_state (struct association *association, struct error *err)
 {
   LOCK_SCOPE (&association->lock);
-  if (association->dead && err)
+  if (association->state != ASSOCIATION_LIVE && err)
     *err = association->error;
   return association->state;
 }
@@ -73,36 +89,84 @@ association_get_state (struct association *association, struct error *err)
 /* --- the end ------------------------------------------------------------ */
 
 static void
-fail_queues (struct association *association, int code, const char *reason)
+each_queue (struct association *association,
+            void (*fn) (struct queue *queue, const struct error *why,
+                        int io_error),
+            const struct error *why, int io_error)
 {
   if (association->admin)
-    queue_fail (association->admin, code, reason);
+    fn (association->admin, why, io_error);
   for (uint32_t i = 0; i < association->nr_io; i++)
-    queue_fail (association->io[i], code, reason);
+    fn (association->io[i], why, io_error);
 }
 
-/* False when it had ended before: the first cause stays. */
-static bool
-end_locked (struct association *association, const struct error *err)
+static void
+fail_queue (struct queue *queue, const struct error *why, int io_error)
 {
-  if (association->dead)
-    return false;
-  association->error = *err;
-  set_state_locked (association, association->state == ASSOCIATION_LIVE ?
-                    ASSOCIATION_LOST : ASSOCIATION_FAILED);
-  return true;
+  queue_fail (queue, why->code, why->message);
+}
+
+static void
+shut_queue (struct queue *queue, const struct error *why, int io_error)
+{
+  queue_shut (queue, why->code, why->message);
+}
+
+static void
+end_queue (struct queue *queue, const struct error *why, int io_error)
+{
+  queue_end (queue, why->code, why->message, io_error);
+}
+
+/* Where it goes from here; the state it is in, when it has ended before: the
+ * first cause stays. */
+static enum association_state
+end_state_locked (const struct association *association, bool for_good)
+{
+  if (association->dead ||
+      (association->state == ASSOCIATION_DOWN && !for_good))
+    return association->state;
+  if (!association->was_live)
+    return ASSOCIATION_FAILED;
+  return association->params.reconnects && !for_good ? ASSOCIATION_DOWN :
+    ASSOCIATION_LOST;
+}
+
+static void
+end (struct association *association, const struct error *err, bool for_good,
+     int io_error)
+{
+  enum association_state state;
+
+  {
+    LOCK_SCOPE (&association->lock);
+    state = end_state_locked (association, for_good);
+    if (state == association->state)
+      return;
+    association->error = *err;
+    set_state_locked (association, state);
+  }
+  if (!association->params.reconnects)
+    each_queue (association, fail_queue, err, 0);
+  else if (state == ASSOCIATION_DOWN)
+    each_queue (association, shut_queue, err, 0);
+  else
+    each_queue (association, end_queue, err, io_error);
+  if (association->params.reconnects)
+    keeper_wake ();
 }
 
 void
 association_end (struct association *association, const struct error *err)
 {
-  bool ended;
+  end (association, err, false, EIO);
+}
 
-  pthread_mutex_lock (&association->lock);
-  ended = end_locked (association, err);
-  pthread_mutex_unlock (&association->lock);
-  if (ended)
-    fail_queues (association, err->code, err->message);
+void
+association_give_up (struct association *association,
+                     const struct error *err, int io_error)
+{
+  end (association, err, true, io_error);
 }
 
 void
@@ -119,32 +183,44 @@ association_fail (struct association *association, int code,
   association_end (association, &err);
 }
 
+/* What is to be said of a loss. */
+static void
+describe_loss (struct association *association, int code, const char *reason,
+               struct error *err)
+{
+  enum association_state state = association_get_state (association, NULL);
+
+  if (state == ASSOCIATION_LIVE)
+    error_set (err, code, "%s: %s: connection lost: %s",
+               options_name (&association->params.options),
+               association->uri, reason);
+  else if (code == EPROTO || !association_is_setting_up (state) ||
+           association->server.family == ADDRESS_RDMA)
+    error_set (err, code, "connect: %s: %s", association->uri, reason);
+  else
+    error_set (err, code, "connect: %s: %s before it answered %s",
+               association->uri, reason,
+               association_step_name (association, state));
+}
+
 void
 association_lose (struct association *association, int code,
                   const char *reason)
 {
   struct error err;
-  enum association_state state = association_get_state (association, NULL);
 
-  if (state == ASSOCIATION_LIVE)
-    error_set (&err, code, "%s: %s: connection lost: %s",
-               options_name (&association->params.options),
-               association->uri, reason);
-  else if (code == EPROTO || state == ASSOCIATION_NEW ||
-           association->server.family == ADDRESS_RDMA)
-    error_set (&err, code, "connect: %s: %s", association->uri, reason);
-  else
-    error_set (&err, code, "connect: %s: %s before it answered %s",
-               association->uri, reason,
-               association_step_name (association, state));
+  describe_loss (association, code, reason, &err);
   association_end (association, &err);
 }
 
 void
 association_interrupt (struct association *association)
 {
+  struct error err;
+
   association->interrupted = true;
-  association_lose (association, ESHUTDOWN, "interrupted");
+  describe_loss (association, ESHUTDOWN, "interrupted", &err);
+  association_give_up (association, &err, ESHUTDOWN);
 }
 
 /* Without a lock: a queue of ours has died. */
@@ -155,93 +231,30 @@ queue_lost (void *opaque, struct queue *queue)
   char reason[sizeof ((struct transport_queue *) 0)->reason];
   int error = queue_error (queue, reason, sizeof reason);
 
-  association_lose (association, error, reason);
+  /* 0: it was, and has another connection already. */
+  if (error != 0)
+    association_lose (association, error, reason);
 }
 
-/* --- queues ------------------------------------------------------------- */
-
-static int
-remaining_ms (const struct association *association)
+/* The keeper sends the Abort. */
+static void
+queue_overdue (void *opaque, struct queue *queue)
 {
-  uint64_t left_ms = association->deadline_ms > association->now_ms ?
-    association->deadline_ms - association->now_ms : 0;
-
-  return left_ms < INT_MAX ? (int) left_ms : INT_MAX;
+  keeper_wake ();
 }
 
-static struct transport_queue *
-open_tcp (struct association *association, uint16_t qid, uint16_t depth,
-          struct error *err)
+const struct queue_params *
+association_queue_params (struct association *association,
+                          struct queue_params *params)
 {
-  const struct association_params *params = &association->params;
-  const struct options *options = &params->options;
-  const struct tcp_queue_params tcp = {
-    .qid = qid,
-    .depth = depth,
-    .hdr_digest = options->hdr_digest,
-    .data_digest = options->data_digest,
-  };
-  struct transport_queue *transport;
-  struct stream *stream;
-
-  if (params->dial)
-    stream = params->dial (params->opaque, qid, remaining_ms (association),
-                           err);
-  else
-    stream = stream_connect_until (&association->server,
-                                   remaining_ms (association),
-                                   params->attempt ? params->attempt->fd : -1,
-                                   err);
-  if (!stream)
-    return NULL;
-  transport = tcp_queue_create (stream, &tcp);
-  if (!transport)
-    error_set (err, ENOMEM, "connect: %s: out of memory", association->uri);
-  return transport;
-}
-
-static struct transport_queue *
-open_rdma (struct association *association, uint16_t qid, uint16_t depth,
-           struct error *err)
-{
-#if HAVE_RDMA
-  const struct rdma_queue_params rdma = {
-    .qid = qid,
-    .depth = depth,
-    .cntlid = qid > 0 ? association->cntlid : 0,
-    .poll_us = association->params.options.poll_us,
-  };
-
-  return rdma_queue_create (&association->server, &rdma, err);
-#else
-  error_set (err, EPROTONOSUPPORT, "connect: %s: RDMA was left out of this "
-             "build", association->uri);
-  return NULL;
-#endif
-}
-
-struct queue *
-association_open_queue (struct association *association, uint16_t qid,
-                        uint16_t depth, struct error *err)
-{
-  const struct queue_params params = {
+  *params = (struct queue_params) {
     .timeout_ms = association->params.options.io_tmo_ms,
+    .keeps = association->params.reconnects,
     .lost = queue_lost,
+    .overdue = queue_overdue,
     .opaque = association,
   };
-  struct transport_queue *transport;
-  struct queue *queue;
-
-  if (association->server.family == ADDRESS_RDMA)
-    transport = open_rdma (association, qid, depth, err);
-  else
-    transport = open_tcp (association, qid, depth, err);
-  if (!transport)
-    return NULL;
-  queue = queue_create (transport, &params);
-  if (!queue)
-    error_set (err, ENOMEM, "connect: %s: out of memory", association->uri);
-  return queue;
+  return params;
 }
 
 /* --- driving ------------------------------------------------------------ */
@@ -254,20 +267,26 @@ association_start (struct association *association, uint64_t now_ms)
   association->now_ms = now_ms;
   association->deadline_ms =
     now_ms + association->params.options.connect_tmo_ms;
-  association->admin = association_open_queue (association, 0,
-                                               ADMIN_SLOTS, &err);
-  if (!association->admin) {
+  association->retry_ms = 0;
+  association->nr_io_connected = 0;
+  association->step_namespace = 0;
+  association->step_done = false;
+  association->step_queue = NULL;
+  association_advance (association, ASSOCIATION_CONNECT);
+  if (association_open_queue (association, &association->admin, 0,
+                              ADMIN_SLOTS, &err) < 0) {
     association_end (association, &err);
     return -err.code;
   }
-  association_step (association, ASSOCIATION_CONNECT);
+  association_step_again (association);
   return 0;
 }
 
 static bool
 take_step_done (struct association *association)
 {
-  return association_get_state (association, NULL) < ASSOCIATION_LIVE &&
+  return association_is_setting_up (association_get_state (association,
+                                                           NULL)) &&
     atomic_exchange (&association->step_done, false);
 }
 
@@ -299,7 +318,7 @@ association_drive (struct association *association, uint64_t now_ms)
     pump_queues (association);
   }
   state = association_get_state (association, NULL);
-  if (state < ASSOCIATION_LIVE && now_ms >= association->deadline_ms)
+  if (association_is_setting_up (state) && now_ms >= association->deadline_ms)
     association_fail (association, ETIMEDOUT, "no answer to %s in time",
                       association_step_name (association, state));
   return association_get_state (association, NULL);
@@ -310,7 +329,8 @@ association_next_ms (struct association *association)
 {
   uint64_t next_ms = UINT64_MAX;
 
-  if (association_get_state (association, NULL) < ASSOCIATION_LIVE) {
+  if (association_is_setting_up (association_get_state (association,
+                                                        NULL))) {
     next_ms = association->deadline_ms;
     if (association->retry_ms != 0 && association->retry_ms < next_ms)
       next_ms = association->retry_ms;
@@ -324,6 +344,15 @@ association_next_ms (struct association *association)
       next_ms = due_ms;
   }
   return next_ms;
+}
+
+/* An I/O queue whose Connect is under way; or NULL. */
+struct queue *
+association_step_io_queue (struct association *association)
+{
+  enum association_state state = association_get_state (association, NULL);
+
+  return state == ASSOCIATION_CONNECT_IO ? association->step_queue : NULL;
 }
 
 void
@@ -353,14 +382,14 @@ association_attach (struct association *association, struct error *err)
   association_start (association, clock_now_ms ());
   for (;;) {
     state = association_drive (association, clock_now_ms ());
-    if (state >= ASSOCIATION_LIVE)
+    if (!association_is_setting_up (state))
       break;
     association_poll (association);
   }
-  if (state == ASSOCIATION_LIVE)
-    return 0;
   association_get_state (association, err);
-  return -err->code;
+  /* DOWN: it was live for a moment, and will be again. */
+  return state == ASSOCIATION_LIVE || state == ASSOCIATION_DOWN ? 0 :
+    -err->code;
 }
 
 /* --- life --------------------------------------------------------------- */
@@ -475,8 +504,12 @@ association_free (struct association *association)
   if (!association)
     return;
   fork_unwatch (association);
-  if (!association->inherited)
-    association_lose (association, ESHUTDOWN, "closed");
+  if (!association->inherited) {
+    struct error err;
+
+    error_set (&err, ESHUTDOWN, "closed");
+    association_give_up (association, &err, ESHUTDOWN);
+  }
   for (uint32_t i = 0; i < association->nr_io; i++)
     queue_destroy (association->io[i]);
   queue_destroy (association->admin);

@@ -133,7 +133,7 @@ ask (struct block_status *status)
   int r;
 
   r = association_call (association, &sqe, TRANSPORT_FROM_CONTROLLER,
-                        &status->answer, status->bytes, &sc, NULL);
+                        &status->answer, status->bytes, false, &sc, NULL);
   if (r < 0)
     return association->interrupted ? -ESHUTDOWN : r;
   return block_status_answered (status, sc);

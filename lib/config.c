@@ -51,6 +51,21 @@ set_number (struct qbd_config *config, const struct key *key,
   return 0;
 }
 
+/* Also "forever", "off" and -1: UINT32_MAX. */
+static int
+set_limit (struct qbd_config *config, const struct key *key,
+           const char *value, struct error *err)
+{
+  static const char *const none[] = { "forever", "off", "-1" };
+
+  for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+    if (strcasecmp (value, none[i]) == 0) {
+      *(uint32_t *) ((char *) &config->options + key->offset) = UINT32_MAX;
+      return 0;
+    }
+  return set_number (config, key, value, err);
+}
+
 static int
 set_boolean (struct qbd_config *config, const struct key *key,
              const char *value, struct error *err)
@@ -171,6 +186,8 @@ set_hostid (struct qbd_config *config, const struct key *key,
 
 #define NUMBER(name, field, min, max, unit)                             \
   { name, set_number, offsetof (struct options, field), min, max, unit }
+#define LIMIT(name, field, min, max, unit)                              \
+  { name, set_limit, offsetof (struct options, field), min, max, unit }
 #define BOOLEAN(name, field)                                            \
   { name, set_boolean, offsetof (struct options, field), 0, 0, 0 }
 
@@ -186,6 +203,9 @@ static const struct key keys[] = {
   NUMBER ("keep_alive_tmo", keep_alive_tmo_ms, 0, 86400, 1000),
   NUMBER ("connect_tmo", connect_tmo_ms, 1, 86400, 1000),
   NUMBER ("io_tmo", io_tmo_ms, 1, 86400, 1000),
+  LIMIT ("ctrl_loss_tmo", ctrl_loss_tmo_ms, 0, 4000000, 1000),
+  LIMIT ("fast_io_fail_tmo", fast_io_fail_tmo_ms, 0, 4000000, 1000),
+  NUMBER ("reconnect_delay", reconnect_delay_ms, 1, 3600, 1000),
   BOOLEAN ("hdr_digest", hdr_digest),
   BOOLEAN ("data_digest", data_digest),
   { .name = "transport", .set = set_transport },
@@ -194,8 +214,9 @@ static const struct key keys[] = {
 
 static const char *const key_names[] = {
   "volume", "nqn", "nsid", "server", "hostnqn", "hostid", "nr_io_queues",
-  "queue_size", "keep_alive_tmo", "connect_tmo", "io_tmo", "hdr_digest",
-  "data_digest", "transport", "poll_us", NULL
+  "queue_size", "keep_alive_tmo", "connect_tmo", "io_tmo", "ctrl_loss_tmo",
+  "fast_io_fail_tmo", "reconnect_delay", "hdr_digest", "data_digest",
+  "transport", "poll_us", NULL
 };
 
 static_assert (sizeof key_names / sizeof key_names[0] ==
@@ -245,6 +266,9 @@ qbd_config_new (void)
   config->options.keep_alive_tmo_ms = 5000;
   config->options.connect_tmo_ms = 10000;
   config->options.io_tmo_ms = 30000;
+  config->options.ctrl_loss_tmo_ms = 600000;
+  config->options.fast_io_fail_tmo_ms = UINT32_MAX;
+  config->options.reconnect_delay_ms = 2000;
   return config;
 }
 

@@ -11,7 +11,8 @@
  * set-up and the first request.  Each step is submitted by the completion of
  * the one before, in the thread that received it, with the admin queue's lock
  * held; nothing is allocated.  A controller without these events (OAES), or
- * one that refuses a step, is left in peace: its sizes stay.
+ * one that refuses a step, is left in peace: its sizes stay.  It ends with its
+ * connection, and begins anew with the next.
  */
 #include <assert.h>
 #include <string.h>
@@ -34,6 +35,7 @@ static const uint32_t legal[EVENTS_NR_STATES] = {
   [EVENTS_LOG] = TO (IDENTIFY) | TO (OFF),
   [EVENTS_IDENTIFY] = TO (IDENTIFY) | TO (ARMED) | TO (OFF),
   [EVENTS_ARMED] = TO (LOG) | TO (ARMED) | TO (OFF),
+  [EVENTS_OFF] = TO (NEW),
 };
 
 static void answered_locked (struct request *request);
@@ -91,6 +93,7 @@ enter_locked (struct association *association, enum events_state state)
     .iov_base = association->buffer,
     .iov_len = data ? IDENTIFY_BYTES : 0,
   };
+  request->fleeting = true;
   request->done = answered_locked;
   if (state == EVENTS_ARMED)
     r = queue_submit_untimed_locked (association->admin, request);
@@ -177,4 +180,13 @@ events_start (struct association *association, uint64_t now_ms)
                 EVENTS_CONFIGURE : EVENTS_OFF);
   queue_unlock (association->admin);
   queue_flush_sends (association->admin);
+}
+
+void
+events_restart (struct association *association)
+{
+  queue_lock (association->admin);
+  if (association->events == EVENTS_OFF)
+    set_state_locked (association, EVENTS_NEW);
+  queue_unlock (association->admin);
 }

@@ -8,6 +8,7 @@
  *      |          |
  *   registry.c    |                shares associations between volumes
  *   keeper.c      |                one thread: keep-alive, stale timeouts
+ *   reconnect.c   |                and what becomes of a lost association
  *   events.c      |                asynchronous events: sizes that change
  *   namespace.c   |                the namespaces of an association
  *   admin.c       |                one admin command, waited for
@@ -85,6 +86,10 @@ struct options {
   uint32_t keep_alive_tmo_ms;           /* 0: off */
   uint32_t connect_tmo_ms;
   uint32_t io_tmo_ms;
+  uint32_t ctrl_loss_tmo_ms;            /* UINT32_MAX: for ever; 0: a lost
+                                           connection is not made again */
+  uint32_t fast_io_fail_tmo_ms;         /* UINT32_MAX: off */
+  uint32_t reconnect_delay_ms;          /* the longest pause between tries */
   bool hdr_digest;
   bool data_digest;
   enum options_transport transport;
@@ -153,6 +158,10 @@ struct tcp_queue_params {
 /* Takes the stream, on failure too.  NULL: -ENOMEM. */
 struct transport_queue *tcp_queue_create (struct stream *stream,
                                           const struct tcp_queue_params *p);
+/* A queue that failed and was abandoned begins anew: no deeper than it was
+ * made.  Nothing is allocated. */
+void tcp_queue_renew (struct transport_queue *queue, struct stream *stream,
+                      const struct tcp_queue_params *p);
 
 /* --- rdma-queue.c, which a build may lack ------------------------------- */
 
@@ -184,9 +193,27 @@ struct request {
   struct transport_request transport;   /* first member */
   TAILQ_ENTRY (request) link;           /* in flight by due_ms, or backlog */
   uint64_t due_ms;
+  /* The caller's, constant from submit on.  fleeting: it belongs to this
+   * connection, and ends with it, whatever the gate says.  changes: it changes
+   * the volume. */
+  bool fleeting;
+  bool changes;
+  /* the queue's */
+  bool aborting;                /* its time is over, Abort is asked for */
+  uint8_t aborts;               /* how many were done */
   /* [locked] transport.error is 0 with a CQE, or: ENOTCONN lost, ETIMEDOUT
-   * this one was not answered in time, ESHUTDOWN interrupted. */
+   * this one was not answered in time, ESHUTDOWN interrupted, else the gate's
+   * error. */
   void (*done) (struct request *request);
+};
+
+/* What requests wait for before they are submitted, all but fleeting ones. */
+enum queue_gate {
+  QUEUE_OPEN,                   /* a slot */
+  QUEUE_READS,                  /* those that change the volume: an old
+                                   controller's end */
+  QUEUE_SHUT,                   /* a connection */
+  QUEUE_FAILING,                /* nothing: they end with an error */
 };
 
 /* A synchronous caller, on its stack. */
@@ -208,8 +235,14 @@ struct queue_watch {
 
 struct queue_params {
   uint32_t timeout_ms;          /* io_tmo */
-  /* Without a lock, once, by the thread that saw the queue die. */
+  /* What was in flight on a connection that is lost waits for the next, in
+   * any order; the gate says for how long. */
+  bool keeps;
+  /* Both without a lock, by the thread that saw it: once for a connection,
+   * that it died; and with keeps, that a command should be aborted
+   * (queue_take_overdue). */
   void (*lost) (void *opaque, struct queue *queue);
+  void (*overdue) (void *opaque, struct queue *queue);
   void *opaque;
 };
 
@@ -255,6 +288,27 @@ uint64_t queue_next_due_ms (struct queue *queue);       /* UINT64_MAX: none */
 uint64_t queue_received (struct queue *queue);          /* a counter */
 bool queue_driven (struct queue *queue);        /* someone waits in receive */
 void queue_fail (struct queue *queue, int error, const char *reason);
+/* The connection ends, if there is one, and the gate is shut: unless it was
+ * failing. */
+void queue_shut (struct queue *queue, int error, const char *reason);
+/* The connection ends, if there is one, and every request, now and later,
+ * with gate_error. */
+void queue_end (struct queue *queue, int error, const char *reason,
+                int gate_error);
+/* Does not open the gate of a queue that is dead.  error is for
+ * QUEUE_FAILING; what waits ends with it. */
+void queue_set_gate (struct queue *queue, enum queue_gate gate, int error);
+/* The connection is over and no thread is inside any more. */
+bool queue_is_idle (struct queue *queue);
+/* [idle] Another connection: renew (transport, opaque), under the lock, lets
+ * the transport begin anew; -errno: it could not, and it stays dead.  The
+ * gate stays as it is. */
+int queue_renew (struct queue *queue,
+                 int (*renew) (struct transport_queue *transport,
+                               void *opaque),
+                 void *opaque);
+/* A command whose time is over and that nobody has aborted yet. */
+bool queue_take_overdue (struct queue *queue, uint16_t *cid);
 int queue_error (struct queue *queue, char *reason, size_t reason_bytes);
 struct transport_queue *queue_transport (struct queue *queue);
 
@@ -262,6 +316,7 @@ struct transport_queue *queue_transport (struct queue *queue);
 
 enum association_state {
   ASSOCIATION_NEW,              /* waits for association_start */
+  ASSOCIATION_DOWN,             /* was live; waits for its next try */
   ASSOCIATION_CONNECT,          /* admin Connect's answer */
   ASSOCIATION_CAP,              /* Property Get of CAP */
   ASSOCIATION_VS,               /* Property Get of VS */
@@ -269,6 +324,8 @@ enum association_state {
   ASSOCIATION_READY,            /* Property Get of CSTS until RDY */
   ASSOCIATION_IDENTIFY,         /* Identify Controller */
   ASSOCIATION_IDENTIFY_NVM,     /* Identify Controller, NVM command set */
+  ASSOCIATION_FENCE,            /* Cross-Controller Reset of the controller
+                                   that was used before */
   ASSOCIATION_QUEUES,           /* Set Features, Number of Queues */
   ASSOCIATION_CONNECT_IO,       /* an I/O queue's Connect */
   ASSOCIATION_NAMESPACES,       /* Identify, active namespace list */
@@ -278,7 +335,7 @@ enum association_state {
   ASSOCIATION_NAMESPACE,        /* Identify Namespace */
   ASSOCIATION_LIVE,             /* nothing: in use */
   ASSOCIATION_FAILED,           /* set-up ended; waits to be freed */
-  ASSOCIATION_LOST,             /* was live; waits to be freed */
+  ASSOCIATION_LOST,             /* was live, for good; waits to be freed */
   ASSOCIATION_NR_STATES
 };
 
@@ -292,13 +349,18 @@ struct association_params {
                           struct error *err);
   void *opaque;                 /* dial's; NULL dial: a socket to the server */
   const struct attempt *attempt;        /* that can be interrupted; or NULL */
+  bool reconnects;              /* a keeper drives it, once it was live */
+  uint64_t seed;                /* of its pauses; 0: by chance */
+  /* The simulator's, which shows that it notices: changes are sent again
+   * while an old controller may still have them. */
+  bool unfenced;
 };
 
 /* A namespace that volumes of the association use. */
 struct namespace {
   uint32_t nsid;                        /* constant */
   bool only;                            /* found without an NSID; constant */
-  struct namespace_info info;           /* constant */
+  struct namespace_info info;           /* constant; identity, too */
   _Atomic uint64_t size_bytes;          /* as events change it */
 };
 
@@ -316,6 +378,13 @@ enum events_state {
   EVENTS_NR_STATES
 };
 
+/* A controller as its host has to remember it. */
+struct old_controller {
+  uint16_t cntlid;
+  struct controller_instance instance;  /* cirn 0: it cannot be named */
+  bool traffic_keeps_alive;
+};
+
 struct association {
   struct association_params params;     /* constant after create */
   struct address server;                /* constant after start */
@@ -323,21 +392,29 @@ struct association {
   struct error fallback;                /* why not RDMA; code 0: not asked for.
                                            Constant when LIVE */
   bool reached;                         /* the driver's: a server answered */
-  pthread_mutex_t lock;                 /* state, error */
+  pthread_mutex_t lock;                 /* state, error, was_live */
   enum association_state state;         /* one setter: set_state */
-  struct error error;                   /* why FAILED or LOST */
+  struct error error;                   /* why DOWN, FAILED or LOST */
+  bool was_live;
   _Atomic bool interrupted;
   _Atomic bool dead;                    /* state is FAILED or LOST */
 
-  /* The driver's, until LIVE; constant then. */
+  /* The driver's, until LIVE; constant then, but for what the keeper's
+   * reconnect changes: not nr_io, and controller only once. */
   struct queue *admin;
   struct queue *io[IO_QUEUES_MAX];
   uint32_t nr_io;
+  uint16_t io_slots;                    /* of each, at most */
   uint32_t nr_io_granted;
+  uint32_t nr_io_connected;             /* in this set-up */
   uint16_t cntlid;
   uint64_t cap;
   uint32_t vs;
-  struct controller_info controller;
+  struct controller_info controller;    /* of the first: what users rely on */
+  struct controller_info fresh;         /* of this one: no less */
+  struct stream_route route;            /* nr 0: not looked up yet */
+  unsigned place;                       /* of the route, in use */
+  struct stream sockets[1 + IO_QUEUES_MAX];     /* by QID, of later ones */
 
   /* Grows by one opening at a time; the driver's until LIVE. */
   struct namespace namespaces[NAMESPACES_MAX];
@@ -350,6 +427,8 @@ struct association {
   uint64_t retry_ms;                    /* 0: no retry waits */
   uint32_t step_nsid;                   /* the namespace under way */
   bool step_rotational;                 /* and what is known of it */
+  uint32_t step_namespace;              /* its index, when it is known */
+  struct namespace_ids step_ids;        /* as its descriptors say */
   struct request step;                  /* the command under way */
   struct queue *step_queue;
   _Atomic bool step_done;
@@ -362,7 +441,31 @@ struct association {
   uint32_t events_next;                 /* index into namespaces */
   _Atomic bool format_changed;          /* a namespace's blocks */
 
+  /* reconnect.c's: the driver's. */
+  struct {
+    uint64_t lost_ms;                   /* 0: not lost */
+    uint64_t planned_ms;                /* the next tick */
+    uint64_t start_ms;                  /* of this try */
+    uint64_t next_ms;                   /* of the next one */
+    uint64_t live_ms;                   /* since when it is */
+    uint64_t chance;
+    unsigned tries;
+    bool trying;
+    bool fast_failed;
+    /* Fencing: the controller that took changes of the volume last, and the
+     * one that is connected. */
+    struct old_controller old, now;
+    bool changing;                      /* changes may go to `now` */
+    bool fenced;                        /* no command of `old` is left */
+    uint64_t quiet_ms;                  /* nothing went to `old` after this */
+    uint64_t hold_until_ms;             /* when `old` is over by itself */
+  } re;
+
   /* The keeper's. */
+  struct request abort;
+  _Atomic bool abort_pending;
+  struct queue *step_watched;           /* an I/O queue that is connected */
+  struct queue_watch step_watch;
   struct request keep_alive;
   _Atomic bool keep_alive_pending;
   uint64_t keep_alive_sent_ms;
@@ -398,10 +501,13 @@ int association_attach (struct association *association, struct error *err);
  * is none, over TCP. */
 int association_open (const struct association_params *params,
                       struct association **association, struct error *err);
-/* Any thread: end it.  What was in flight ends with ENOTCONN, or ESHUTDOWN
- * when interrupted. */
+/* Any thread: its connections end.  Where they are not made again, what was in
+ * flight ends with ENOTCONN, or ESHUTDOWN when interrupted. */
 void association_lose (struct association *association, int code,
                        const char *reason);
+/* Any thread: for good, and every request with io_error. */
+void association_give_up (struct association *association,
+                          const struct error *err, int io_error);
 void association_interrupt (struct association *association);
 enum association_state association_get_state (struct association *,
                                               struct error *err);
@@ -409,6 +515,7 @@ enum association_state association_get_state (struct association *,
 void association_free (struct association *association);
 /* Wait on the descriptors of all its queues; for attach and discover. */
 void association_poll (struct association *association);
+struct queue *association_step_io_queue (struct association *association);
 /* [driver] One admin command with done setting step_done. */
 int association_admin (struct association *association,
                        const union nvme_command *sqe, enum transport_data data,
@@ -418,6 +525,16 @@ int association_admin (struct association *association,
  * touch no lock.  Then association_free is all that may be done. */
 void association_abandon (struct association *association);
 
+/* --- reconnect.c -------------------------------------------------------- */
+
+/* From each keeper_tick while it is not LIVE.  Returns when to come again. */
+uint64_t reconnect_tick (struct association *association, uint64_t now_ms);
+/* From each keeper_tick while it is LIVE, first of all. */
+uint64_t reconnect_live_tick (struct association *association,
+                              uint64_t now_ms);
+/* [driver] Set-up is over, and the association LIVE in a moment. */
+void reconnect_before_live (struct association *association);
+
 /* --- fork.c ------------------------------------------------------------- */
 
 /* Every association, from its making on: none survives fork. */
@@ -426,13 +543,13 @@ void fork_unwatch (struct association *association);
 
 /* --- admin.c ------------------------------------------------------------ */
 
-/* One admin command on a live association: any thread, waits for the answer.
- * 0: *status is NVMe's, *value (may be NULL) is DW0 and DW1.  -errno: there
- * was no answer.  Nothing is allocated. */
+/* One admin command: any thread, waits for the answer.  0: *status is NVMe's,
+ * *value (may be NULL) is DW0 and DW1.  -errno: there was no answer.  fleeting:
+ * nor is one waited for over a lost connection.  Nothing is allocated. */
 int association_call (struct association *association,
                       const union nvme_command *sqe,
                       enum transport_data data, void *buf, uint32_t bytes,
-                      uint16_t *status, uint64_t *value);
+                      bool fleeting, uint16_t *status, uint64_t *value);
 
 /* --- namespace.c -------------------------------------------------------- */
 
@@ -447,11 +564,19 @@ int namespace_judge_list (const struct association *association,
                           struct error *err);
 int namespace_judge_descriptors (const struct association *association,
                                  uint16_t status, const void *page,
+                                 struct namespace_ids *ids,
                                  struct error *err);
+/* ids: of its descriptors. */
 int namespace_judge (const struct association *association, const void *page,
+                     const struct namespace_ids *ids,
                      struct namespace_info *info, struct error *err);
 /* Whether the media are rotational. */
 bool namespace_judge_independent (uint16_t status, const void *page);
+/* After reconnecting: it is the namespace that it was, as info says now. */
+int namespace_judge_again (const struct association *association,
+                           const struct namespace *ns,
+                           const struct namespace_info *info,
+                           struct error *err);
 /* NULL: the association has no room for one more. */
 struct namespace *namespace_add (struct association *association,
                                  uint32_t nsid, bool only,
@@ -467,6 +592,8 @@ int namespace_attach (struct association *association, uint32_t wanted,
 
 /* From each keeper_tick: starts them once. */
 void events_start (struct association *association, uint64_t now_ms);
+/* The connection is another one. */
+void events_restart (struct association *association);
 
 /* --- discover.c, discover-list.c ---------------------------------------- */
 
@@ -493,6 +620,7 @@ int discover_volume (const struct options *options,
 /* A live association; it stays until keeper_remove. */
 int keeper_add (struct association *association, struct error *err);
 void keeper_remove (struct association *association);
+void keeper_wake (void);        /* any thread: it has something to do */
 void keeper_forget (void);      /* after fork, in the child */
 /* Pure: what is due at now_ms; also the simulator's.  Returns when to call
  * again. */

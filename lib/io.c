@@ -138,6 +138,8 @@ make_command (struct transfer *transfer, struct io_request *io,
 {
   struct transport_request *request = &io->request.transport;
 
+  io->request.fleeting = false;
+  io->request.changes = bytes > 0 && transfer->op != IO_READ;
   request->data = TRANSPORT_NO_DATA;
   request->iov = (struct iovec) { 0 };
   if (bytes == 0) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One thread per process that keeps associations alive: Keep Alive commands
- * (Base 2.0 section 3.9), their answers, and commands of volumes that nobody
- * drives at the moment and whose time is over.  It is there from the first
- * shared open to the last close.
+ * (Base 2.0 section 3.9), their answers, commands of volumes that nobody
+ * drives at the moment and whose time is over, and new connections for those
+ * that were lost.  It is there from the first shared open to the last close.
  *
  * The liveness of I/O does not rest on it: whoever waits for a command judges
  * its timeout.
@@ -27,7 +27,7 @@ static struct {
   bool stop;
   /* While the list is not empty. */
   pthread_t thread;
-  int wake_fd;
+  _Atomic int wake_fd;          /* any thread */
   int epoll_fd;
 } keeper = {
   .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -48,6 +48,22 @@ received (struct association *association)
   return sum;
 }
 
+static int
+submit (struct association *association, struct request *request,
+        uint64_t now_ms)
+{
+  int r;
+
+  request->transport.data = TRANSPORT_NO_DATA;
+  request->fleeting = true;
+  queue_lock (association->admin);
+  queue_set_now_locked (association->admin, now_ms);
+  r = queue_submit_locked (association->admin, request, true);
+  queue_unlock (association->admin);
+  queue_flush_sends (association->admin);
+  return r;
+}
+
 static void
 keep_alive_done (struct request *request)
 {
@@ -65,16 +81,11 @@ keep_alive_send (struct association *association, uint64_t now_ms)
 
   memset (&request->transport.sqe, 0, sizeof request->transport.sqe);
   request->transport.sqe.common.opcode = nvme_admin_keep_alive;
-  request->transport.data = TRANSPORT_NO_DATA;
   request->done = keep_alive_done;
   association->keep_alive_pending = true;
   association->keep_alive_sent_ms = now_ms;
-  queue_lock (association->admin);
-  queue_set_now_locked (association->admin, now_ms);
-  if (queue_submit_locked (association->admin, request, true) < 0)
+  if (submit (association, request, now_ms) < 0)
     association->keep_alive_pending = false;
-  queue_unlock (association->admin);
-  queue_flush_sends (association->admin);
 }
 
 /* Any traffic counts as life of the server.  As life of the host it does not,
@@ -107,19 +118,78 @@ keep_alive_tick (struct association *association, uint64_t now_ms)
   return association->keep_alive_next_ms;
 }
 
-uint64_t
-keeper_tick (struct association *association, uint64_t now_ms)
+/* --- commands that take too long ---------------------------------------- */
+
+static void
+abort_done (struct request *request)
+{
+  struct association *association =
+    (struct association *) ((char *) request -
+                            offsetof (struct association, abort));
+
+  association->abort_pending = false;
+}
+
+/* What the answer says does not matter: the command itself is answered, or
+ * its time is over for good. */
+static void
+abort_send (struct association *association, uint16_t sqid, uint16_t cid,
+            uint64_t now_ms)
+{
+  struct request *request = &association->abort;
+  struct nvme_sqe *sqe = &request->transport.sqe.common;
+  uint8_t *cdw10 = (uint8_t *) &sqe->cdw10;
+  __le16 wire_sqid = cpu_to_le16 (sqid);
+
+  memset (sqe, 0, sizeof *sqe);
+  sqe->opcode = nvme_admin_abort_cmd;
+  memcpy (cdw10, &wire_sqid, sizeof wire_sqid);
+  memcpy (cdw10 + 2, &cid, sizeof cid);         /* as the command had it */
+  request->done = abort_done;
+  association->abort_pending = true;
+  if (submit (association, request, now_ms) < 0)
+    association->abort_pending = false;
+}
+
+static void
+abort_tick (struct association *association, uint64_t now_ms)
+{
+  for (uint32_t i = 0; i <= association->nr_io; i++) {
+    struct queue *queue = i == 0 ? association->admin :
+      association->io[i - 1];
+    uint16_t cid;
+
+    if (!association->abort_pending && queue_take_overdue (queue, &cid))
+      abort_send (association, (uint16_t) i, cid, now_ms);
+  }
+}
+
+/* --- all of it ---------------------------------------------------------- */
+
+static void
+format_has_changed (struct association *association)
+{
+  struct error err;
+
+  error_set (&err, ENODEV, "%s: %s: its block size has changed",
+             options_name (&association->params.options), association->uri);
+  association_give_up (association, &err, EIO);
+}
+
+static uint64_t
+live_tick (struct association *association, uint64_t now_ms)
 {
   uint32_t io_tmo_ms = association->params.options.io_tmo_ms;
   uint64_t next_ms, due_ms;
 
-  queue_pump (association->admin, now_ms);
-  if (association->dead)
-    return UINT64_MAX;
   if (association->format_changed)
-    association_lose (association, ENODEV, "its block size has changed");
+    format_has_changed (association);
+  next_ms = reconnect_live_tick (association, now_ms);
   events_start (association, now_ms);
-  next_ms = keep_alive_tick (association, now_ms);
+  due_ms = keep_alive_tick (association, now_ms);
+  if (due_ms < next_ms)
+    next_ms = due_ms;
+  abort_tick (association, now_ms);
   due_ms = queue_next_due_ms (association->admin);
   if (due_ms < next_ms)
     next_ms = due_ms;
@@ -140,7 +210,37 @@ keeper_tick (struct association *association, uint64_t now_ms)
   return next_ms;
 }
 
+uint64_t
+keeper_tick (struct association *association, uint64_t now_ms)
+{
+  uint64_t next_ms = now_ms;
+
+  queue_pump (association->admin, now_ms);
+  if (association->dead)
+    return UINT64_MAX;
+  if (association_get_state (association, NULL) != ASSOCIATION_LIVE)
+    next_ms = reconnect_tick (association, now_ms);
+  if (association_get_state (association, NULL) == ASSOCIATION_LIVE)
+    next_ms = live_tick (association, now_ms);
+  return next_ms;
+}
+
 /* --- the thread --------------------------------------------------------- */
+
+/* While an I/O queue is connected, its answers wake the thread, too. */
+static void
+watch_step (struct association *association)
+{
+  struct queue *queue = association_step_io_queue (association);
+
+  if (queue == association->step_watched)
+    return;
+  if (association->step_watched)
+    queue_unwatch (association->step_watched, &association->step_watch);
+  association->step_watched = queue;
+  if (queue)
+    queue_watch (queue, &association->step_watch, keeper.epoll_fd);
+}
 
 /* Tick all.  Returns when to come back. */
 static uint64_t
@@ -153,6 +253,7 @@ keeper_round_locked (void)
     uint64_t tick_ms = association->dead ? UINT64_MAX :
       keeper_tick (association, now_ms);
 
+    watch_step (association);
     if (tick_ms < next_ms)
       next_ms = tick_ms;
   }
@@ -184,7 +285,7 @@ keeper_main (void *arg)
   return NULL;
 }
 
-static void
+void
 keeper_wake (void)
 {
   uint64_t one = 1;
@@ -273,6 +374,8 @@ keeper_remove (struct association *association)
     LOCK_SCOPE (&keeper.lock);
     TAILQ_REMOVE (&keeper.associations, association, keeper_link);
     queue_unwatch (association->admin, &association->keeper_watch);
+    if (association->step_watched)
+      queue_unwatch (association->step_watched, &association->step_watch);
     if (!TAILQ_EMPTY (&keeper.associations))
       return;
     keeper.stop = true;

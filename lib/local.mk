@@ -8,6 +8,8 @@ noinst_LTLIBRARIES += libqbd-internal.la
 libqbd_internal_la_SOURCES = \
 	lib/admin.c \
 	lib/aio.c \
+	lib/association-identify.c \
+	lib/association-queues.c \
 	lib/association-steps.c \
 	lib/association-steps.h \
 	lib/association.c \
@@ -27,6 +29,7 @@ libqbd_internal_la_SOURCES = \
 	lib/queue-internal.h \
 	lib/queue-roles.c \
 	lib/queue.c \
+	lib/reconnect.c \
 	lib/registry.c \
 	lib/tcp-queue.c \
 	lib/tcp-queue.h \

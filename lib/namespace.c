@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/cleanup.h"
 #include "lib/internal.h"
@@ -71,13 +72,14 @@ namespace_judge_list (const struct association *association,
 int
 namespace_judge_descriptors (const struct association *association,
                              uint16_t status, const void *page,
-                             struct error *err)
+                             struct namespace_ids *ids, struct error *err)
 {
   const char *fault = status_name (status);
   bool bad = status != 0 && association->vs >= VERSION_1_3;
 
+  memset (ids, 0, sizeof *ids);
   if (status == 0)
-    bad = identify_check_descriptors (page, IDENTIFY_BYTES, &fault) < 0;
+    bad = identify_check_descriptors (page, IDENTIFY_BYTES, ids, &fault) < 0;
   if (bad)
     return error_set (err, EPROTO,
                       "connect: %s: Identify, namespace descriptors: %s",
@@ -94,6 +96,7 @@ namespace_judge_independent (uint16_t status, const void *page)
 
 int
 namespace_judge (const struct association *association, const void *page,
+                 const struct namespace_ids *ids,
                  struct namespace_info *info, struct error *err)
 {
   const char *fault;
@@ -104,7 +107,41 @@ namespace_judge (const struct association *association, const void *page,
   if (info->block_bytes > association->controller.max_transfer_bytes)
     return error_set (err, EPROTO, "connect: %s: a block is larger than a "
                       "transfer (MDTS)", association->uri);
+  identify_merge_ids (info, ids);
   return 0;
+}
+
+/* Without identifiers, the subsystem's serial number has to do. */
+static bool
+is_same (const struct association *association, const struct namespace *ns,
+         const struct namespace_info *info)
+{
+  if (identify_ids_known (&ns->info.ids))
+    return memcmp (&ns->info.ids, &info->ids, sizeof info->ids) == 0;
+  return memcmp (association->controller.serial, association->fresh.serial,
+                 sizeof association->fresh.serial) == 0;
+}
+
+int
+namespace_judge_again (const struct association *association,
+                       const struct namespace *ns,
+                       const struct namespace_info *info, struct error *err)
+{
+  const char *fault = NULL;
+
+  if (!is_same (association, ns, info))
+    fault = "another volume has this name now";
+  else if (info->block_bytes != ns->info.block_bytes)
+    fault = "its block size has changed";
+  else if (info->size_bytes < ns->size_bytes)
+    fault = "it has become smaller";
+  else if (ns->info.deallocated_zero && !info->deallocated_zero)
+    fault = "DLFEAT: deallocated blocks do not read as zeroes any more";
+  else
+    return 0;
+  return error_set (err, EIO, "%s: %s: connected again, but %s",
+                    options_name (&association->params.options),
+                    association->uri, fault);
 }
 
 /* --- the table ---------------------------------------------------------- */
@@ -147,9 +184,9 @@ call (struct association *association, const union nvme_command *sqe,
       void *page, uint16_t *status, bool optional, struct error *err)
 {
   int r = association_call (association, sqe, TRANSPORT_FROM_CONTROLLER,
-                            page, IDENTIFY_BYTES, status, NULL);
+                            page, IDENTIFY_BYTES, true, status, NULL);
 
-  if (r < 0 && association_get_state (association, err) > ASSOCIATION_LIVE)
+  if (r < 0 && association_get_state (association, err) != ASSOCIATION_LIVE)
     return r;
   if (r < 0)
     return error_set (err, -r, "connect: %s: Identify: no answer",
@@ -163,13 +200,14 @@ call (struct association *association, const union nvme_command *sqe,
 
 static int
 identify (struct association *association, uint32_t nsid, void *page,
-          struct namespace_info *info, struct error *err)
+          const struct namespace_ids *ids, struct namespace_info *info,
+          struct error *err)
 {
   union nvme_command sqe = namespace_ask (nsid);
   uint16_t status;
   int r = call (association, &sqe, page, &status, false, err);
 
-  return r < 0 ? r : namespace_judge (association, page, info, err);
+  return r < 0 ? r : namespace_judge (association, page, ids, info, err);
 }
 
 int
@@ -179,6 +217,7 @@ namespace_attach (struct association *association, uint32_t wanted,
   CLEANUP_FREE void *page = aligned_alloc (4096, IDENTIFY_BYTES);
   union nvme_command sqe = namespace_ask_list (wanted);
   struct namespace_info info;
+  struct namespace_ids ids;
   uint16_t status;
   bool rotational;
   uint32_t nsid;
@@ -191,13 +230,14 @@ namespace_attach (struct association *association, uint32_t wanted,
     return -err->code;
   sqe = namespace_ask_descriptors (nsid);
   if (call (association, &sqe, page, &status, true, err) < 0 ||
-      namespace_judge_descriptors (association, status, page, err) < 0)
+      namespace_judge_descriptors (association, status, page, &ids,
+                                   err) < 0)
     return -err->code;
   sqe = namespace_ask_independent (nsid);
   if (call (association, &sqe, page, &status, true, err) < 0)
     return -err->code;
   rotational = namespace_judge_independent (status, page);
-  if (identify (association, nsid, page, &info, err) < 0)
+  if (identify (association, nsid, page, &ids, &info, err) < 0)
     return -err->code;
   info.rotational = rotational;
   *ns = namespace_add (association, nsid, wanted == 0, &info);
@@ -205,8 +245,11 @@ namespace_attach (struct association *association, uint32_t wanted,
     return error_set (err, ENOSPC, "connect: %s: too many namespaces",
                       association->uri);
   /* Events follow it from now on; what happened before is in this. */
-  if (identify (association, nsid, page, &info, err) < 0)
+  if (identify (association, nsid, page, &ids, &info, err) < 0)
     return -err->code;
+  if (memcmp (&info.ids, &(*ns)->info.ids, sizeof info.ids) != 0)
+    return error_set (err, EIO, "connect: %s: another namespace has this "
+                      "identifier now", association->uri);
   (*ns)->size_bytes = info.size_bytes;
   return 0;
 }

@@ -22,8 +22,12 @@ struct queue {
   bool polling;                         /* the receiver is in poll */
   bool polling_out;                     /* and waits for room, too */
   unsigned waking;                      /* threads that wake, and then send */
+  enum queue_gate gate;                 /* one setter: queue_set_gate */
+  int gate_error;                       /* of QUEUE_FAILING */
   struct request_list in_flight;        /* by due_ms */
   struct request_list backlog;          /* waits for a slot */
+  struct request_list waiting;          /* waits at the gate */
+  unsigned nr_waiting;
   struct waiter_list sleepers;
   TAILQ_HEAD (, queue_watch) watches;
   short watched;                        /* what for: as poll's events */
@@ -34,15 +38,22 @@ struct queue {
   uint64_t graced_due_ms;               /* for whom it was given */
   uint64_t received;                    /* receives that brought something */
   bool lost_reported;
+  bool overdue;                         /* a command is */
+  bool overdue_is_news;                 /* and it was not reported yet */
+  uint16_t overdue_cid;                 /* as on the wire */
 };
 
 /* queue.c */
 /* After anything that may have ended requests. */
 void queue_complete_locked (struct queue *queue);
 uint64_t queue_next_due_locked (struct queue *queue);
+/* Nobody is to receive: the requests that are left wait for another
+ * connection, which is made by others. */
+bool queue_is_down_locked (const struct queue *queue);
 /* After input was read, and there was none. */
 void queue_judge_locked (struct queue *queue);
-/* After what the queue waits for may have changed. */
-void queue_update_watches_locked (struct queue *queue);
+/* After what the queue waits for may have changed.  -errno: some do not watch
+ * it any more. */
+int queue_update_watches_locked (struct queue *queue);
 
 #endif

@@ -128,7 +128,7 @@ void
 queue_unlock (struct queue *queue)
 {
   struct waiter *wakes;
-  bool lost;
+  bool lost, overdue;
 
   while ((wakes = take_wakes_locked (queue))) {
     queue->waking++;
@@ -142,9 +142,13 @@ queue_unlock (struct queue *queue)
   queue->lost_reported |= lost;
   if (lost)
     queue_update_watches_locked (queue);
+  overdue = queue->overdue_is_news;
+  queue->overdue_is_news = false;
   pthread_mutex_unlock (&queue->lock);
   if (lost && queue->params.lost)
     queue->params.lost (queue->params.opaque, queue);
+  if (overdue && queue->params.overdue)
+    queue->params.overdue (queue->params.opaque, queue);
 }
 
 void
@@ -256,11 +260,12 @@ receive_turn_locked (struct queue *queue, bool wait)
   queue_update_watches_locked (queue);
 }
 
+/* Until it is done, or there is nothing to receive from. */
 static void
 lead_locked (struct queue *queue, struct waiter *waiter)
 {
   assert (queue->receiving);
-  while (!waiter->finished)
+  while (!waiter->finished && !queue_is_down_locked (queue))
     receive_turn_locked (queue, true);
   queue->receiving = false;
 }
@@ -270,27 +275,34 @@ hand_over_locked (struct queue *queue)
 {
   struct waiter *next = TAILQ_FIRST (&queue->sleepers);
 
-  if (queue->receiving || !next)
+  if (queue->receiving || !next || queue_is_down_locked (queue))
     return;
   queue->receiving = true;
   wake_later_locked (queue, next, WORD_LEAD);
+}
+
+/* Returns, without the lock, what the waiter's word says. */
+static uint32_t
+sleep_locked_unlock (struct queue *queue, struct waiter *waiter)
+{
+  atomic_init (&waiter->word, WORD_WAIT);
+  waiter->asleep = true;
+  TAILQ_INSERT_TAIL (&queue->sleepers, waiter, link);
+  queue_unlock (queue);
+  return sleep_on (waiter);
 }
 
 void
 queue_wait_locked_unlock (struct queue *queue, struct waiter *waiter)
 {
   send_all_locked (queue);
-  if (!waiter->finished && queue->receiving) {
-    atomic_init (&waiter->word, WORD_WAIT);
-    waiter->asleep = true;
-    TAILQ_INSERT_TAIL (&queue->sleepers, waiter, link);
-    queue_unlock (queue);
-    if (sleep_on (waiter) == WORD_DONE)
+  while (!waiter->finished) {
+    if (!queue->receiving && !queue_is_down_locked (queue))
+      queue->receiving = true;
+    else if (sleep_locked_unlock (queue, waiter) == WORD_DONE)
       return;
-    queue_lock (queue);
-    lead_locked (queue, waiter);
-  } else if (!waiter->finished) {
-    queue->receiving = true;
+    else
+      queue_lock (queue);
     lead_locked (queue, waiter);
   }
   hand_over_locked (queue);
@@ -333,14 +345,13 @@ pump_receive_locked (struct queue *queue)
 void
 queue_pump (struct queue *queue, uint64_t now_ms)
 {
-  struct transport_queue *transport = queue->transport;
   bool more = true;
 
   queue_lock (queue);
   queue_set_now_locked (queue, now_ms);
-  transport->want_pollout = false;      /* try again */
+  queue->transport->want_pollout = false;       /* try again */
   send_all_locked (queue);
-  while (more && !queue->receiving && transport->error == 0) {
+  while (more && !queue->receiving && queue->transport->error == 0) {
     more = pump_receive_locked (queue);
     send_all_locked (queue);
   }

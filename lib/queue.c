@@ -16,7 +16,75 @@
 
 #include "lib/queue-internal.h"
 
-enum { GAP_MS = 1000 };
+enum {
+  GAP_MS = 1000,
+  ABORT_MS = 5000,      /* more for an aborted command; no more than it had */
+  ABORTS_MAX = 3,       /* of one request */
+};
+
+/* --- the gate ----------------------------------------------------------- */
+
+bool
+queue_is_down_locked (const struct queue *queue)
+{
+  return queue->params.keeps &&
+    (queue->gate == QUEUE_SHUT || queue->transport->error != 0);
+}
+
+/* Must the request wait at the gate? */
+static bool
+is_stopped_locked (const struct queue *queue, const struct request *request)
+{
+  if (request->fleeting || !queue->params.keeps ||
+      queue->gate == QUEUE_FAILING)
+    return false;
+  return queue_is_down_locked (queue) ||
+    (queue->gate == QUEUE_READS && request->changes);
+}
+
+static void
+wait_at_gate_locked (struct queue *queue, struct request *request)
+{
+  TAILQ_INSERT_TAIL (&queue->waiting, request, link);
+  queue->nr_waiting++;
+}
+
+static void
+finish_locked (struct request *request, int error)
+{
+  request->transport.error = error;
+  request->done (request);
+}
+
+/* Those that may go now. */
+static void
+pass_gate_locked (struct queue *queue)
+{
+  struct request *request = TAILQ_FIRST (&queue->waiting), *next;
+
+  for (; request; request = next) {
+    next = TAILQ_NEXT (request, link);
+    if (is_stopped_locked (queue, request))
+      continue;
+    TAILQ_REMOVE (&queue->waiting, request, link);
+    queue->nr_waiting--;
+    TAILQ_INSERT_TAIL (&queue->backlog, request, link);
+  }
+}
+
+static void
+stop_backlog_locked (struct queue *queue)
+{
+  struct request *request = TAILQ_FIRST (&queue->backlog), *next;
+
+  for (; request; request = next) {
+    next = TAILQ_NEXT (request, link);
+    if (!is_stopped_locked (queue, request))
+      continue;
+    TAILQ_REMOVE (&queue->backlog, request, link);
+    wait_at_gate_locked (queue, request);
+  }
+}
 
 /* --- completion --------------------------------------------------------- */
 
@@ -24,6 +92,8 @@ enum { GAP_MS = 1000 };
 static int
 dead_error_locked (struct queue *queue, const struct request *request)
 {
+  if (queue->gate == QUEUE_FAILING && !(request && request->fleeting))
+    return queue->gate_error;
   switch (queue->transport->error) {
   case ESHUTDOWN:
     return ESHUTDOWN;
@@ -36,12 +106,10 @@ dead_error_locked (struct queue *queue, const struct request *request)
 
 /* The list is in the order of due_ms.  Untimed ones are never due. */
 static void
-in_flight_locked (struct queue *queue, struct request *request)
+insert_by_due_locked (struct queue *queue, struct request *request)
 {
   struct request *before = TAILQ_LAST (&queue->in_flight, request_list);
 
-  if (request->due_ms != UINT64_MAX)
-    request->due_ms = queue->now_ms + queue->params.timeout_ms;
   while (before && before->due_ms > request->due_ms)
     before = TAILQ_PREV (before, request_list, link);
   if (before)
@@ -51,41 +119,88 @@ in_flight_locked (struct queue *queue, struct request *request)
 }
 
 static void
+in_flight_locked (struct queue *queue, struct request *request)
+{
+  request->aborting = false;
+  if (request->due_ms != UINT64_MAX)
+    request->due_ms = queue->now_ms + queue->params.timeout_ms;
+  insert_by_due_locked (queue, request);
+}
+
+static void
 backlog_submit_locked (struct queue *queue)
 {
   struct request *request;
 
   while ((request = TAILQ_FIRST (&queue->backlog))) {
-    int r = queue->transport->ops->submit (queue->transport,
-                                           &request->transport);
+    int r = -EIO;
 
+    if (queue->gate != QUEUE_FAILING || request->fleeting)
+      r = queue->transport->ops->submit (queue->transport,
+                                         &request->transport);
     if (r == -EAGAIN)
       return;
     TAILQ_REMOVE (&queue->backlog, request, link);
-    if (r == 0) {
+    if (r == 0)
       in_flight_locked (queue, request);
-    } else {
-      request->transport.error = dead_error_locked (queue, NULL);
-      request->done (request);
-    }
+    else
+      finish_locked (request, dead_error_locked (queue, NULL));
   }
+}
+
+/* An answer that does not end the request.  SQ deletion: the controller is on
+ * its way out, and says so before the connection ends.  Abort: what we asked
+ * for, as the first try took too long. */
+static bool
+is_to_be_tried_again_locked (struct queue *queue, struct request *request)
+{
+  uint16_t status = nvme_cqe_status (&request->transport.cqe);
+
+  if (request->transport.error != 0 || request->fleeting ||
+      !queue->params.keeps)
+    return false;
+  if (status == NVME_SC_ABORT_QUEUE) {
+    queue->transport->ops->fail (queue->transport, ECONNRESET,
+                                 "the server ended the association");
+    request->transport.error = ECONNRESET;
+    return false;
+  }
+  return (status & ~NVME_SC_DNR) == NVME_SC_ABORT_REQ && request->aborting &&
+    request->aborts++ < ABORTS_MAX;
+}
+
+static void
+complete_one_locked (struct queue *queue, struct request *request)
+{
+  TAILQ_REMOVE (&queue->in_flight, request, link);
+  if (is_to_be_tried_again_locked (queue, request)) {
+    TAILQ_INSERT_TAIL (&queue->backlog, request, link);
+    return;
+  }
+  if (request->transport.error == 0) {
+    request->done (request);
+    return;
+  }
+  if (is_stopped_locked (queue, request))
+    wait_at_gate_locked (queue, request);
+  else
+    finish_locked (request, dead_error_locked (queue, request));
 }
 
 void
 queue_complete_locked (struct queue *queue)
 {
-  struct transport_request *t =
-    queue->transport->ops->completed (queue->transport);
+  struct transport_request *t;
 
-  while (t) {
-    struct request *request = (struct request *) t;
+  while ((t = queue->transport->ops->completed (queue->transport)))
+    while (t) {
+      struct request *request = (struct request *) t;
 
-    t = t->next_done;
-    TAILQ_REMOVE (&queue->in_flight, request, link);
-    if (request->transport.error != 0)
-      request->transport.error = dead_error_locked (queue, request);
-    request->done (request);
-  }
+      t = t->next_done;
+      complete_one_locked (queue, request);
+    }
+  if (queue_is_down_locked (queue))
+    stop_backlog_locked (queue);
   backlog_submit_locked (queue);
 }
 
@@ -94,7 +209,15 @@ submit_locked (struct queue *queue, struct request *request, bool backlog)
 {
   int r = -EAGAIN;
 
-  if (TAILQ_EMPTY (&queue->backlog))
+  if (queue->gate == QUEUE_FAILING && !request->fleeting)
+    return -queue->gate_error;
+  if (is_stopped_locked (queue, request)) {
+    if (!backlog && queue->nr_waiting >= queue->transport->depth)
+      return -EAGAIN;
+    wait_at_gate_locked (queue, request);
+    return 0;
+  }
+  if (TAILQ_EMPTY (&queue->backlog) || request->fleeting)
     r = queue->transport->ops->submit (queue->transport, &request->transport);
   if (r == -EAGAIN && backlog && queue->transport->error == 0) {
     TAILQ_INSERT_TAIL (&queue->backlog, request, link);
@@ -113,6 +236,7 @@ queue_submit_locked (struct queue *queue, struct request *request,
                      bool backlog)
 {
   request->due_ms = 0;          /* known once it is in flight */
+  request->aborts = 0;
   return submit_locked (queue, request, backlog);
 }
 
@@ -135,8 +259,22 @@ queue_next_due_locked (struct queue *queue)
   return first->due_ms > queue->grace_ms ? first->due_ms : queue->grace_ms;
 }
 
-/* After input was read, and there was none.  One who comes more than a
- * second late was stopped, and perhaps the server with it: look once more. */
+static void
+want_abort_locked (struct queue *queue, struct request *request)
+{
+  uint32_t more_ms = queue->params.timeout_ms < ABORT_MS ?
+    queue->params.timeout_ms : ABORT_MS;
+
+  request->aborting = true;
+  TAILQ_REMOVE (&queue->in_flight, request, link);
+  request->due_ms = queue->now_ms + more_ms;
+  insert_by_due_locked (queue, request);
+  queue->overdue = queue->overdue_is_news = true;
+  queue->overdue_cid = request->transport.sqe.common.cid;
+}
+
+/* One who comes more than a second late was stopped, and perhaps the server
+ * with it: look once more. */
 void
 queue_judge_locked (struct queue *queue)
 {
@@ -150,6 +288,10 @@ queue_judge_locked (struct queue *queue)
       queue->graced_due_ms != first->due_ms) {
     queue->grace_ms = queue->now_ms + GAP_MS;
     queue->graced_due_ms = first->due_ms;
+    return;
+  }
+  if (queue->params.keeps && !first->fleeting && !first->aborting) {
+    want_abort_locked (queue, first);
     return;
   }
   snprintf (reason, sizeof reason, "no answer to a command in %g s",
@@ -168,27 +310,35 @@ wanted_locked (const struct queue *queue)
   return (short) (POLLIN | (queue->transport->want_pollout ? POLLOUT : 0));
 }
 
+/* -1 is the simulator's. */
 static int
 watch_locked (struct queue *queue, struct queue_watch *watch, int op)
 {
   struct epoll_event event = { .events = (uint32_t) queue->watched };
   int fd = queue->transport->ops->wait_fd (queue->transport);
 
+  if (fd < 0)
+    return 0;
   return epoll_ctl (watch->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
 }
 
 /* Whoever sleeps in epoll_wait notices. */
-void
+int
 queue_update_watches_locked (struct queue *queue)
 {
   short wanted = wanted_locked (queue);
+  int op = wanted == 0 ? EPOLL_CTL_DEL :
+    queue->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
   struct queue_watch *watch;
+  int r = 0;
 
   if (wanted == queue->watched)
-    return;
+    return 0;
   queue->watched = wanted;
   TAILQ_FOREACH (watch, &queue->watches, link)
-    watch_locked (queue, watch, wanted ? EPOLL_CTL_MOD : EPOLL_CTL_DEL);
+    if (watch_locked (queue, watch, op) < 0)
+      r = -errno;
+  return r;
 }
 
 int
@@ -208,7 +358,7 @@ queue_watch (struct queue *queue, struct queue_watch *watch, int epoll_fd)
 
   queue_lock (queue);
   watch->epoll_fd = epoll_fd;
-  if (queue->watched && queue->transport->ops->wait_fd (queue->transport) >= 0)
+  if (queue->watched)
     r = watch_locked (queue, watch, EPOLL_CTL_ADD);
   if (r == 0)
     TAILQ_INSERT_TAIL (&queue->watches, watch, link);
@@ -229,7 +379,6 @@ queue_unwatch (struct queue *queue, struct queue_watch *watch)
     watch_locked (queue, watch, EPOLL_CTL_DEL);
   queue_unlock (queue);
 }
-
 
 /* --- the rest ----------------------------------------------------------- */
 
@@ -266,13 +415,100 @@ queue_driven (struct queue *queue)
   return driven;
 }
 
+static void
+fail_locked (struct queue *queue, int error, const char *reason)
+{
+  queue->transport->ops->fail (queue->transport, error, reason);
+  pass_gate_locked (queue);
+  queue_complete_locked (queue);
+}
+
 void
 queue_fail (struct queue *queue, int error, const char *reason)
 {
   queue_lock (queue);
-  queue->transport->ops->fail (queue->transport, error, reason);
-  queue_complete_locked (queue);
+  fail_locked (queue, error, reason);
   queue_unlock (queue);
+}
+
+void
+queue_shut (struct queue *queue, int error, const char *reason)
+{
+  queue_lock (queue);
+  if (queue->gate != QUEUE_FAILING)
+    queue->gate = QUEUE_SHUT;
+  fail_locked (queue, error, reason);
+  queue_unlock (queue);
+}
+
+void
+queue_end (struct queue *queue, int error, const char *reason,
+           int gate_error)
+{
+  queue_lock (queue);
+  queue->gate = QUEUE_FAILING;
+  queue->gate_error = gate_error;
+  fail_locked (queue, error, reason);
+  queue_unlock (queue);
+}
+
+void
+queue_set_gate (struct queue *queue, enum queue_gate gate, int error)
+{
+  queue_lock (queue);
+  if (gate >= QUEUE_SHUT || queue->transport->error == 0) {
+    queue->gate = gate;
+    queue->gate_error = error;
+    pass_gate_locked (queue);
+    queue_complete_locked (queue);
+  }
+  queue_unlock (queue);
+}
+
+bool
+queue_is_idle (struct queue *queue)
+{
+  bool idle;
+
+  queue_lock (queue);
+  idle = queue->transport->error != 0 && !queue->sending &&
+    !queue->receiving && TAILQ_EMPTY (&queue->in_flight);
+  queue_unlock (queue);
+  return idle;
+}
+
+int
+queue_renew (struct queue *queue,
+             int (*renew) (struct transport_queue *transport, void *opaque),
+             void *opaque)
+{
+  int r;
+
+  queue_lock (queue);
+  queue_update_watches_locked (queue);
+  queue->transport->ops->abandon (queue->transport);
+  r = renew (queue->transport, opaque);
+  if (r == 0) {
+    queue->lost_reported = queue->overdue = queue->overdue_is_news = false;
+    queue->grace_ms = queue->graced_due_ms = 0;
+    if (queue_update_watches_locked (queue) < 0)
+      fail_locked (queue, ENOMEM, "epoll: out of memory");
+  }
+  queue_unlock (queue);
+  return r;
+}
+
+bool
+queue_take_overdue (struct queue *queue, uint16_t *cid)
+{
+  bool overdue;
+
+  queue_lock (queue);
+  overdue = queue->overdue && queue->transport->error == 0;
+  queue->overdue = false;
+  *cid = queue->overdue_cid;
+  queue_unlock (queue);
+  return overdue;
 }
 
 int
@@ -310,6 +546,7 @@ queue_create (struct transport_queue *transport,
   pthread_mutex_init (&queue->lock, NULL);
   TAILQ_INIT (&queue->in_flight);
   TAILQ_INIT (&queue->backlog);
+  TAILQ_INIT (&queue->waiting);
   TAILQ_INIT (&queue->sleepers);
   TAILQ_INIT (&queue->watches);
   queue->watched = POLLIN;
@@ -337,7 +574,8 @@ queue_destroy (struct queue *queue)
   /* It was failed before, if it was live: nothing is in flight. */
   assert (queue->kick_fd < 0 ||
           (TAILQ_EMPTY (&queue->in_flight) && TAILQ_EMPTY (&queue->backlog) &&
-           TAILQ_EMPTY (&queue->sleepers) && TAILQ_EMPTY (&queue->watches)));
+           TAILQ_EMPTY (&queue->waiting) && TAILQ_EMPTY (&queue->sleepers) &&
+           TAILQ_EMPTY (&queue->watches)));
   queue->transport->ops->destroy (queue->transport);
   if (queue->kick_fd >= 0) {
     pthread_mutex_destroy (&queue->lock);

@@ -29,11 +29,14 @@ static TAILQ_HEAD (, opening) openings = TAILQ_HEAD_INITIALIZER (openings);
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
 static struct association *
-attach (const struct options *options, struct attempt *attempt,
+attach (const struct options *options, bool shared, struct attempt *attempt,
         uint64_t deadline_ms, struct error *err)
 {
-  struct association_params params = { .options = *options,
-                                       .attempt = attempt };
+  struct association_params params = {
+    .options = *options,
+    .attempt = attempt,
+    .reconnects = shared && options->ctrl_loss_tmo_ms > 0,
+  };
   struct association *association;
   uint64_t now_ms;
 
@@ -127,7 +130,7 @@ ask_server (const struct options *options, struct attempt *attempt,
   int r;
 
   if (!*association) {
-    *association = attach (options, attempt, deadline_ms, err);
+    *association = attach (options, true, attempt, deadline_ms, err);
     return *association ? 0 : -err->code;
   }
   attempt_join (attempt, *association);
@@ -193,7 +196,7 @@ registry_get (const struct options *options, bool shared,
     if (r < 0)
       return r;
   } else {
-    *association = attach (options, attempt, deadline_ms, err);
+    *association = attach (options, false, attempt, deadline_ms, err);
     if (!*association)
       return -err->code;
   }

@@ -252,7 +252,9 @@ tcp_submit (struct transport_queue *base, struct transport_request *request)
 static int
 tcp_wait_fd (struct transport_queue *base)
 {
-  return tcp_queue_of (base)->stream->fd;
+  const struct tcp_queue *queue = tcp_queue_of (base);
+
+  return queue->stream ? queue->stream->fd : -1;
 }
 
 static bool
@@ -268,6 +270,7 @@ tcp_abandon (struct transport_queue *base)
 
   stream_close (queue->stream);
   queue->stream = NULL;
+  queue->term_bytes = 0;
 }
 
 static void
@@ -303,20 +306,22 @@ static const struct transport_ops tcp_ops = {
   .destroy = tcp_destroy,
 };
 
-struct transport_queue *
-tcp_queue_create (struct stream *stream, const struct tcp_queue_params *p)
+/* Everything but the memory, and the generations of its slots. */
+static void
+tcp_begin (struct tcp_queue *queue, struct stream *stream,
+           const struct tcp_queue_params *p)
 {
-  struct tcp_queue *queue = calloc (1, sizeof *queue);
+  struct tcp_slot *slots = queue->slots;
+  uint8_t *recv_buffer = queue->recv_buffer;
+  uint16_t nr_slots = queue->nr_slots;
 
-  assert (p->depth >= 1 && p->depth <= QUEUE_SIZE_MAX);
-  if (!queue)
-    goto err;
-  queue->slots = calloc (p->depth, sizeof *queue->slots);
-  queue->recv_buffer = malloc (TCP_RECEIVE_BUFFER_BYTES);
-  if (!queue->slots || !queue->recv_buffer)
-    goto err;
+  assert (p->depth >= 1 && p->depth <= nr_slots);
+  memset (queue, 0, sizeof *queue);
+  queue->slots = slots;
+  queue->recv_buffer = recv_buffer;
+  queue->nr_slots = nr_slots;
   for (uint16_t i = 0; i < p->depth; i++)
-    queue->slots[i].next_free = i + 1;
+    slots[i].next_free = i + 1;
   queue->stream = stream;
   queue->base.ops = &tcp_ops;
   queue->base.qid = p->qid;
@@ -335,6 +340,22 @@ tcp_queue_create (struct stream *stream, const struct tcp_queue_params *p)
   queue->send_last = &queue->send_first;
   queue->pdu_need_bytes = sizeof (struct nvme_tcp_hdr);
   tcp_make_icreq (queue);
+}
+
+struct transport_queue *
+tcp_queue_create (struct stream *stream, const struct tcp_queue_params *p)
+{
+  struct tcp_queue *queue = calloc (1, sizeof *queue);
+
+  assert (p->depth <= QUEUE_SIZE_MAX);
+  if (!queue)
+    goto err;
+  queue->slots = calloc (p->depth, sizeof *queue->slots);
+  queue->recv_buffer = malloc (TCP_RECEIVE_BUFFER_BYTES);
+  if (!queue->slots || !queue->recv_buffer)
+    goto err;
+  queue->nr_slots = p->depth;
+  tcp_begin (queue, stream, p);
   return &queue->base;
 
  err:
@@ -345,4 +366,15 @@ tcp_queue_create (struct stream *stream, const struct tcp_queue_params *p)
   }
   stream_close (stream);
   return NULL;
+}
+
+void
+tcp_queue_renew (struct transport_queue *base, struct stream *stream,
+                 const struct tcp_queue_params *p)
+{
+  struct tcp_queue *queue = tcp_queue_of (base);
+
+  assert (queue->state == TCP_DEAD && !queue->stream);
+  assert (base->nr_in_flight == 0 && !queue->sending && !queue->receiving);
+  tcp_begin (queue, stream, p);
 }

@@ -50,6 +50,7 @@ struct tcp_queue {
   uint32_t maxh2cdata_bytes;
 
   struct tcp_slot *slots;
+  uint16_t nr_slots;                    /* of memory; base.depth are in use */
   uint16_t free_slot;                   /* depth: none */
   unsigned nr_direct_reads;             /* in flight, TCP_DIRECT_READ_BYTES up */
 

@@ -147,8 +147,11 @@ struct transport_ops {
    * already. */
   bool (*arm) (struct transport_queue *queue);
 
-  /* [no lock] After fork, in the child: close the descriptors.  The wire,
-   * and what was in flight, is the parent's.  destroy follows. */
+  /* [no lock] Close the descriptors.  Either after fork, in the child: the
+   * wire, and what was in flight, is the parent's, and destroy follows.  Or of
+   * a queue that failed, with no request left and no thread inside: destroy
+   * follows, or the transport's own function that begins anew in the same
+   * memory. */
   void (*abandon) (struct transport_queue *queue);
 
   /* No request is left, no thread is inside; or it was abandoned. */

@@ -189,7 +189,8 @@ qbd_check (struct qbd_volume *volume)
 {
   struct error err;
 
-  if (association_get_state (volume->association, &err) == ASSOCIATION_LIVE)
+  association_get_state (volume->association, &err);
+  if (!volume->association->dead)
     return 0;
   err.code = ENOTCONN;
   return error_publish (&err);
@@ -202,8 +203,8 @@ volume_fail (struct qbd_volume *volume, const char *what, int error,
   const char *name = options_name (&volume->association->params.options);
   struct error err, lost;
 
-  if (error == ENOTCONN &&
-      association_get_state (volume->association, &lost) > ASSOCIATION_LIVE)
+  if ((error == ENOTCONN || error == EIO) && status == 0 &&
+      association_get_state (volume->association, &lost) != ASSOCIATION_LIVE)
     error_set (&err, error, "%s: %s", what, lost.message);
   else
     error_set (&err, error, "%s: %s: %s", what, name,

@@ -15,6 +15,7 @@ libcontrol_la_SOURCES = \
 	server/control/volumes-check.c \
 	server/control/volumes-hosts.c \
 	server/control/volumes-internal.h \
+	server/control/volumes-live.c \
 	server/control/volumes-pools.c \
 	server/control/volumes.c \
 	server/control/volumes.h

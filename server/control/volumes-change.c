@@ -38,6 +38,9 @@ check_create (struct pool *pool, const char *name, const char *vol,
   char nqn[NVMEOF_NQN_MAX + 1];
   int r;
 
+  if (strchr (vol, '@'))
+    return error_set (err, EINVAL, "create: %s: a volume's name cannot hold "
+                      "'@': that is a snapshot's", name);
   if (block_size != 512 && block_size != 4096)
     return error_set (err, EINVAL, "create: %s: block size %" PRIi64
                       " is neither 512 nor 4096", name, block_size);

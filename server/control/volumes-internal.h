@@ -7,6 +7,7 @@
  *   volumes-change.c   create, resize, set, remove
  *   volumes-hosts.c    who may attach
  *   volumes-check.c    the check of a pool
+ *   volumes-live.c     what others change in a pool
  */
 #ifndef QBD_CONTROL_VOLUMES_INTERNAL_H
 #define QBD_CONTROL_VOLUMES_INTERNAL_H
@@ -23,6 +24,7 @@ struct volume {
   struct engine_volume *engine;
   struct subsystem *subsystem;
   struct error failed;                  /* why there is neither */
+  bool listed;                          /* pool->lock: by the engine, now */
 };
 
 struct pool {
@@ -39,6 +41,9 @@ struct pool {
   struct engine_pool *engine;           /* lock; NULL: it was closed */
   TAILQ_HEAD (volume_list, volume) volumes;        /* pool->lock */
   unsigned nr_volumes;                  /* pool->lock */
+  pthread_t keeper;             /* while it keeps; closing waits for it */
+  pthread_cond_t kept;          /* with lock */
+  bool keeping;                 /* lock */
 };
 
 struct volumes {
@@ -100,6 +105,16 @@ int volume_unserve (struct volume *volume, const char *what,
 /* An error unless the volume is served. */
 int volume_check_served (const struct volume *volume, const char *what,
                          const char *name, struct error *err);
+
+/* --- volumes-live.c, inside a pool -------------------------------------- */
+
+/* Compares with what the engine lists: new volumes are served, and those that
+ * are gone no more.  How many are new, or -errno. */
+int pool_refresh (struct pool *pool, struct error *err);
+/* A thread that does it whenever the engine says so, until keeper_stop.  engine
+ * is the pool's, which is no more: pool->engine is NULL. */
+void keeper_start (struct pool *pool);
+void keeper_stop (struct pool *pool, struct engine_pool *engine);
 
 void volume_tell (struct pool *pool, struct volume *volume,
                   volumes_each_fn *each, void *opaque);

@@ -20,6 +20,7 @@
 static void
 pool_free (struct pool *pool)
 {
+  pthread_cond_destroy (&pool->kept);
   pthread_mutex_destroy (&pool->lock);
   free (pool->argument);
   free (pool);
@@ -139,22 +140,6 @@ volumes_check_progress (struct volumes *volumes, const char *name,
 
 /* --- open ------------------------------------------------------------- */
 
-struct collected {
-  struct pool *pool;
-  struct error *err;
-};
-
-static int
-collect_volume (void *opaque, const char *name)
-{
-  struct collected *c = opaque;
-
-  if (!pool_insert_volume (c->pool, name))
-    return error_set (c->err, ENOMEM, "open: %s/%s: out of memory",
-                      c->pool->name, name);
-  return 0;
-}
-
 static struct pool *
 pool_new (struct volumes *volumes, const struct engine_ops *engine,
           const char *name, const char *argument)
@@ -174,20 +159,23 @@ pool_new (struct volumes *volumes, const struct engine_ops *engine,
   pool->nr_references = 1;
   TAILQ_INIT (&pool->volumes);
   pthread_mutex_init (&pool->lock, NULL);
+  pthread_cond_init (&pool->kept, NULL);
   return pool;
 }
 
-/* No volume is served any more. */
+/* No volume is served any more.  Under its lock. */
 static void
 pool_close (struct pool *pool)
 {
+  struct engine_pool *engine = pool->engine;
   struct volume *volume;
 
   while ((volume = TAILQ_FIRST (&pool->volumes)))
     pool_forget_volume (pool, volume);
-  if (pool->engine)
-    pool->ops->pool_close (pool->engine);
   pool->engine = NULL;
+  keeper_stop (pool, engine);
+  if (engine)
+    pool->ops->pool_close (engine);
 }
 
 /* Under its lock, or not in the table yet. */
@@ -195,9 +183,6 @@ static int
 pool_open (struct pool *pool, struct error *err)
 {
   struct volumes *volumes = pool->service;
-  struct collected collected = { .pool = pool, .err = err };
-  struct volume *volume;
-  struct error one;
   int r;
 
   r = pool->ops->pool_open (pool->name, pool->argument, volumes->reactors,
@@ -209,16 +194,15 @@ pool_open (struct pool *pool, struct error *err)
   pthread_mutex_lock (&volumes->lock);
   strcpy (pool->domain, pool->engine->domain);
   pthread_mutex_unlock (&volumes->lock);
-  /* Opened after the list is complete: an engine may hold a cursor. */
-  r = pool->ops->volume_each (pool->engine, collect_volume, &collected, err);
+  /* Snapshots are listed once their images are open. */
+  do
+    r = pool_refresh (pool, err);
+  while (r > 0 && pool->ops->pool_wait);
   if (r < 0) {
     pool_close (pool);
     return r;
   }
-  TAILQ_FOREACH (volume, &pool->volumes, link)
-    if (volume_serve (volumes, pool, volume, &one) < 0)
-      log_error ("%s; %s/%s is not served", one.message, pool->name,
-                 volume->name);
+  keeper_start (pool);
   log_info ("pool: %s: %s:%s, %u volumes", pool->name, pool->ops->name,
             pool->argument, pool->nr_volumes);
   return 0;
@@ -429,7 +413,9 @@ volumes_free (struct volumes *volumes, struct error *err)
   if (result < 0)
     return result;
   for (unsigned i = volumes->nr_pools; i-- > 0; ) {
+    pthread_mutex_lock (&volumes->pools[i]->lock);
     pool_close (volumes->pools[i]);
+    pthread_mutex_unlock (&volumes->pools[i]->lock);
     pool_free (volumes->pools[i]);
   }
   pthread_mutex_destroy (&volumes->lock);

@@ -107,6 +107,14 @@ struct engine_check {
   void *opaque;
 };
 
+/* What changed of an open volume by others' doing. */
+enum {
+  ENGINE_CHANGED_SIZE = 1 << 0,         /* size_bytes has it */
+  ENGINE_CHANGED_HOSTS = 1 << 1,
+  ENGINE_CHANGED_ALL = 1 << 2,  /* it is no more what was opened: requests
+                                   fail until it is opened anew */
+};
+
 struct engine_extent {
   uint64_t offset_bytes;
   uint64_t length_bytes;
@@ -131,6 +139,15 @@ struct engine_ops {
    * are no error.  NULL: there is nothing to compare. */
   int (*pool_check) (struct engine_pool *pool,
                      const struct engine_check *check, struct error *err);
+
+  /* Pools that others change, too; NULL elsewhere.  Waits until it may have
+   * changed, or pool_wake is called, now or since the last wait.  One thread,
+   * beside all other calls but pool_close. */
+  void (*pool_wait) (struct engine_pool *pool);
+  void (*pool_wake) (struct engine_pool *pool);         /* any thread */
+  /* What changed since it was opened or asked last: ENGINE_CHANGED_*, or
+   * -errno. */
+  int (*volume_refresh) (struct engine_volume *volume, struct error *err);
 
   /* Calls each (opaque, name) for every volume, in name order, until it
    * returns non-zero, and returns that. */

@@ -35,7 +35,9 @@ libengine_la_SOURCES += \
 	server/engine/rbd-extents.c \
 	server/engine/rbd-internal.h \
 	server/engine/rbd-io.c \
+	server/engine/rbd-live.c \
 	server/engine/rbd-metadata.c \
+	server/engine/rbd-open.c \
 	server/engine/rbd-pool.c \
 	server/engine/rbd.c
 libengine_la_LIBADD += $(RBD_LIBS)

@@ -89,15 +89,6 @@ parse_argument (const char *pool, const char *argument,
 
 /* --- the configuration ------------------------------------------------ */
 
-static bool
-is_set_to (rados_t cluster, const char *option, const char *value)
-{
-  char text[32];
-
-  return rados_conf_get (cluster, option, text, sizeof text) == 0
-    && strcmp (text, value) == 0;
-}
-
 static void
 set_option (rados_t cluster, const char *option, const char *value)
 {
@@ -107,12 +98,34 @@ set_option (rados_t cluster, const char *option, const char *value)
     log_debug ("rbd: option %s: %s", option, strerror (-r));
 }
 
+static unsigned
+get_seconds (rados_t cluster, const char *option)
+{
+  char text[32];
+
+  if (rados_conf_get (cluster, option, text, sizeof text) < 0)
+    return 0;
+  return (unsigned) strtoul (text, NULL, 10);
+}
+
+static void
+set_timeouts (struct ceph_pool *pool)
+{
+  char text[16];
+
+  pool->timeout_s = get_seconds (pool->cluster, "client_mount_timeout");
+  if (pool->timeout_s == 0 || pool->timeout_s == 300)
+    pool->timeout_s = CEPH_TIMEOUT_S;
+  snprintf (text, sizeof text, "%u", pool->timeout_s);
+  set_option (pool->cluster, "client_mount_timeout", text);
+  if (get_seconds (pool->cluster, "rados_mon_op_timeout") == 0)
+    set_option (pool->cluster, "rados_mon_op_timeout", text);
+}
+
 /* What has to be so, whatever ceph.conf says. */
 static void
 set_options (rados_t cluster)
 {
-  char timeout[16];
-
   /* Gateways share images: what one has cached another may have changed.
    * And then a write that is done is stable. */
   set_option (cluster, "rbd_cache", "false");
@@ -123,12 +136,6 @@ set_options (rados_t cluster)
    * The transport bounds what is in flight. */
   set_option (cluster, "objecter_inflight_ops", "0");
   set_option (cluster, "objecter_inflight_op_bytes", "0");
-  /* Ceph's own default is five minutes. */
-  snprintf (timeout, sizeof timeout, "%d", CEPH_TIMEOUT_S);
-  if (is_set_to (cluster, "client_mount_timeout", "300"))
-    set_option (cluster, "client_mount_timeout", timeout);
-  if (is_set_to (cluster, "rados_mon_op_timeout", "0"))
-    set_option (cluster, "rados_mon_op_timeout", timeout);
 }
 
 static int
@@ -151,6 +158,7 @@ read_conf (struct ceph_pool *pool, const struct arguments *arguments,
     return error_set (err, -r, "pool: %s: $CEPH_ARGS: %s", name,
                       strerror (-r));
   set_options (pool->cluster);
+  set_timeouts (pool);
   return 0;
 }
 
@@ -167,12 +175,11 @@ connect_error (const struct ceph_pool *pool, const char *user, int code,
     rados_conf_get (pool->cluster, "mon_host", monitors, sizeof monitors);
     return error_set (err, code, "pool: %s: rbd: no monitor of the cluster "
                       "answers (mon host = %s)", pool->pool.name, monitors);
-  case ENOENT:
-    return error_set (err, code, "pool: %s: rbd: no key for %s in the "
-                      "keyring that ceph.conf names", pool->pool.name, user);
   case EACCES:
+  case ENOENT:
   case EPERM:
-    return error_set (err, code, "pool: %s: rbd: the cluster refuses %s",
+    return error_set (err, code, "pool: %s: rbd: the cluster refuses %s, or "
+                      "its key is not in the keyring that ceph.conf names",
                       pool->pool.name, user);
   }
   return error_set (err, code, "pool: %s: rbd: %s: cannot connect: %s",
@@ -271,14 +278,14 @@ first_read_over (rados_completion_t completion, void *arg)
 
 /* False: not within the time. */
 static bool
-wait_bounded (struct waiter *waiter)
+wait_bounded (struct waiter *waiter, unsigned timeout_s)
 {
   LOCK_SCOPE (&waiter->lock);
   struct timespec limit;
   int r = 0;
 
   clock_gettime (CLOCK_REALTIME, &limit);
-  limit.tv_sec += CEPH_TIMEOUT_S;
+  limit.tv_sec += timeout_s;
   while (!waiter->over && r == 0)
     r = pthread_cond_timedwait (&waiter->over_cond, &waiter->lock, &limit);
   return waiter->over;
@@ -302,7 +309,7 @@ ceph_first_read (struct ceph_pool *pool, const char *object, char *buffer,
                       strerror (-r));
   r = rados_aio_read (pool->io, object, completion, buffer, bytes, 0);
   if (r == 0) {
-    in_time = wait_bounded (&waiter);
+    in_time = wait_bounded (&waiter, pool->timeout_s);
     if (!in_time)
       rados_aio_cancel (pool->io, completion);
     rados_aio_wait_for_complete_and_cb (completion);

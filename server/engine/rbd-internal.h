@@ -10,9 +10,13 @@
  *   rbd.c             the table of operations, volumes
  *   rbd-cluster.c     the argument, and the way to the cluster
  *   rbd-pool.c        pools: open, close, what is in them
+ *   rbd-open.c        an image is opened
  *   rbd-metadata.c    an image's metadata
  *   rbd-io.c          requests
+ *   rbd-live.c        what others change
  *   rbd-extents.c     what is allocated
+ *
+ * Lock order: ceph_volume.lock and ceph_pool.lock are leaves.
  *
  * Names that begin with rbd_ and rados_ are the libraries'.  Their threads
  * call back; what runs there only posts.
@@ -21,6 +25,7 @@
 #define QBD_ENGINE_RBD_INTERNAL_H
 
 #include <assert.h>
+#include <pthread.h>
 #include <stddef.h>
 
 #include <rados/librados.h>
@@ -29,17 +34,30 @@
 
 #include "server/engine/engine.h"
 
-/* How long a start waits for the cluster. */
+/* How long a start waits for the cluster, unless ceph.conf has another
+ * "client mount timeout" than Ceph's own default of five minutes. */
 #define CEPH_TIMEOUT_S 15
 
-/* Belongs to the caller, who serialises pool_* and volume_*. */
+#define CEPH_POOL_OBJECT "qbd_pool"
+
+/* How often a pool's list of images is looked at: nobody tells. */
+#define CEPH_POLL_S 5
+
+/* Belongs to the caller, who serialises pool_* and volume_*, but for what is
+ * under lock. */
 struct ceph_pool {
   struct engine_pool pool;
   char *ceph_name;              /* the Ceph pool's */
   char *namespace;              /* or NULL */
   rados_t cluster;
   rados_ioctx_t io;
+  unsigned timeout_s;
+  atomic_bool is_suspect;       /* perhaps all of it is gone */
+  bool is_stuck;                /* librbd never lets go of an image */
   LIST_HEAD (, ceph_volume) volumes;    /* open */
+  pthread_mutex_t lock;
+  pthread_cond_t woken;                 /* with lock; monotonic */
+  bool wake;                            /* lock */
 };
 
 struct ceph_volume {
@@ -48,8 +66,27 @@ struct ceph_volume {
   /* librbd's cache is on, against our will: a write that is done is not
    * stable before a flush.  Constant after open. */
   bool has_cache;
+  bool was_set_read_only;       /* constant after open */
+  uint64_t snapshot;            /* its ID; constant after open */
   bool is_snapshot;             /* constant after open */
+  char *header;                 /* the image's object; constant after open */
+  uint64_t watch;               /* librbd's; constant after open */
+  struct host_list hosts;       /* as last seen */
+  atomic_bool changed;          /* the watch saw something */
+  atomic_bool refuses_writes;   /* it was set read-only by others */
+  bool is_stale;                /* it was set read-only, or back, by others */
+  atomic_bool is_lost;          /* the image, or the snapshot, is gone */
+  pthread_mutex_t lock;
+  TAILQ_HEAD (, ceph_call) calls;       /* lock; librbd has them */
   LIST_ENTRY (ceph_volume) next;
+};
+
+/* What librbd has of a request: it is librbd's alone once the image is lost,
+ * and the request was answered without it. */
+struct ceph_call {
+  struct ceph_volume *volume;
+  struct engine_request *request;       /* lock; NULL: answered */
+  TAILQ_ENTRY (ceph_call) next;         /* lock */
 };
 
 /* engine_request's scratch. */
@@ -72,6 +109,16 @@ ceph_volume (struct engine_volume *volume)
 {
   return (struct ceph_volume *) volume;
 }
+
+/* --- rbd-open.c ------------------------------------------------------- */
+
+/* By volume.name; fills the rest.  -errno. */
+int ceph_open_image (struct ceph_volume *volume);
+
+/* How many, of users' own making; *snapshots is for ceph_free_snapshots.  Or
+ * -errno. */
+int ceph_list_snapshots (rbd_image_t image, rbd_snap_info_t **snapshots);
+void ceph_free_snapshots (rbd_snap_info_t *snapshots);
 
 /* --- rbd-cluster.c ---------------------------------------------------- */
 
@@ -109,17 +156,30 @@ int ceph_get_settings (rbd_image_t image, struct ceph_settings *settings);
 int ceph_set_block_size (rbd_image_t image, uint32_t block_size);
 int ceph_set_read_only (rbd_image_t image, bool read_only);
 
-int ceph_get_hosts (struct engine_volume *volume, struct host_list *hosts,
-                    struct error *err);
-int ceph_set_hosts (struct engine_volume *volume,
-                    const struct host_list *hosts, struct error *err);
+/* hosts is not set before. */
+int ceph_get_hosts (rbd_image_t image, struct host_list *hosts);
+int ceph_set_hosts (rbd_image_t image, const struct host_list *hosts);
 
 /* --- rbd-io.c --------------------------------------------------------- */
 
 int ceph_submit (struct engine_volume *volume,
                  struct engine_request *request);
+/* The image is lost: answers what waits for librbd in vain. */
+void ceph_abandon (struct ceph_volume *volume);
 /* What a caller sees: ENOSPC, EROFS, EPERM, ENOMEM, else EIO. */
 int ceph_errno (int64_t result);
+
+/* --- rbd-live.c ------------------------------------------------------- */
+
+void ceph_live_init (struct ceph_pool *pool);
+void ceph_live_exit (struct ceph_pool *pool);
+void ceph_pool_wait (struct engine_pool *pool);
+void ceph_pool_wake (struct engine_pool *pool);
+
+/* Of an open image; -errno. */
+int ceph_watch (struct ceph_volume *volume);
+void ceph_unwatch (struct ceph_volume *volume);
+int ceph_volume_refresh (struct engine_volume *volume, struct error *err);
 
 /* --- rbd-extents.c ---------------------------------------------------- */
 

@@ -11,8 +11,10 @@
  * stable storage, so there FUA asks for nothing more.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "server/engine/rbd-internal.h"
 
 int
@@ -82,17 +84,58 @@ over (struct reactor_task *task)
     request->done (request, r);
 }
 
+static void
+answer (struct engine_request *request, ssize_t result)
+{
+  struct ceph_request *scratch = scratch_of (request);
+
+  scratch->result = result;
+  scratch->task.run = over;
+  reactor_post (request->reactor, &scratch->task);
+}
+
+/* Whose request, if it waits still; and the call is nobody's any more. */
+static struct engine_request *
+take_request (struct ceph_call *call)
+{
+  struct ceph_volume *v = call->volume;
+  LOCK_SCOPE (&v->lock);
+
+  if (call->request)
+    TAILQ_REMOVE (&v->calls, call, next);
+  return call->request;
+}
+
 /* A thread of librbd's. */
 static void
 completed (rbd_completion_t completion, void *arg)
 {
-  struct engine_request *request = arg;
-  struct ceph_request *scratch = scratch_of (request);
+  struct ceph_call *call = arg;
+  ssize_t result = rbd_aio_get_return_value (completion);
+  struct engine_request *request = take_request (call);
 
-  scratch->result = rbd_aio_get_return_value (completion);
   rbd_aio_release (completion);
-  scratch->task.run = over;
-  reactor_post (request->reactor, &scratch->task);
+  free (call);
+  if (request)
+    answer (request, result);
+}
+
+/* librbd does not answer writes to an image that is not there.  It does answer
+ * reads, and writes to their buffers until then. */
+void
+ceph_abandon (struct ceph_volume *v)
+{
+  struct ceph_call *call, *next;
+  LOCK_SCOPE (&v->lock);
+
+  for (call = TAILQ_FIRST (&v->calls); call; call = next) {
+    next = TAILQ_NEXT (call, next);
+    if (call->request->op == ENGINE_READ)
+      continue;
+    TAILQ_REMOVE (&v->calls, call, next);
+    answer (call->request, -ENOENT);
+    call->request = NULL;
+  }
 }
 
 /* --- the beginning ---------------------------------------------------- */
@@ -131,34 +174,55 @@ call_operation (rbd_image_t image, struct engine_request *request,
   return rbd_aio_flush (image, completion);
 }
 
+static void
+keep (struct ceph_call *c)
+{
+  struct ceph_volume *v = c->volume;
+  LOCK_SCOPE (&v->lock);
+
+  TAILQ_INSERT_TAIL (&v->calls, c, next);
+}
+
 static int
 call (struct engine_request *request, bool flush)
 {
-  rbd_image_t image = ceph_volume (request->volume)->image;
-  struct ceph_request *scratch = scratch_of (request);
+  struct ceph_volume *v = ceph_volume (request->volume);
+  struct ceph_call *c = malloc (sizeof *c);
   rbd_completion_t completion;
   int r;
 
-  scratch->is_flush = flush;
-  r = rbd_aio_create_completion (request, completed, &completion);
-  if (r < 0)
-    return ceph_errno (r);
-  r = flush ? rbd_aio_flush (image, completion)
-            : call_operation (image, request, completion);
+  if (!c)
+    return -ENOMEM;
+  *c = (struct ceph_call) { .volume = v, .request = request };
+  scratch_of (request)->is_flush = flush;
+  r = rbd_aio_create_completion (c, completed, &completion);
   if (r < 0) {
-    rbd_aio_release (completion);
+    free (c);
     return ceph_errno (r);
   }
-  return ENGINE_PENDING;
+  keep (c);
+  r = flush ? rbd_aio_flush (v->image, completion)
+            : call_operation (v->image, request, completion);
+  if (r == 0)
+    return ENGINE_PENDING;
+  rbd_aio_release (completion);
+  r = take_request (c) ? ceph_errno (r) : ENGINE_PENDING;
+  free (c);
+  return r;
 }
 
 int
 ceph_submit (struct engine_volume *volume, struct engine_request *request)
 {
+  const struct ceph_volume *v = ceph_volume (volume);
+
   request->volume = volume;
+  if (atomic_load (&v->is_lost))
+    return -EIO;
   if (request->op == ENGINE_FLUSH)
     return call (request, true);
-  if (request->op != ENGINE_READ && volume->read_only)
+  if (request->op != ENGINE_READ
+      && (volume->read_only || atomic_load (&v->refuses_writes)))
     return -EROFS;
   if (request->length_bytes == 0)
     return 0;

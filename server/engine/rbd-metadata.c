@@ -108,24 +108,19 @@ parse_hosts (char *text, struct host_list *hosts)
 }
 
 int
-ceph_get_hosts (struct engine_volume *volume, struct host_list *hosts,
-                struct error *err)
+ceph_get_hosts (rbd_image_t image, struct host_list *hosts)
 {
   CLEANUP_FREE char *text = NULL;
   int r;
 
-  r = get (ceph_volume (volume)->image, KEY_HOSTS, &text);
+  r = get (image, KEY_HOSTS, &text);
   if (r == -ENOENT)
     return 0;
   if (r == 0)
     r = parse_hosts (text, hosts);
-  if (r < 0) {
+  if (r < 0)
     host_list_clear (hosts);
-    return error_set (err, -r, "host: %s/%s: image metadata " KEY_HOSTS
-                      ": %s", volume->pool->name, volume->name,
-                      strerror (-r));
-  }
-  return 0;
+  return r;
 }
 
 static char *
@@ -146,17 +141,11 @@ format_hosts (const struct host_list *hosts)
 }
 
 int
-ceph_set_hosts (struct engine_volume *volume, const struct host_list *hosts,
-                struct error *err)
+ceph_set_hosts (rbd_image_t image, const struct host_list *hosts)
 {
   CLEANUP_FREE char *text = hosts->masked ? format_hosts (hosts) : NULL;
-  int r = hosts->masked && !text ? -ENOMEM : 0;
 
-  if (r == 0)
-    r = set (ceph_volume (volume)->image, KEY_HOSTS, text);
-  if (r < 0)
-    return error_set (err, -r, "host: %s/%s: image metadata " KEY_HOSTS
-                      ": %s", volume->pool->name, volume->name,
-                      strerror (-r));
-  return 0;
+  if (hosts->masked && !text)
+    return -ENOMEM;
+  return set (image, KEY_HOSTS, text);
 }

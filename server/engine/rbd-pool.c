@@ -17,9 +17,8 @@
 #include "server/engine/rbd-internal.h"
 #include "server/engine/volume-name.h"
 
-#define POOL_OBJECT "qbd_pool"
 #define POOL_FORMAT 1
-#define POOL_OBJECT_BYTES 512   /* with the NUL */
+#define IDENTITY_BYTES 512      /* with the NUL */
 
 /* --- identity --------------------------------------------------------- */
 
@@ -27,7 +26,7 @@ static int
 damaged (const struct ceph_pool *pool, const char *why, struct error *err)
 {
   return error_set (err, EINVAL, "pool: %s: rbd: Ceph pool %s: object "
-                    POOL_OBJECT " %s", pool->pool.name, pool->ceph_name, why);
+                    CEPH_POOL_OBJECT " %s", pool->pool.name, pool->ceph_name, why);
 }
 
 static int
@@ -50,7 +49,7 @@ parse_identity (struct ceph_pool *pool, const char *text, struct error *err)
 
 /* -EEXIST: another server was faster. */
 static int
-make_identity (struct ceph_pool *pool, char text[POOL_OBJECT_BYTES])
+make_identity (struct ceph_pool *pool, char text[IDENTITY_BYTES])
 {
   rados_write_op_t op = rados_create_write_op ();
   char domain[ENGINE_UUID_TEXT];
@@ -59,11 +58,11 @@ make_identity (struct ceph_pool *pool, char text[POOL_OBJECT_BYTES])
 
   uuid_generate_random (uuid);
   uuid_unparse_lower (uuid, domain);
-  n = snprintf (text, POOL_OBJECT_BYTES, "qbd %d\ndomain %s\n", POOL_FORMAT,
+  n = snprintf (text, IDENTITY_BYTES, "qbd %d\ndomain %s\n", POOL_FORMAT,
                 domain);
   rados_write_op_create (op, LIBRADOS_CREATE_EXCLUSIVE, NULL);
   rados_write_op_write_full (op, text, (size_t) n);
-  r = rados_write_op_operate (op, pool->io, POOL_OBJECT, NULL, 0);
+  r = rados_write_op_operate (op, pool->io, CEPH_POOL_OBJECT, NULL, 0);
   rados_release_write_op (op);
   return r;
 }
@@ -71,20 +70,20 @@ make_identity (struct ceph_pool *pool, char text[POOL_OBJECT_BYTES])
 static int
 open_identity (struct ceph_pool *pool, struct error *err)
 {
-  char text[POOL_OBJECT_BYTES];
+  char text[IDENTITY_BYTES];
   int r;
 
-  r = ceph_first_read (pool, POOL_OBJECT, text, sizeof text - 1, err);
+  r = ceph_first_read (pool, CEPH_POOL_OBJECT, text, sizeof text - 1, err);
   if (r == -ENOENT) {
     r = make_identity (pool, text);
     if (r == 0)
       log_info ("pool: %s: rbd: Ceph pool %s: made a new pool",
                 pool->pool.name, pool->ceph_name);
     else if (r == -EEXIST)
-      r = ceph_first_read (pool, POOL_OBJECT, text, sizeof text - 1, err);
+      r = ceph_first_read (pool, CEPH_POOL_OBJECT, text, sizeof text - 1, err);
     else
       error_set (err, -r, "pool: %s: rbd: Ceph pool %s: cannot make object "
-                 POOL_OBJECT ": %s", pool->pool.name, pool->ceph_name,
+                 CEPH_POOL_OBJECT ": %s", pool->pool.name, pool->ceph_name,
                  strerror (-r));
   }
   else if (r >= 0) {
@@ -129,6 +128,7 @@ ceph_pool_open (const char *name, const char *argument,
   pool->pool.ops = &engine_rbd;
   strcpy (pool->pool.name, name);
   LIST_INIT (&pool->volumes);
+  ceph_live_init (pool);
   r = ceph_connect (pool, argument, err);
   if (r == 0)
     r = open_identity (pool, err);
@@ -148,7 +148,10 @@ ceph_pool_close (struct engine_pool *engine_pool)
   struct ceph_pool *pool = ceph_pool (engine_pool);
 
   assert (LIST_EMPTY (&pool->volumes));
+  if (pool->is_stuck)
+    return;                     /* threads of librbd's refer to it */
   ceph_disconnect (pool);
+  ceph_live_exit (pool);
   free (pool);
 }
 
@@ -173,17 +176,48 @@ ceph_pool_stat (struct engine_pool *engine_pool,
 
 /* --- what is in it ---------------------------------------------------- */
 
+struct names {
+  char **names;
+  size_t nr, nr_max;
+};
+
+static void
+free_names (struct names *names)
+{
+  while (names->nr > 0)
+    free (names->names[--names->nr]);
+  free (names->names);
+}
+
+static int
+add_name (struct names *names, const char *image, const char *snapshot)
+{
+  char *name;
+
+  if (names->nr == names->nr_max) {
+    size_t nr_max = names->nr_max ? names->nr_max * 2 : 64;
+    char **grown = realloc (names->names, nr_max * sizeof *grown);
+
+    if (!grown)
+      return -ENOMEM;
+    names->names = grown;
+    names->nr_max = nr_max;
+  }
+  if (asprintf (&name, snapshot ? "%s@%s" : "%s", image, snapshot) < 0)
+    return -ENOMEM;
+  names->names[names->nr++] = name;
+  return 0;
+}
+
 static int
 compare_names (const void *a, const void *b)
 {
-  return strcmp (((const rbd_image_spec_t *) a)->name,
-                 ((const rbd_image_spec_t *) b)->name);
+  return strcmp (*(char *const *) a, *(char *const *) b);
 }
 
-/* *images: allocated, and to be cleaned up by librbd. */
+/* *images: to be freed, after librbd's own clean-up. */
 static int
-list_images (struct ceph_pool *pool, rbd_image_spec_t **images, size_t *nr,
-             struct error *err)
+list_images (struct ceph_pool *pool, rbd_image_spec_t **images, size_t *nr)
 {
   int r;
 
@@ -193,41 +227,76 @@ list_images (struct ceph_pool *pool, rbd_image_spec_t **images, size_t *nr,
     free (*images);
     *images = calloc (*nr, sizeof **images);
     if (!*images)
-      return error_set (err, ENOMEM, "pool: %s: %s", pool->pool.name,
-                        strerror (ENOMEM));
+      return -ENOMEM;
     r = rbd_list2 (pool->io, *images, nr);
   } while (r == -ERANGE);
-  if (r < 0) {
+  if (r < 0)
     free (*images);
-    return error_set (err, -r, "pool: %s: rbd: list: %s", pool->pool.name,
-                      strerror (-r));
-  }
-  qsort (*images, *nr, sizeof **images, compare_names);
-  return 0;
+  return r;
 }
 
+static int
+add_images (struct ceph_pool *pool, struct names *names)
+{
+  rbd_image_spec_t *images;
+  size_t nr;
+  int r;
+
+  r = list_images (pool, &images, &nr);
+  if (r < 0)
+    return r;
+  for (size_t i = 0; i < nr && r == 0; ++i) {
+    if (volume_name_fits (images[i].name))
+      r = add_name (names, images[i].name, NULL);
+    else
+      log_debug ("pool: %s: rbd: image %s cannot be served: a name holds "
+                 "only letters, digits and . _ - +", pool->pool.name,
+                 images[i].name);
+  }
+  rbd_image_spec_list_cleanup (images, nr);
+  free (images);
+  return r;
+}
+
+static int
+add_snapshots (struct ceph_volume *v, struct names *names)
+{
+  rbd_snap_info_t *snapshots;
+  int nr = ceph_list_snapshots (v->image, &snapshots), r = 0;
+
+  if (nr < 0)
+    return nr;
+  for (int i = 0; i < nr && r == 0; i++)
+    if (volume_name_fits (snapshots[i].name)
+        && strlen (v->volume.name) + strlen (snapshots[i].name) + 1
+           < ENGINE_NAME_MAX)
+      r = add_name (names, v->volume.name, snapshots[i].name);
+  ceph_free_snapshots (snapshots);
+  return r;
+}
+
+/* Snapshots of images that are open. */
 int
 ceph_volume_each (struct engine_pool *engine_pool,
                   int (*each) (void *opaque, const char *name),
                   void *opaque, struct error *err)
 {
   struct ceph_pool *pool = ceph_pool (engine_pool);
-  rbd_image_spec_t *images;
-  size_t nr;
+  struct names names = { 0 };
+  struct ceph_volume *v;
   int r;
 
-  r = list_images (pool, &images, &nr, err);
+  r = add_images (pool, &names);
+  LIST_FOREACH (v, &pool->volumes, next)
+    if (r == 0 && !v->is_snapshot && !atomic_load (&v->is_lost))
+      r = add_snapshots (v, &names);
   if (r < 0)
-    return r;
-  for (size_t i = 0; i < nr && r == 0; ++i) {
-    if (volume_name_fits (images[i].name))
-      r = each (opaque, images[i].name);
-    else
-      log_warning ("pool: %s: rbd: image %s cannot be served: a name holds "
-                   "only letters, digits and . _ - +", engine_pool->name,
-                   images[i].name);
-  }
-  rbd_image_spec_list_cleanup (images, nr);
-  free (images);
+    error_set (err, -r, "pool: %s: rbd: list: %s", engine_pool->name,
+               strerror (-r));
+  else if (names.nr > 0)
+    qsort (names.names, names.nr, sizeof names.names[0], compare_names);
+  for (size_t i = 0; i < names.nr && r == 0; i++)
+    r = each (opaque, names.names[i]);
+  free_names (&names);
   return r;
 }

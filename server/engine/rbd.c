@@ -3,17 +3,11 @@
  * Engine `rbd`: volumes are images of a Ceph pool.  Here are the slow
  * operations on volumes; the caller serialises them per pool, so nothing here
  * is locked.
- *
- * A volume's UUID is made of the pool's domain and of the prefix of the image's
- * objects, which no other image of the pool ever has: it survives a rename, it
- * is the same on every gateway, and a clone's or a copy's is another.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <uuid/uuid.h>
 
 #include "common/log.h"
 #include "server/engine/rbd-internal.h"
@@ -35,6 +29,17 @@ is_open (struct ceph_pool *pool, const char *name)
     if (strcmp (v->volume.name, name) == 0)
       return true;
   return false;
+}
+
+/* Snapshots are made, changed and removed by Ceph's own means. */
+static int
+check_no_snapshot (const char *what, const struct engine_pool *pool,
+                   const char *name, struct error *err)
+{
+  if (!strchr (name, '@'))
+    return 0;
+  return error_set (err, EROFS, "%s: %s/%s: is a snapshot: see rbd snap",
+                    what, pool->name, name);
 }
 
 /* --- create, remove, resize ------------------------------------------- */
@@ -93,6 +98,9 @@ volume_remove (struct engine_pool *engine_pool, const char *name,
   struct ceph_pool *pool = ceph_pool (engine_pool);
   int r;
 
+  r = check_no_snapshot ("rm", engine_pool, name, err);
+  if (r < 0)
+    return r;
   if (is_open (pool, name))
     return error_set (err, EBUSY, "rm: %s/%s: volume is open",
                       engine_pool->name, name);
@@ -117,8 +125,10 @@ volume_resize (struct engine_volume *volume, uint64_t size_bytes,
                struct error *err)
 {
   uint64_t old_bytes = atomic_load (&volume->size_bytes);
-  int r;
+  int r = check_no_snapshot ("resize", volume->pool, volume->name, err);
 
+  if (r < 0)
+    return r;
   /* Less first for requests, then for the image; more the other way. */
   if (size_bytes < old_bytes)
     atomic_store (&volume->size_bytes, size_bytes);
@@ -134,8 +144,10 @@ volume_set_read_only (struct engine_pool *engine_pool, const char *name,
 {
   struct ceph_pool *pool = ceph_pool (engine_pool);
   rbd_image_t image;
-  int r;
+  int r = check_no_snapshot ("set", engine_pool, name, err);
 
+  if (r < 0)
+    return r;
   if (is_open (pool, name))
     return error_set (err, EBUSY, "set: %s/%s: volume is open",
                       engine_pool->name, name);
@@ -147,72 +159,47 @@ volume_set_read_only (struct engine_pool *engine_pool, const char *name,
   return r < 0 ? fail ("set", engine_pool, name, -r, err) : 0;
 }
 
+static int
+volume_get_hosts (struct engine_volume *volume, struct host_list *hosts,
+                  struct error *err)
+{
+  if (host_list_copy (hosts, &ceph_volume (volume)->hosts) < 0)
+    return fail ("host", volume->pool, volume->name, ENOMEM, err);
+  return 0;
+}
+
+/* Our own watch tells the image's snapshots. */
+static int
+volume_set_hosts (struct engine_volume *volume,
+                  const struct host_list *hosts, struct error *err)
+{
+  struct ceph_volume *v = ceph_volume (volume);
+  struct host_list copy = { 0 };
+  int r = check_no_snapshot ("host", volume->pool, volume->name, err);
+
+  if (r < 0)
+    return r;
+  r = host_list_copy (&copy, hosts);
+  if (r == 0)
+    r = ceph_set_hosts (v->image, hosts);
+  if (r < 0) {
+    host_list_clear (&copy);
+    return fail ("host", volume->pool, volume->name, -r, err);
+  }
+  host_list_clear (&v->hosts);
+  v->hosts = copy;
+  return 0;
+}
+
 /* --- open and close --------------------------------------------------- */
 
-/* An image, or its pool, may say otherwise than the client's options do, and
- * is heard by librbd. */
-static int
-find_cache (struct ceph_volume *v)
+static void
+free_volume (struct ceph_volume *v)
 {
-  rbd_config_option_t *options;
-  int nr = 256, r;
-
-  do {
-    options = calloc ((size_t) nr, sizeof *options);
-    if (!options)
-      return -ENOMEM;
-    r = rbd_config_image_list (v->image, options, &nr);
-    if (r < 0)
-      free (options);
-  } while (r == -ERANGE);
-  if (r < 0)
-    return r;
-  for (int i = 0; i < nr; i++)
-    if (strcmp (options[i].name, "rbd_cache") == 0)
-      v->has_cache = strcmp (options[i].value, "true") == 0;
-  rbd_config_image_list_cleanup (options, nr);
-  free (options);
-  if (v->has_cache)
-    log_warning ("open: %s/%s: the image's configuration has rbd_cache on: its "
-                 "writes are stable only when flushed",
-                 v->volume.pool->name, v->volume.name);
-  return 0;
-}
-
-static int
-identify (struct ceph_volume *v)
-{
-  uuid_t domain, uuid;
-  rbd_image_info_t info;
-  int r;
-
-  r = rbd_stat (v->image, &info, sizeof info);
-  if (r < 0)
-    return r;
-  atomic_init (&v->volume.size_bytes,
-               info.size - info.size % v->volume.block_size);
-  if (uuid_parse (v->volume.pool->domain, domain) < 0)
-    return -EINVAL;
-  uuid_generate_sha1 (uuid, domain, info.block_name_prefix,
-                      strlen (info.block_name_prefix));
-  uuid_unparse_lower (uuid, v->volume.uuid);
-  return 0;
-}
-
-static int
-fill_volume (struct ceph_volume *v)
-{
-  struct ceph_settings settings;
-  int r;
-
-  r = ceph_get_settings (v->image, &settings);
-  if (r < 0)
-    return r;
-  v->volume.block_size = settings.block_size;
-  v->volume.read_only = settings.read_only;
-  v->volume.unmaps = true;
-  r = identify (v);
-  return r < 0 ? r : find_cache (v);
+  host_list_clear (&v->hosts);
+  pthread_mutex_destroy (&v->lock);
+  free (v->header);
+  free (v);
 }
 
 static int
@@ -226,20 +213,19 @@ volume_open (struct engine_pool *engine_pool, const char *name,
   if (is_open (pool, name))
     return error_set (err, EBUSY, "open: %s/%s: volume is open already",
                       engine_pool->name, name);
+  if (strlen (name) >= ENGINE_NAME_MAX)
+    return fail ("open", engine_pool, name, ENAMETOOLONG, err);
   v = calloc (1, sizeof *v);
   if (!v)
     return fail ("open", engine_pool, name, ENOMEM, err);
   v->volume.ops = &engine_rbd;
   v->volume.pool = engine_pool;
-  snprintf (v->volume.name, sizeof v->volume.name, "%s", name);
-  r = rbd_open (pool->io, name, &v->image, NULL);
-  if (r == 0) {
-    r = fill_volume (v);
-    if (r < 0)
-      rbd_close (v->image);
-  }
+  strcpy (v->volume.name, name);
+  pthread_mutex_init (&v->lock, NULL);
+  TAILQ_INIT (&v->calls);
+  r = ceph_open_image (v);
   if (r < 0) {
-    free (v);
+    free_volume (v);
     return fail ("open", engine_pool, name, -r, err);
   }
   LIST_INSERT_HEAD (&pool->volumes, v, next);
@@ -247,6 +233,8 @@ volume_open (struct engine_pool *engine_pool, const char *name,
   return 0;
 }
 
+/* librbd never closes an image that is lost: it, and what waits in it, is left
+ * to the end of the process. */
 static void
 volume_close (struct engine_volume *volume)
 {
@@ -254,11 +242,16 @@ volume_close (struct engine_volume *volume)
   int r;
 
   LIST_REMOVE (v, next);
+  if (atomic_load (&v->is_lost) && !v->is_snapshot) {
+    ceph_pool (volume->pool)->is_stuck = true;
+    return;
+  }
+  ceph_unwatch (v);
   r = rbd_close (v->image);
   if (r < 0)
     log_warning ("close: %s/%s: %s", volume->pool->name, volume->name,
                  strerror (-r));
-  free (v);
+  free_volume (v);
 }
 
 const struct engine_ops engine_rbd = {
@@ -266,6 +259,9 @@ const struct engine_ops engine_rbd = {
   .pool_open = ceph_pool_open,
   .pool_close = ceph_pool_close,
   .pool_stat = ceph_pool_stat,
+  .pool_wait = ceph_pool_wait,
+  .pool_wake = ceph_pool_wake,
+  .volume_refresh = ceph_volume_refresh,
   .volume_each = ceph_volume_each,
   .volume_create = volume_create,
   .volume_remove = volume_remove,
@@ -274,8 +270,8 @@ const struct engine_ops engine_rbd = {
   .volume_resize = volume_resize,
   .volume_allocated = ceph_volume_allocated,
   .volume_set_read_only = volume_set_read_only,
-  .volume_get_hosts = ceph_get_hosts,
-  .volume_set_hosts = ceph_set_hosts,
+  .volume_get_hosts = volume_get_hosts,
+  .volume_set_hosts = volume_set_hosts,
   .submit = ceph_submit,
   .allocated = ceph_allocated,
 };

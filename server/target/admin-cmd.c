@@ -59,6 +59,9 @@ admin_parse (struct target_command *command)
   uint8_t opcode = command->sqe.common.opcode;
   enum controller_state state = controller->state;
 
+  /* Its queues will be told; a host may try elsewhere. */
+  if (state == CONTROLLER_DEAD)
+    return NVME_SC_ABORT_QUEUE;
   /* Keep Alive is served as long as the association lives. */
   if (state != CONTROLLER_ENABLED && opcode != nvme_admin_keep_alive)
     return STATUS_DNR (NVME_SC_CMD_SEQ_ERROR);
@@ -68,5 +71,7 @@ admin_parse (struct target_command *command)
   }
   if (opcode == nvme_admin_get_lba_status && controller->subsystem->volume)
     return lba_status_parse (command);
+  if (opcode == NVME_ADMIN_CROSS_RESET && controller->subsystem->volume)
+    return cross_reset_parse (command);
   return parse_discovery (command);
 }

@@ -11,6 +11,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -56,6 +58,23 @@ locked_set_state (struct controller *controller, enum controller_state state)
 static void keep_alive_expired (struct reactor_timer *timer);
 static void failed_expired (struct reactor_timer *timer);
 
+/* Never twice, over restarts, too.  Early after boot there may be no chance
+ * yet; nobody gains by guessing, as only its own host may name it. */
+static struct controller_instance
+new_instance (void)
+{
+  struct controller_instance instance = { .ciu = 1 };
+  struct timespec now;
+
+  if (getrandom (&instance.cirn, sizeof instance.cirn, GRND_NONBLOCK)
+      != sizeof instance.cirn) {
+    clock_gettime (CLOCK_REALTIME, &now);
+    instance.cirn = (uint64_t) now.tv_sec << 30 ^ (uint64_t) now.tv_nsec;
+  }
+  instance.cirn |= instance.cirn == 0;
+  return instance;
+}
+
 struct controller *
 controller_locked_new (struct subsystem *subsystem,
                        struct target_queue *admin,
@@ -68,6 +87,7 @@ controller_locked_new (struct subsystem *subsystem,
     return NULL;
   controller->subsystem = subsystem;
   controller->cntlid = cntlid;
+  controller->instance = new_instance ();
   memcpy (controller->hostnqn, data->hostnqn, NVMEOF_NQN_MAX);
   memcpy (controller->hostid, data->hostid, TARGET_HOSTID_BYTES);
   memcpy (controller->peer, admin->portal->peer, sizeof controller->peer);

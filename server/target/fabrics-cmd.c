@@ -58,40 +58,12 @@ locked_host_drained (struct subsystem *subsystem,
   return true;
 }
 
-static void
-connect_limit_expired (struct reactor_timer *timer)
-{
-  struct target_queue *queue =
-    (void *) ((char *) timer - offsetof (struct target_queue, connect_limit));
-
-  connect_retry (queue);
-}
-
-/* Stay on the list of those who wait; true while there is time. */
 static bool
 locked_wait (struct target_queue *queue)
 {
-  uint64_t now_ms = reactor_now_ms (queue->reactor);
-
-  if (queue->waits)
-    return now_ms < queue->connect_limit.due_ms;
-  queue->waits = true;
-  TAILQ_INSERT_TAIL (&queue->target->waiting, queue, in_waiting);
-  queue->connect_limit.expired = connect_limit_expired;
-  reactor_timer_arm (queue->reactor, &queue->connect_limit,
-                     now_ms + TARGET_CONNECT_WAIT_MS);
-  command_hold (queue->connect);
-  return true;
-}
-
-static void
-locked_stop_waiting (struct target_queue *queue)
-{
   if (!queue->waits)
-    return;
-  queue->waits = false;
-  TAILQ_REMOVE (&queue->target->waiting, queue, in_waiting);
-  reactor_timer_disarm (queue->reactor, &queue->connect_limit);
+    command_hold (queue->connect);
+  return target_locked_wait (queue, connect_retry);
 }
 
 enum { WAIT = 0xffff };         /* no status */
@@ -218,7 +190,7 @@ connect_retry (struct target_queue *queue)
   else
     status = locked_connect_io (queue);
   if (status != WAIT)
-    locked_stop_waiting (queue);
+    target_locked_stop_waiting (queue);
   pthread_mutex_unlock (&queue->target->lock);
 
   if (status == WAIT)
@@ -240,7 +212,7 @@ void
 connect_abandon (struct target_queue *queue)
 {
   pthread_mutex_lock (&queue->target->lock);
-  locked_stop_waiting (queue);
+  target_locked_stop_waiting (queue);
   pthread_mutex_unlock (&queue->target->lock);
   connect_finish (queue, NVME_SC_ABORT_QUEUE);
 }

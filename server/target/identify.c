@@ -79,6 +79,8 @@ identify_controller (struct target_command *command)
     id->oncs = cpu_to_le16 (NVME_CTRL_ONCS_DSM | NVME_CTRL_ONCS_WRITE_ZEROES);
     /* Present; Flush takes the broadcast NSID, too (bits 2:1 = 11b). */
     id->vwc = NVME_CTRL_VWC_PRESENT | NVME_CTRL_VWC_FLUSH;
+    /* Reserved in 1.4, so that no other host minds. */
+    cross_reset_put_identify (id, &controller->instance, 1);
   }
   else
     id->cntrltype = NVME_CTRL_CNTRLTYPE_DISCOVERY;

@@ -17,6 +17,7 @@
 #include <sys/queue.h>
 
 #include "nvmeof/command-check.h"
+#include "nvmeof/cross-reset.h"
 #include "server/target/target.h"
 
 enum {
@@ -78,7 +79,14 @@ void subsystem_namespace (const struct subsystem *subsystem,
 bool subsystem_locked_allows (const struct subsystem *subsystem,
                               const char *hostnqn, bool is_local);
 
-/* Connects that wait look again. */
+/* A queue with a command that waits for a controller to leave: Connect, or
+ * Cross-Controller Reset.  True while there is time; then, and when one has
+ * left, retry is called on the queue's reactor.  From the first call until
+ * stop_waiting. */
+bool target_locked_wait (struct target_queue *queue,
+                         void (*retry) (struct target_queue *queue));
+void target_locked_stop_waiting (struct target_queue *queue);
+/* Those that wait look again. */
 void target_locked_wake_waiting (struct target *target);
 
 /* --- controller.c --------------------------------------------------------- */
@@ -101,6 +109,7 @@ enum { CONTROLLER_NR_FEATURES = 6 };
 struct controller {
   struct subsystem *subsystem;          /* constant */
   uint16_t cntlid;                      /* constant */
+  struct controller_instance instance;  /* constant */
   char hostnqn[NVMEOF_NQN_MAX + 1];     /* constant */
   uint8_t hostid[TARGET_HOSTID_BYTES];  /* constant */
   char peer[ADDRESS_TEXT_MAX];          /* constant */
@@ -176,7 +185,7 @@ uint32_t controller_csts (struct controller *controller);
 
 enum {
   MAIL_FENCE = 1 << 0,  /* die and close */
-  MAIL_RETRY = 1 << 1,  /* a Connect that waits looks again */
+  MAIL_RETRY = 1 << 1,  /* what waits looks again */
   MAIL_NAMESPACE = 1 << 2,      /* admin queues: the namespace has changed */
   MAIL_FAILED = 1 << 3,         /* admin queues: an I/O queue was closed */
 };
@@ -221,6 +230,11 @@ uint32_t features_events (const struct controller *controller);
 /* fabrics-cmd.c: a Connect that waits. */
 void connect_retry (struct target_queue *queue);
 void connect_abandon (struct target_queue *queue);
+
+/* cross-reset.c */
+uint16_t cross_reset_parse (struct target_command *command);
+void cross_reset_retry (struct target_queue *queue);
+void cross_reset_abandon (struct target_queue *queue);
 
 /* events.c; all on the admin queue's reactor. */
 enum { TARGET_OAES = 1 << 8 };  /* Namespace Attribute notices */

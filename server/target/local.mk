@@ -6,6 +6,7 @@ libtarget_la_SOURCES = \
 	server/target/controller.c \
 	server/target/counters.c \
 	server/target/counters.h \
+	server/target/cross-reset.c \
 	server/target/discovery.c \
 	server/target/events.c \
 	server/target/fabrics-cmd.c \

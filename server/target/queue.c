@@ -61,6 +61,8 @@ queue_kill (struct target_queue *queue)
   queue_set_state (queue, TARGET_QUEUE_DEAD);
   if (connecting)
     connect_abandon (queue);
+  if (queue->reset)
+    cross_reset_abandon (queue);
   if (queue->controller && queue->qid == 0) {
     controller_disarm (queue->controller);
     events_abort (queue->controller);
@@ -111,8 +113,8 @@ queue_read_mail (struct reactor_task *task)
     queue->ops->close (queue);
   }
   else {
-    if (mail & MAIL_RETRY)
-      connect_retry (queue);
+    if (mail & MAIL_RETRY && queue->retry)
+      queue->retry (queue);
     if (mail & MAIL_NAMESPACE && queue->state == TARGET_QUEUE_LIVE)
       events_namespace_changed (queue->controller);
     if (mail & MAIL_FAILED && queue->state == TARGET_QUEUE_LIVE)

@@ -82,6 +82,42 @@ target_drain (struct target *target)
     queue_mail (queue, MAIL_FENCE);
 }
 
+static void
+wait_limit_expired (struct reactor_timer *timer)
+{
+  struct target_queue *queue =
+    (void *) ((char *) timer - offsetof (struct target_queue, wait_limit));
+
+  queue->retry (queue);
+}
+
+bool
+target_locked_wait (struct target_queue *queue,
+                    void (*retry) (struct target_queue *queue))
+{
+  uint64_t now_ms = reactor_now_ms (queue->reactor);
+
+  if (queue->waits)
+    return now_ms < queue->wait_limit.due_ms;
+  queue->waits = true;
+  queue->retry = retry;
+  TAILQ_INSERT_TAIL (&queue->target->waiting, queue, in_waiting);
+  queue->wait_limit.expired = wait_limit_expired;
+  reactor_timer_arm (queue->reactor, &queue->wait_limit,
+                     now_ms + TARGET_CONNECT_WAIT_MS);
+  return true;
+}
+
+void
+target_locked_stop_waiting (struct target_queue *queue)
+{
+  if (!queue->waits)
+    return;
+  queue->waits = false;
+  TAILQ_REMOVE (&queue->target->waiting, queue, in_waiting);
+  reactor_timer_disarm (queue->reactor, &queue->wait_limit);
+}
+
 void
 target_locked_wake_waiting (struct target *target)
 {

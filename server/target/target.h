@@ -184,13 +184,16 @@ struct target_queue {
   bool disconnected;
   void (*drained) (struct target_queue *queue);
   struct target_command *connect;       /* while CONNECTING */
-  struct reactor_timer connect_limit;
+  struct target_command *reset;         /* a Cross-Controller Reset that
+                                           waits; or NULL */
+  struct reactor_timer wait_limit;
+  void (*retry) (struct target_queue *queue);   /* of what waits */
 
   /* the target's, any thread */
   struct reactor_task task;     /* posted while mail is not 0 */
   _Atomic unsigned mail;
   _Atomic bool traffic;         /* bytes came since the last look */
-  bool waits;                   /* locked: on the target's list of Connects
+  bool waits;                   /* locked: on the target's list of those
                                    that wait */
   TAILQ_ENTRY (target_queue) in_target;         /* locked */
   TAILQ_ENTRY (target_queue) in_controller;     /* locked */

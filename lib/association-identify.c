@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The steps of set-up that ask what controller and namespaces are; after a
+ * loss, whether they are what they were, and that the old controller's
+ * commands are over.  The driver's.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include <nvme/types.h>
+
+#include "lib/association-steps.h"
+#include "nvmeof/command-check.h"
+#include "nvmeof/status.h"
+
+enum { IDENTIFY_BYTES = 4096 };
+
+static void
+identify (struct association *association, uint8_t cns, uint32_t nsid)
+{
+  union nvme_command sqe = { .common = {
+      .opcode = nvme_admin_identify,
+      .nsid = cpu_to_le32 (nsid),
+      .cdw10 = cpu_to_le32 (cns),
+    } };
+
+  association_submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER,
+                            IDENTIFY_BYTES);
+}
+
+/* --- Identify Controller ------------------------------------------------ */
+
+static void
+submit_identify (struct association *association)
+{
+  identify (association, NVME_IDENTIFY_CNS_CTRL, 0);
+}
+
+static void
+answered_identify (struct association *association, uint16_t status,
+                   uint64_t value)
+{
+  const struct controller_expect expect = {
+    .cntlid = association->cntlid,
+    .discovery = association->params.discovery,
+    .keep_alive = association_kato_ms (association) > 0,
+    .mpsmin = association_mpsmin (association),
+    .keyed = association->server.family == ADDRESS_RDMA,
+  };
+  struct controller_info *fresh = &association->fresh;
+  const char *fault;
+
+  if (identify_check_controller (association->buffer, &expect, fresh,
+                                 &fault) < 0) {
+    association_fail (association, EPROTO, "Identify Controller: %s", fault);
+    return;
+  }
+  if (association->server.family == ADDRESS_RDMA &&
+      fresh->max_transfer_bytes > RDMA_TRANSFER_MAX_BYTES)
+    fresh->max_transfer_bytes = RDMA_TRANSFER_MAX_BYTES;
+  if (!association->was_live)
+    association->controller = association->fresh;
+  if (association->params.discovery)
+    association_advance (association, ASSOCIATION_LIVE);
+  else
+    association_step (association, ASSOCIATION_IDENTIFY_NVM);
+}
+
+const struct step association_step_identify = {
+  "Identify Controller", submit_identify, answered_identify, false,
+};
+
+static void
+submit_identify_nvm (struct association *association)
+{
+  identify (association, NVME_IDENTIFY_CNS_CSI_CTRL, 0);
+}
+
+/* Controllers before 2.0 do not know it. */
+static void
+answered_identify_nvm (struct association *association, uint16_t status,
+                       uint64_t value)
+{
+  const char *fault;
+
+  if (status == 0)
+    identify_apply_nvm (association->buffer, association_mpsmin (association),
+                        &association->fresh);
+  if (!association->was_live)
+    association->controller = association->fresh;
+  else if (identify_check_no_less (&association->controller,
+                                   &association->fresh, &fault) < 0) {
+    association_fail (association, EPROTO, "Identify Controller: %s", fault);
+    return;
+  }
+  association_step (association, reconnect_can_fence (association) ?
+                    ASSOCIATION_FENCE : ASSOCIATION_QUEUES);
+}
+
+const struct step association_step_identify_nvm = {
+  "Identify, NVM command set", submit_identify_nvm, answered_identify_nvm,
+  true,
+};
+
+/* --- Cross-Controller Reset --------------------------------------------- */
+
+static void
+submit_fence (struct association *association)
+{
+  const struct old_controller *old = &association->re.old;
+  union nvme_command sqe = cross_reset_command (old->cntlid, &old->instance);
+
+  association_submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
+}
+
+/* A controller that resets the other one in its own time tells the end by an
+ * event that we do not follow: its commands are waited out, as they are with
+ * controllers that do not know this. */
+static void
+answered_fence (struct association *association, uint16_t status,
+                uint64_t value)
+{
+  if (status == STATUS_SPECIFIC (NVME_SC_CROSS_RESET_IN_PROGRESS)) {
+    association_fail (association, EBUSY, "Cross-Controller Reset: the old "
+                      "controller still has commands");
+    return;
+  }
+  association->re.fenced = status == 0 && value & CROSS_RESET_IMMEDIATE;
+  association_step (association, ASSOCIATION_QUEUES);
+}
+
+const struct step association_step_fence = {
+  "Cross-Controller Reset", submit_fence, answered_fence, true,
+};
+
+/* --- the namespace ------------------------------------------------------ */
+
+static void
+submit_namespaces (struct association *association)
+{
+  union nvme_command sqe =
+    namespace_ask_list (association->params.options.nsid);
+
+  association_submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER,
+                            IDENTIFY_BYTES);
+}
+
+static void
+answered_namespaces (struct association *association, uint16_t status,
+                     uint64_t value)
+{
+  struct error err;
+
+  if (namespace_judge_list (association, association->buffer,
+                            association->params.options.nsid,
+                            &association->step_nsid, &err) < 0)
+    association_end (association, &err);
+  else
+    association_step (association, ASSOCIATION_DESCRIPTORS);
+}
+
+const struct step association_step_namespaces = {
+  "Identify, active namespaces", submit_namespaces, answered_namespaces,
+  false,
+};
+
+/* Those that are known are looked at once more, one after the other. */
+static void
+submit_descriptors (struct association *association)
+{
+  if (association->was_live)
+    association->step_nsid =
+      association->namespaces[association->step_namespace].nsid;
+  identify (association, NVME_IDENTIFY_CNS_NS_DESC_LIST,
+            association->step_nsid);
+}
+
+static void
+answered_descriptors (struct association *association, uint16_t status,
+                      uint64_t value)
+{
+  struct error err;
+
+  if (namespace_judge_descriptors (association, status, association->buffer,
+                                   &association->step_ids, &err) < 0)
+    association_end (association, &err);
+  else
+    association_step (association, association->was_live ?
+                      ASSOCIATION_NAMESPACE : ASSOCIATION_INDEPENDENT);
+}
+
+const struct step association_step_descriptors = {
+  "Identify, namespace descriptors", submit_descriptors,
+  answered_descriptors, true,
+};
+
+static void
+submit_independent (struct association *association)
+{
+  union nvme_command sqe = namespace_ask_independent (association->step_nsid);
+
+  association_submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER,
+                            IDENTIFY_BYTES);
+}
+
+static void
+answered_independent (struct association *association, uint16_t status,
+                      uint64_t value)
+{
+  association->step_rotational =
+    namespace_judge_independent (status, association->buffer);
+  association_step (association, ASSOCIATION_NAMESPACE);
+}
+
+const struct step association_step_independent = {
+  "Identify Namespace, independent", submit_independent,
+  answered_independent, true,
+};
+
+static void
+submit_namespace (struct association *association)
+{
+  union nvme_command sqe = namespace_ask (association->step_nsid);
+
+  association_submit_admin (association, &sqe, TRANSPORT_FROM_CONTROLLER,
+                            IDENTIFY_BYTES);
+}
+
+/* Whoever reads and writes it must not notice that it is another one. */
+static void
+judge_again (struct association *association,
+             const struct namespace_info *info)
+{
+  struct namespace *ns =
+    &association->namespaces[association->step_namespace];
+  struct error err;
+
+  if (namespace_judge_again (association, ns, info, &err) < 0) {
+    association_give_up (association, &err, EIO);
+    return;
+  }
+  ns->size_bytes = info->size_bytes;
+  association->step_namespace++;
+  if (association->step_namespace < association->nr_namespaces) {
+    association_step (association, ASSOCIATION_DESCRIPTORS);
+    return;
+  }
+  reconnect_before_live (association);
+  association_advance (association, ASSOCIATION_LIVE);
+}
+
+static void
+answered_namespace (struct association *association, uint16_t status,
+                    uint64_t value)
+{
+  struct namespace_info info;
+  struct error err;
+
+  if (namespace_judge (association, association->buffer,
+                       &association->step_ids, &info, &err) < 0) {
+    association_end (association, &err);
+    return;
+  }
+  if (association->was_live) {
+    judge_again (association, &info);
+    return;
+  }
+  info.rotational = association->step_rotational;
+  namespace_add (association, association->step_nsid,
+                 association->params.options.nsid == 0, &info);
+  reconnect_before_live (association);
+  association_advance (association, ASSOCIATION_LIVE);
+}
+
+const struct step association_step_namespace = {
+  "Identify Namespace", submit_namespace, answered_namespace, false,
+};

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What becomes of an association that was lost.  The keeper drives it (in
+ * the simulator, the world): tries to connect, with pauses that grow, fails
+ * requests when they have waited for long enough, and lets them go on when
+ * the association is LIVE again.  Nothing here waits, and nothing allocates.
+ *
+ * A command that was in flight may still be inside the old controller, and
+ * would take effect over newer data if it got there after its own second
+ * copy (TP4129, TP8028).  So nothing that changes the volume is sent before
+ *
+ *   - the server says that the old controller is over: Connect waits for
+ *     those of this host that it knows to be dead, and Cross-Controller Reset
+ *     names ours, or
+ *   - a server that makes no such promise must have ended it by itself: after
+ *     twice or three times the keep-alive timeout.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/clock.h"
+#include "lib/association-steps.h"
+
+enum {
+  PAUSE_MIN_MS = 100,
+  HANDSHAKE_MS = 2000,          /* until a transport must be ready */
+  INSIDE_MS = 5,                /* threads are on their way out of a queue */
+  GAP_MS = 1000,                /* this process was stopped */
+  STEADY_MS = 5000,             /* live for so long, pauses begin anew */
+  HOLD_WITHOUT_KATO_MS = 30000,
+};
+
+/* --- all its queues ----------------------------------------------------- */
+
+static struct queue *
+queue_at (const struct association *association, uint32_t i)
+{
+  return i == 0 ? association->admin : association->io[i - 1];
+}
+
+static bool
+all_idle (const struct association *association)
+{
+  for (uint32_t i = 0; i <= association->nr_io; i++)
+    if (!queue_is_idle (queue_at (association, i)))
+      return false;
+  return true;
+}
+
+static void
+fail_requests (struct association *association)
+{
+  for (uint32_t i = 0; i <= association->nr_io; i++)
+    queue_set_gate (queue_at (association, i), QUEUE_FAILING, EIO);
+}
+
+/* What waited is sent, and one of those who sleep is told to receive. */
+static void
+open_gates (struct association *association, enum queue_gate gate,
+            uint64_t now_ms)
+{
+  for (uint32_t i = 0; i <= association->nr_io; i++) {
+    queue_set_gate (queue_at (association, i), gate, 0);
+    queue_pump (queue_at (association, i), now_ms);
+  }
+}
+
+/* --- pauses ------------------------------------------------------------- */
+
+/* xorshift: the simulator needs the same for the same seed. */
+static uint64_t
+next_chance (struct association *association)
+{
+  uint64_t *chance = &association->re.chance;
+
+  if (*chance == 0)
+    *chance = association->params.seed;
+  if (*chance == 0 &&
+      getrandom (chance, sizeof *chance, GRND_NONBLOCK) != sizeof *chance)
+    *chance = clock_now_ms ();
+  *chance |= *chance == 0;
+  *chance ^= *chance << 13;
+  *chance ^= *chance >> 7;
+  *chance ^= *chance << 17;
+  return *chance;
+}
+
+/* Half of it is by chance, so that hosts do not come all at once. */
+static uint64_t
+pause_ms (struct association *association)
+{
+  uint64_t most_ms = association->params.options.reconnect_delay_ms;
+  uint64_t ms = PAUSE_MIN_MS;
+
+  for (unsigned i = 0; i < association->re.tries && ms < most_ms; i++)
+    ms *= 2;
+  if (ms > most_ms)
+    ms = most_ms;
+  return ms / 2 + next_chance (association) % (ms / 2 + 1);
+}
+
+/* --- fencing ------------------------------------------------------------ */
+
+bool
+reconnect_can_fence (const struct association *association)
+{
+  return association->was_live && !association->re.fenced &&
+    !association->params.unfenced && association->fresh.can_cross_reset &&
+    association->re.old.instance.cirn != 0;
+}
+
+/* Its keep-alive timer begins with what it received last, or with the last
+ * Keep Alive, and it may take as long again to notice. */
+static uint64_t
+hold_ms (const struct association *association)
+{
+  uint64_t kato_ms = association->params.options.keep_alive_tmo_ms;
+
+  if (kato_ms == 0)
+    return HOLD_WITHOUT_KATO_MS;
+  return kato_ms * (association->re.old.traffic_keeps_alive ? 3 : 2);
+}
+
+static void
+let_changes_go (struct association *association)
+{
+  association->re.old = association->re.now;
+  association->re.changing = true;
+  association->re.fenced = false;
+  association->re.hold_until_ms = 0;
+}
+
+void
+reconnect_before_live (struct association *association)
+{
+  const struct controller_info *fresh = &association->fresh;
+
+  association->re.now = (struct old_controller) {
+    .cntlid = association->cntlid,
+    .traffic_keeps_alive = fresh->traffic_keeps_alive,
+  };
+  if (fresh->can_cross_reset)
+    association->re.now.instance = fresh->instance;
+  if (!association->was_live)
+    let_changes_go (association);
+}
+
+/* --- down --------------------------------------------------------------- */
+
+static void
+begin_loss (struct association *association, uint64_t now_ms)
+{
+  association->re.lost_ms = now_ms;
+  association->re.planned_ms = 0;
+  association->re.trying = false;
+  if (now_ms - association->re.live_ms >= STEADY_MS)
+    association->re.tries = 0;
+  association->re.next_ms = now_ms + pause_ms (association);
+}
+
+static void
+end_try (struct association *association, uint64_t now_ms)
+{
+  association->re.trying = false;
+  association->re.tries++;
+  association->re.next_ms = now_ms + pause_ms (association);
+  association_next_place (association);
+}
+
+static void
+give_up (struct association *association)
+{
+  const struct options *options = &association->params.options;
+  struct error why, err;
+
+  association_get_state (association, &why);
+  error_set (&err, EIO, "%s: %s: no connection for %u s: %s",
+             options_name (options), association->uri,
+             options->ctrl_loss_tmo_ms / 1000, why.message);
+  association_give_up (association, &err, EIO);
+}
+
+/* Time in which this process was stopped does not count. */
+static void
+judge_loss (struct association *association, uint64_t now_ms)
+{
+  const struct options *options = &association->params.options;
+  uint64_t planned_ms = association->re.planned_ms, waited_ms;
+
+  if (planned_ms != 0 && now_ms > planned_ms + GAP_MS)
+    association->re.lost_ms += now_ms - planned_ms;
+  waited_ms = now_ms - association->re.lost_ms;
+  if (options->ctrl_loss_tmo_ms != UINT32_MAX &&
+      waited_ms >= options->ctrl_loss_tmo_ms)
+    give_up (association);
+  else if (options->fast_io_fail_tmo_ms != UINT32_MAX &&
+           waited_ms >= options->fast_io_fail_tmo_ms &&
+           !association->re.fast_failed) {
+    association->re.fast_failed = true;
+    fail_requests (association);
+  }
+}
+
+static void
+try_again (struct association *association, uint64_t now_ms)
+{
+  if (association->re.changing) {
+    association->re.changing = false;
+    association->re.quiet_ms = now_ms;
+  }
+  association->re.trying = true;
+  association->re.start_ms = now_ms;
+  association_start (association, now_ms);
+}
+
+static void
+drive (struct association *association, uint64_t now_ms)
+{
+  enum association_state state = association_drive (association, now_ms);
+
+  if (association_is_setting_up (state) &&
+      !queue_transport (association->admin)->ready &&
+      now_ms - association->re.start_ms >= HANDSHAKE_MS)
+    association_lose (association, ETIMEDOUT, "no answer from the server");
+}
+
+static uint64_t
+earlier (uint64_t a, uint64_t b)
+{
+  return a < b ? a : b;
+}
+
+/* When there is something to do, other than by an answer. */
+static uint64_t
+plan (const struct association *association, uint64_t tick_ms)
+{
+  const struct options *options = &association->params.options;
+  uint64_t lost_ms = association->re.lost_ms;
+
+  if (options->ctrl_loss_tmo_ms != UINT32_MAX)
+    tick_ms = earlier (tick_ms, lost_ms + options->ctrl_loss_tmo_ms);
+  if (options->fast_io_fail_tmo_ms != UINT32_MAX &&
+      !association->re.fast_failed)
+    tick_ms = earlier (tick_ms, lost_ms + options->fast_io_fail_tmo_ms);
+  return tick_ms;
+}
+
+/* Returns when to come again. */
+static uint64_t
+step (struct association *association, uint64_t now_ms)
+{
+  if (association_is_setting_up (association_get_state (association, NULL))) {
+    drive (association, now_ms);
+    if (association_is_setting_up (association_get_state (association, NULL)))
+      return earlier (association_next_ms (association),
+                      association->re.start_ms + HANDSHAKE_MS > now_ms ?
+                      association->re.start_ms + HANDSHAKE_MS : UINT64_MAX);
+  }
+  if (association_get_state (association, NULL) != ASSOCIATION_DOWN)
+    return now_ms;
+  if (association->re.trying)
+    end_try (association, now_ms);
+  if (now_ms < association->re.next_ms)
+    return association->re.next_ms;
+  if (!all_idle (association))
+    return now_ms + INSIDE_MS;
+  try_again (association, now_ms);
+  return now_ms;
+}
+
+uint64_t
+reconnect_tick (struct association *association, uint64_t now_ms)
+{
+  uint64_t tick_ms = now_ms;
+
+  if (association->re.lost_ms == 0)
+    begin_loss (association, now_ms);
+  judge_loss (association, now_ms);
+  /* A try begins, and its first step; or fails, and a pause begins. */
+  for (unsigned i = 0; i < 3 && tick_ms <= now_ms; i++) {
+    tick_ms = step (association, now_ms);
+    if (association->dead ||
+        association_get_state (association, NULL) == ASSOCIATION_LIVE)
+      return now_ms;
+  }
+  association->re.planned_ms = plan (association, tick_ms);
+  return association->re.planned_ms;
+}
+
+/* --- live again --------------------------------------------------------- */
+
+static void
+begin_live (struct association *association, uint64_t now_ms)
+{
+  association->re.lost_ms = 0;
+  association->re.trying = association->re.fast_failed = false;
+  association->re.live_ms = now_ms;
+  association->re.hold_until_ms =
+    association->re.fenced || association->params.unfenced ? 0 :
+    association->re.quiet_ms + hold_ms (association);
+  association->keep_alive_next_ms = 0;
+  events_restart (association);
+  if (now_ms < association->re.hold_until_ms)
+    open_gates (association, QUEUE_READS, now_ms);
+}
+
+uint64_t
+reconnect_live_tick (struct association *association, uint64_t now_ms)
+{
+  if (association->re.lost_ms != 0)
+    begin_live (association, now_ms);
+  if (association->re.changing)
+    return UINT64_MAX;
+  if (now_ms < association->re.hold_until_ms)
+    return association->re.hold_until_ms;
+  let_changes_go (association);
+  open_gates (association, QUEUE_OPEN, now_ms);
+  return UINT64_MAX;
+}
