@@ -25,6 +25,7 @@
 
 #define ENGINE_NAME_MAX 200             /* bytes with the NUL */
 #define ENGINE_UUID_TEXT 37             /* bytes with the NUL */
+#define ENGINE_GATEWAYS_MAX 16
 
 struct engine_ops;
 
@@ -33,6 +34,10 @@ struct engine_pool {
   const struct engine_ops *ops;         /* constant after open */
   char name[ENGINE_NAME_MAX];           /* constant after open */
   char domain[ENGINE_UUID_TEXT];        /* constant after open */
+  /* Where several servers (gateways) serve the pool at once: which of how
+   * many this one is, at most ENGINE_GATEWAYS_MAX.  0 of 0: the only one. */
+  _Atomic unsigned gateway;             /* changes when it was lost */
+  unsigned nr_gateways;                 /* constant after open */
 };
 
 struct engine_volume {

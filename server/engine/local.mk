@@ -33,6 +33,7 @@ if HAVE_RBD
 libengine_la_SOURCES += \
 	server/engine/rbd-cluster.c \
 	server/engine/rbd-extents.c \
+	server/engine/rbd-gateway.c \
 	server/engine/rbd-internal.h \
 	server/engine/rbd-io.c \
 	server/engine/rbd-live.c \

@@ -5,6 +5,7 @@
  * this machine:
  *
  *   object qbd_pool          the pool's identity
+ *   objects qbd_gateway.N    a lease for each server that runs
  *   image metadata qbd.*     what an image does not say of itself
  *
  *   rbd.c             the table of operations, volumes
@@ -14,6 +15,7 @@
  *   rbd-metadata.c    an image's metadata
  *   rbd-io.c          requests
  *   rbd-live.c        what others change
+ *   rbd-gateway.c     which of the pool's servers this is
  *   rbd-extents.c     what is allocated
  *
  * Lock order: ceph_volume.lock and ceph_pool.lock are leaves.
@@ -40,6 +42,9 @@
 
 #define CEPH_POOL_OBJECT "qbd_pool"
 
+/* A server that was killed is remembered for so long. */
+#define CEPH_LEASE_S 30
+
 /* How often a pool's list of images is looked at: nobody tells. */
 #define CEPH_POLL_S 5
 
@@ -58,6 +63,9 @@ struct ceph_pool {
   pthread_mutex_t lock;
   pthread_cond_t woken;                 /* with lock; monotonic */
   bool wake;                            /* lock */
+  char lease[ENGINE_UUID_TEXT];         /* whose it is; constant after open */
+  bool has_lease;               /* pool_open's, then pool_wait's thread's,
+                                   then pool_close's */
 };
 
 struct ceph_volume {
@@ -180,6 +188,14 @@ void ceph_pool_wake (struct engine_pool *pool);
 int ceph_watch (struct ceph_volume *volume);
 void ceph_unwatch (struct ceph_volume *volume);
 int ceph_volume_refresh (struct engine_volume *volume, struct error *err);
+
+/* --- rbd-gateway.c ---------------------------------------------------- */
+
+/* Fills pool.gateway. */
+int ceph_take_lease (struct ceph_pool *pool, struct error *err);
+/* At least every CEPH_LEASE_S / 2.  What was lost is taken anew. */
+void ceph_renew_lease (struct ceph_pool *pool);
+void ceph_give_lease (struct ceph_pool *pool);
 
 /* --- rbd-extents.c ---------------------------------------------------- */
 

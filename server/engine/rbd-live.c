@@ -44,22 +44,19 @@ ceph_pool_wake (struct engine_pool *engine_pool)
   pthread_cond_signal (&pool->woken);
 }
 
-/* False: the time is over. */
-static bool
+/* Or until the time is over. */
+static void
 wait_for_wake (struct ceph_pool *pool)
 {
   LOCK_SCOPE (&pool->lock);
   struct timespec limit;
-  bool woken;
   int r = 0;
 
   clock_gettime (CLOCK_MONOTONIC, &limit);
   limit.tv_sec += CEPH_POLL_S;
   while (!pool->wake && r == 0)
     r = pthread_cond_timedwait (&pool->woken, &pool->lock, &limit);
-  woken = pool->wake;
   pool->wake = false;
-  return woken;
 }
 
 /* While the cluster does not answer nobody shall wait for it with the pool
@@ -79,8 +76,9 @@ ceph_pool_wait (struct engine_pool *engine_pool)
 {
   struct ceph_pool *pool = ceph_pool (engine_pool);
 
-  if (!wait_for_wake (pool))
-    wait_for_cluster (pool);
+  wait_for_wake (pool);
+  wait_for_cluster (pool);
+  ceph_renew_lease (pool);
 }
 
 /* --- watching an image ------------------------------------------------ */

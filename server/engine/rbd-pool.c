@@ -134,6 +134,8 @@ ceph_pool_open (const char *name, const char *argument,
     r = open_identity (pool, err);
   if (r == 0)
     r = check_namespace (pool, err);
+  if (r == 0)
+    r = ceph_take_lease (pool, err);
   if (r < 0) {
     ceph_pool_close (&pool->pool);
     return r;
@@ -150,6 +152,7 @@ ceph_pool_close (struct engine_pool *engine_pool)
   assert (LIST_EMPTY (&pool->volumes));
   if (pool->is_stuck)
     return;                     /* threads of librbd's refer to it */
+  ceph_give_lease (pool);
   ceph_disconnect (pool);
   ceph_live_exit (pool);
   free (pool);

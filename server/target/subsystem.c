@@ -29,15 +29,34 @@ subsystem_locked_find (struct target *target, const char *nqn)
   return NULL;
 }
 
+/* CNTLIDs are unique in a subsystem, which several gateways may present: each
+ * has a part of them.  Discovery is each server's own. */
+static void
+cntlid_range (const struct subsystem *subsystem, uint16_t *first,
+              uint16_t *last)
+{
+  const struct engine_pool *pool =
+    subsystem->volume ? subsystem->volume->pool : NULL;
+  unsigned nr = pool && pool->nr_gateways > 0 ? pool->nr_gateways : 1;
+  unsigned index = nr > 1 ? atomic_load (&pool->gateway) : 0;
+  unsigned size = TARGET_CNTLID_MAX / nr;
+
+  assert (index < nr);
+  *first = (uint16_t) (1 + index * size);
+  *last = (uint16_t) (*first + size - 1);
+}
+
 uint16_t
 subsystem_locked_new_cntlid (struct subsystem *subsystem)
 {
   uint16_t cntlid = subsystem->last_cntlid;
+  uint16_t first, last;
 
+  cntlid_range (subsystem, &first, &last);
   /* Not the lowest free one: a host that was away must not meet another
    * controller under the number that it remembers. */
-  for (unsigned tries = 0; tries < TARGET_CNTLID_MAX; tries++) {
-    cntlid = cntlid >= TARGET_CNTLID_MAX ? 1 : cntlid + 1;
+  for (unsigned tries = first; tries <= last; tries++) {
+    cntlid = cntlid < first || cntlid >= last ? first : cntlid + 1;
     if (controller_locked_find (subsystem, cntlid) == NULL) {
       subsystem->last_cntlid = cntlid;
       return cntlid;

@@ -8,6 +8,7 @@
 #                    cluster.py
 #   start_gateway [OPTION]...       start_server with the pool demo in Ceph's
 #                    pool "rbd"
+#   until_so CMD...  until the command succeeds: for what nobody tells of
 #   rbd ARG...       Ceph's own tool
 #
 # Its data is in memory where that is possible: an OSD waits for its disk.
@@ -52,6 +53,17 @@ stop_cluster ()
 start_gateway ()
 {
     start_server --pool demo=rbd:rbd "$@"
+}
+
+until_so ()
+{
+    local end=$((SECONDS + patience))
+    set +x
+    until "$@" >/dev/null 2>&1; do
+        test $SECONDS -lt $end || fail "it does not come true: $*"
+        read -r -t 0.1 <> <(:) || :
+    done
+    set -x
 }
 
 rbd ()

@@ -8,17 +8,6 @@ start_cluster
 start_gateway
 qbd create demo/disk 8M
 
-# until CMD...: nobody tells when it is so.
-until_so ()
-{
-    local end=$((SECONDS + patience))
-    set +x
-    until "$@" >/dev/null 2>&1; do
-        test $SECONDS -lt $end || fail "it does not come true: $*"
-        read -r -t 0.1 <> <(:) || :
-    done
-    set -x
-}
 size_is () { test "$(qbd info --json "$1" | jq .size_bytes)" = "$2"; }
 is_gone () { ! qbd info "$1"; }
 

@@ -5,6 +5,7 @@
 CEPH_TESTS =
 CEPH_TESTS += tests/ceph/copy.sh
 CEPH_TESTS += tests/ceph/full.sh
+CEPH_TESTS += tests/ceph/gateways.sh
 CEPH_TESTS += tests/ceph/identity.sh
 CEPH_TESTS += tests/ceph/live.sh
 CEPH_TESTS += tests/ceph/lost.sh

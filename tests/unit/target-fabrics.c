@@ -227,6 +227,37 @@ test_cntlid_unique (void **state)
     host_close (&host[i]);
 }
 
+static uint16_t
+cntlid_at_gateway (unsigned gateway)
+{
+  struct host host;
+  uint16_t cntlid;
+
+  atomic_store (&server.pool->gateway, gateway);
+  host_open (&host, &server, 0);
+  host_connect (&host, &server, 0);
+  cntlid = host.cntlid;
+  host_close (&host);
+  return cntlid;
+}
+
+/* Servers of one pool have parts of the numbers that do not meet, and a server
+ * that becomes another goes on in the other's part. */
+static void
+test_cntlid_gateways (void **state)
+{
+  const unsigned part = 0xffef / ENGINE_GATEWAYS_MAX;
+
+  server.pool->nr_gateways = ENGINE_GATEWAYS_MAX;
+  assert_int_equal (cntlid_at_gateway (0), 1);
+  assert_int_equal (cntlid_at_gateway (0), 2);
+  assert_int_equal (cntlid_at_gateway (1), part + 1);
+  assert_int_equal (cntlid_at_gateway (15), 15 * part + 1);
+  for (unsigned i = 2; i <= part; i++)
+    assert_in_range (cntlid_at_gateway (15), 15 * part + 1, 16 * part);
+  assert_int_equal (cntlid_at_gateway (15), 15 * part + 1);
+}
+
 /* --- properties ----------------------------------------------------------- */
 
 static uint16_t
@@ -328,6 +359,7 @@ main (void)
     TEST_BARE (test_connect_again),
     TEST_BARE (test_connect_data_length),
     TEST_BARE (test_cntlid_unique),
+    TEST_BARE (test_cntlid_gateways),
     TEST (test_properties),
     TEST (test_property_refusals),
     TEST_BARE (test_cc_invalid),

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Two gateways of one pool: a volume is the same behind both, each numbers its
+# own controllers, and what is done at one is seen at the other.
+source "${0%/*}/functions.sh"
+requires nbdsh --version
+start_cluster
+start_gateway
+first=$QBD_CONTROL first_server=$QBD_SERVER
+qbd create demo/disk 8M
+start_nbdkit qbd demo/disk
+first_uri=$uri
+
+QBD_CONTROL=$tmp/second QBD_SERVER=unix://$tmp/second.sock
+qbd-server --control "$QBD_CONTROL" --listen "$QBD_SERVER" \
+           --pool demo=rbd:rbd >"$tmp/second.log" 2>&1 </dev/null &
+_pids+=("$! qbd-server")
+wait_for_line "$tmp/second.log" ': ready$'
+second=$QBD_CONTROL second_server=$QBD_SERVER
+start_nbdkit qbd demo/disk
+
+identity () { qbd info --json demo/disk | jq -c '[.nqn, .uuid, .serial, .size_bytes]'; }
+controllers () { qbd info --json demo/disk | jq '.hosts[].cntlid'; }
+at () { QBD_CONTROL=$1 "${@:2}"; }
+test "$(at $first identity)" = "$(at $second identity)"
+at $first controllers
+at $second controllers
+test "$(at $first controllers)" -lt 4094
+test "$(at $second controllers)" -gt 4093
+
+: written at one, read at the other
+nbdsh -u "$first_uri" -c 'h.pwrite (b"1" * 65536, 0)'
+nbdsh -u "$uri" -c 'assert h.pread (65536, 0) == b"1" * 65536' \
+      -c 'h.pwrite (b"2" * 65536, 0)'
+nbdsh -u "$first_uri" -c 'assert h.pread (65536, 0) == b"2" * 65536'
+stop_nbdkit
+
+: sizes, new volumes and lists of hosts, which end who is not on them
+at $first qbd resize demo/disk 16M
+at $first qbd create demo/new 8M
+wait_for_line "$tmp/second.log" 'demo/disk: is now 16777216 bytes'
+until_so at $second qbd info demo/new
+start_nbdkit qbd "server=$second_server" demo/new
+at $first qbd host add demo/new nqn.2014-08.org.example:other
+wait_for_line "$tmp/second.log" 'demo/new: .* has left: it is not allowed any more'
+at $second qbd info --json demo/new | jq -e '.allowed_hosts | length == 1'
+
+: a gateway that is killed is forgotten, and its successor is no other
+stop_nbdkit
+kill_server
+QBD_SERVER=$first_server
+start_gateway
