@@ -42,6 +42,11 @@
 
 #define CEPH_POOL_OBJECT "qbd_pool"
 
+/* How long other gateways keep off an image that one removes; and how long that
+ * one waits for them. */
+#define CEPH_LEAVING_S 30
+#define CEPH_REMOVE_S 10
+
 /* A server that was killed is remembered for so long. */
 #define CEPH_LEASE_S 30
 
@@ -82,7 +87,8 @@ struct ceph_volume {
   struct host_list hosts;       /* as last seen */
   atomic_bool changed;          /* the watch saw something */
   atomic_bool refuses_writes;   /* it was set read-only by others */
-  bool is_stale;                /* it was set read-only, or back, by others */
+  bool is_stale;                /* others set it read-only, or back, or are
+                                   about to remove it */
   atomic_bool is_lost;          /* the image, or the snapshot, is gone */
   pthread_mutex_t lock;
   TAILQ_HEAD (, ceph_call) calls;       /* lock; librbd has them */
@@ -157,12 +163,15 @@ int ceph_volume_each (struct engine_pool *pool,
 struct ceph_settings {
   uint32_t block_size;
   bool read_only;
+  bool leaving;                 /* a gateway is about to remove it */
 };
 
 /* What is not there has its default. */
 int ceph_get_settings (rbd_image_t image, struct ceph_settings *settings);
 int ceph_set_block_size (rbd_image_t image, uint32_t block_size);
 int ceph_set_read_only (rbd_image_t image, bool read_only);
+/* Ends by itself after CEPH_LEAVING_S. */
+int ceph_set_leaving (rbd_image_t image, bool leaving);
 
 /* hosts is not set before. */
 int ceph_get_hosts (rbd_image_t image, struct host_list *hosts);

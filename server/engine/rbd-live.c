@@ -162,7 +162,8 @@ refresh_settings (struct ceph_volume *v)
   if (r < 0)
     return r;
   atomic_store (&v->refuses_writes, settings.read_only);
-  v->is_stale = settings.read_only != v->was_set_read_only;
+  v->is_stale = settings.read_only != v->was_set_read_only
+    || settings.leaving;
   return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/cleanup.h"
 #include "server/engine/rbd-internal.h"
@@ -14,6 +15,7 @@
 /* Stored: never change one. */
 #define KEY_BLOCK_SIZE "qbd.block_size" /* "4096" */
 #define KEY_HOSTS "qbd.hosts"           /* a name, a newline, ... */
+#define KEY_LEAVING "qbd.leaving"       /* until when, in Unix time */
 #define KEY_READ_ONLY "qbd.read_only"   /* "on" */
 
 /* *value: to be freed.  -ENOENT: there is no such key. */
@@ -62,18 +64,22 @@ ceph_get_settings (rbd_image_t image, struct ceph_settings *settings)
 {
   CLEANUP_FREE char *block_size = NULL;
   CLEANUP_FREE char *read_only = NULL;
+  CLEANUP_FREE char *leaving = NULL;
   int r;
 
   *settings = (struct ceph_settings) { .block_size = 512 };
   r = get (image, KEY_BLOCK_SIZE, &block_size);
   if (r == 0 || r == -ENOENT)
     r = get (image, KEY_READ_ONLY, &read_only);
+  if (r == 0 || r == -ENOENT)
+    r = get (image, KEY_LEAVING, &leaving);
   if (r < 0 && r != -ENOENT)
     return r;
   if (block_size && strcmp (block_size, "4096") == 0)
     settings->block_size = 4096;
   else if (block_size && strcmp (block_size, "512") != 0)
     return -EINVAL;
+  settings->leaving = leaving && strtoll (leaving, NULL, 10) > time (NULL);
   settings->read_only = read_only && strcmp (read_only, "on") == 0;
   return 0;
 }
@@ -88,6 +94,16 @@ int
 ceph_set_read_only (rbd_image_t image, bool read_only)
 {
   return set (image, KEY_READ_ONLY, read_only ? "on" : NULL);
+}
+
+int
+ceph_set_leaving (rbd_image_t image, bool leaving)
+{
+  char text[32];
+
+  snprintf (text, sizeof text, "%lld",
+            (long long) time (NULL) + CEPH_LEAVING_S);
+  return set (image, KEY_LEAVING, leaving ? text : NULL);
 }
 
 /* --- hosts ------------------------------------------------------------ */

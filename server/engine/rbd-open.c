@@ -177,6 +177,8 @@ fill_volume (struct ceph_volume *v)
     r = ceph_get_settings (v->image, &settings);
   if (r == 0)
     r = rbd_get_features (v->image, &features);
+  if (r == 0 && settings.leaving)
+    r = -EBUSY;
   if (r < 0)
     return r;
   v->volume.block_size = settings.block_size;

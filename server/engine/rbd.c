@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/engine/rbd-internal.h"
 
@@ -92,6 +94,38 @@ volume_create (struct engine_pool *engine_pool, const char *name,
 }
 
 static int
+set_leaving (struct ceph_pool *pool, const char *name, bool leaving)
+{
+  rbd_image_t image;
+  int r = rbd_open (pool->io, name, &image, NULL);
+
+  if (r < 0)
+    return r;
+  r = ceph_set_leaving (image, leaving);
+  rbd_close (image);
+  return r;
+}
+
+/* It is open elsewhere.  Gateways where no host is attached let go of it. */
+static int
+remove_open_image (struct ceph_pool *pool, const char *name)
+{
+  const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+  uint64_t end_ms = clock_now_ms () + CEPH_REMOVE_S * 1000;
+  int r;
+
+  r = set_leaving (pool, name, true);
+  if (r < 0)
+    return r;
+  while ((r = rbd_remove (pool->io, name)) == -EBUSY
+         && clock_now_ms () < end_ms)
+    nanosleep (&pause, NULL);   /* nobody tells */
+  if (r < 0)
+    set_leaving (pool, name, false);
+  return r;
+}
+
+static int
 volume_remove (struct engine_pool *engine_pool, const char *name,
                struct error *err)
 {
@@ -106,8 +140,11 @@ volume_remove (struct engine_pool *engine_pool, const char *name,
                       engine_pool->name, name);
   r = rbd_remove (pool->io, name);
   if (r == -EBUSY)
-    return error_set (err, EBUSY, "rm: %s/%s: the image is open elsewhere: see "
-                      "rbd status", engine_pool->name, name);
+    r = remove_open_image (pool, name);
+  if (r == -EBUSY)
+    return error_set (err, EBUSY, "rm: %s/%s: attached at another gateway, or "
+                      "open elsewhere: see rbd status", engine_pool->name,
+                      name);
   if (r == -ENOTEMPTY)
     return error_set (err, ENOTEMPTY, "rm: %s/%s: the image has snapshots: see "
                       "rbd snap ls", engine_pool->name, name);

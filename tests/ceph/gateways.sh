@@ -45,6 +45,17 @@ at $first qbd host add demo/new nqn.2014-08.org.example:other
 wait_for_line "$tmp/second.log" 'demo/new: .* has left: it is not allowed any more'
 at $second qbd info --json demo/new | jq -e '.allowed_hosts | length == 1'
 
+: removed at one while the other serves it, but not while a host is there
+until_so at $second qbd info demo/new
+start_nbdkit qbd "server=$second_server" demo/disk
+expect_error 'rm: demo/disk: attached at another gateway' \
+             env QBD_CONTROL=$first qbd rm demo/disk --force
+nbdsh -u "$uri" -c 'h.pwrite (b"3" * 65536, 0)'
+stop_nbdkit
+at $first qbd rm demo/new
+is_gone () { ! at $second qbd info demo/new; }
+until_so is_gone
+
 : a gateway that is killed is forgotten, and its successor is no other
 stop_nbdkit
 kill_server
