@@ -13,6 +13,8 @@
 #   attach_nbd DEVICE CONNECTIONS   nbd-client, to the last nbdkit started
 #   fio_verify DEVICE [ARG...]      write with checksums and read back, by
 #                      libaio; ARG is fio's
+#   start_load DEVICE, end_load     that again and again meanwhile; end_load
+#                      fails when it failed
 #   has_size DEVICE BYTES           to be awaited with until_true
 #   until_true CMD...  until the command succeeds: for what the kernel tells
 #                      nobody of (a fifth of a second between two tries)
@@ -43,6 +45,25 @@ fio_verify ()
         --rw=randwrite --bsrange="$block-256k" --blockalign="$block" \
         --iodepth=16 --size=16M --verify=md5 --verify_fatal=1 \
         --verify_backlog=64 --eta=never --output="$tmp/fio.log" "$@"
+}
+
+_load ()
+{
+    until test -e "$tmp/load-ends"; do
+        fio_verify "$1" --size=4M || return
+    done
+}
+
+start_load ()
+{
+    _load "$1" &
+    _load_pid=$!
+}
+
+end_load ()
+{
+    touch "$tmp/load-ends"
+    wait $_load_pid
 }
 
 has_size ()

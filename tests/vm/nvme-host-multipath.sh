@@ -39,20 +39,12 @@ test "$(echo /sys/class/nvme-subsystem/*/nvme*n1)" = \
      "/sys/class/nvme-subsystem/nvme-subsys0/${device##*/}"
 echo round-robin >/sys/class/nvme-subsystem/nvme-subsys0/iopolicy
 
-load ()
-{
-    until test -e "$tmp/enough"; do
-        fio_verify "$device" --size=4M || return
-    done
-}
-load &
-load=$!
+start_load "$device"
 for address in 10.0.9.1 10.0.9.2; do
     path_down $address
     until_true live_paths 1
     path_up $address
     until_true live_paths 2
 done
-touch "$tmp/enough"
-wait $load
+end_load
 nvme disconnect-all

@@ -29,12 +29,11 @@ mkdir "$tmp/pool"
 start_server --pool "demo=file:$tmp/pool" --listen "$listen"
 qbd create demo/disk 128M
 host_connect "$(qbd info --json demo/disk | jq -r .nqn)" --reconnect-delay=1
-fio_verify "$device" --size=24M &
-load=$!
+start_load "$device"
 for _ in 1 2 3; do
     wait_written 8000
     kill_server
     start_server --pool "demo=file:$tmp/pool" --listen "$listen"
 done
-wait $load
+end_load
 nvme disconnect-all
