@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The server, and then the export's daemon, dies under a file system on the
-# kernel's NBD client: its requests end in errors in good time, nothing
-# wedges, the device can be detached, and what was synchronised is there.
+# The server dies under a file system on the kernel's NBD client: its requests
+# wait, and go on when the server is there again; where ctrl_loss_tmo says
+# so, or when the export's daemon dies, they end in errors in good time.
+# Nothing wedges, the device can be detached, and what was synchronised is
+# there.
 source "${0%/*}/functions.sh"
 
 module nbd nbds_max=1
@@ -22,6 +24,11 @@ expect_device_error ()
 detached ()
 {
     test "$(nbd-client -c "$device")" = ''
+}
+
+requests_wait ()
+{
+    awk '{ exit $1 + $2 == 0 }' "/sys/block/${device##*/}/inflight"
 }
 
 # The journal is replayed, and all that was synchronised is there.
@@ -46,17 +53,28 @@ cp "$tmp/data" "$mnt/data.1"
 sync -f "$mnt"
 
 kill_server
+(cp "$tmp/data" "$mnt/data.2" && sync -f "$mnt") &
+copy=$!
+until_true requests_wait
+start_server --pool "demo=file:$tmp/pool"
+wait $copy
+umount "$mnt"
+nbd-client -d "$device"
+stop_nbdkit
+
+start_nbdkit qbd demo/disk ctrl_loss_tmo=2
+check 2
+kill_server
 expect_device_error
 kill_nbdkit
 start_server --pool "demo=file:$tmp/pool"
 start_nbdkit qbd demo/disk
 check 1
-
-cp "$tmp/data" "$mnt/data.2"
+cp "$tmp/data" "$mnt/data.3"
 sync -f "$mnt"
 kill_nbdkit
 expect_device_error
 start_nbdkit qbd demo/disk
-check 2
+check 3
 umount "$mnt"
 nbd-client -d "$device"
