@@ -61,6 +61,26 @@ grep '^cut: volumes/cut.raw is not the file that is open and served: ' \
      "$tmp/said"
 mv "$tmp/cut.raw" "$volumes/cut.raw"
 
+# The file of an open volume became shorter, or longer: told only, and what
+# hosts see stays.
+cp "$volumes/good.raw" "$tmp/good.raw"
+for size in 1000100 524288 0; do
+    truncate -s $size "$volumes/good.raw"
+    expect_error 'problems that are left: 4$' qbd check demo --repair \
+                 >"$tmp/said"
+    grep "^good: volumes/good.raw is shorter than what hosts see: $size of 1048576 bytes: restore it while the server is stopped\$" \
+         "$tmp/said"
+    test "$(stat -c %s "$volumes/good.raw")" -eq $size
+    test "$(qbd info demo/good --json | jq .size_bytes)" -eq 1048576
+done
+truncate -s 2000000 "$volumes/good.raw"
+expect_error 'problems that are left: 4$' qbd check demo --repair \
+             >"$tmp/said"
+grep '^good: volumes/good.raw is longer than what hosts see: ' "$tmp/said"
+test "$(stat -c %s "$volumes/good.raw")" -eq 2000000
+test "$(qbd info demo/good --json | jq .size_bytes)" -eq 1048576
+cat "$tmp/good.raw" >"$volumes/good.raw"
+
 # A volume that failed at start is served once its file is back.
 rm "$volumes/mine.raw" "$volumes/other"
 stop_server

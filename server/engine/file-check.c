@@ -3,13 +3,14 @@
  * qbd check: the catalogue compared with the files.
  *
  * Only what loses nothing is repaired: a file that ends inside a block grows
- * to its end, and what an interrupted change left is removed, as the next start
+ * to its end (that of an open volume never becomes shorter for it), and what an interrupted change left is removed, as the next start
  * would.  A file that no row knows may be somebody's only copy, and a row
  * without its file may be waiting for a restore: they are told, and stay.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -67,17 +68,18 @@ find_open (struct file_pool *pool, const char *name)
   return NULL;
 }
 
-/* Up to the end of the block. */
+/* Up to the end of the block, which v (NULL: not open) does not reach. */
 static int
-extend (struct file_pool *pool, const char *name, const char *file,
+extend (struct file_pool *pool, struct file_volume *v, const char *file,
         uint64_t size_bytes)
 {
-  struct file_volume *v = find_open (pool, name);
   CLEANUP_CLOSE int fd = -1;
   struct error ignored;
 
-  if (v)
+  if (v) {
+    assert (size_bytes > atomic_load (&v->volume.size_bytes));
     return engine_file.volume_resize (&v->volume, size_bytes, &ignored);
+  }
   fd = openat (pool->volumes_fd, file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (fd == -1 || ftruncate (fd, (off_t) size_bytes) == -1
       || fsync (fd) == -1)
@@ -85,14 +87,39 @@ extend (struct file_pool *pool, const char *name, const char *file,
   return 0;
 }
 
+/* The file of an open volume changed its length under the server.  What is
+ * gone cannot be brought back here, and hosts must not lose more by it. */
+static bool
+fits_served_size (const struct check *check, const struct file_volume *v,
+                  const char *file, uint64_t size_bytes)
+{
+  uint64_t served_bytes = atomic_load (&v->volume.size_bytes);
+
+  if (size_bytes < served_bytes)
+    tell (check, v->volume.name, false, "volumes/%s is shorter than what "
+          "hosts see: %" PRIu64 " of %" PRIu64 " bytes: restore it while the "
+          "server is stopped", file, size_bytes, served_bytes);
+  else if (size_bytes - served_bytes >= v->volume.block_size)
+    tell (check, v->volume.name, false, "volumes/%s is longer than what "
+          "hosts see: %" PRIu64 " instead of %" PRIu64 " bytes: the next "
+          "start of the server serves all of it", file, size_bytes,
+          served_bytes);
+  else
+    return true;
+  return false;
+}
+
 static void
-check_size (const struct check *check, const char *name, const char *file,
+check_size (const struct check *check, struct file_volume *v,
+            const char *name, const char *file,
             const struct volume_row *row, uint64_t size_bytes)
 {
   uint64_t whole_bytes =
     (size_bytes + row->block_size - 1) / row->block_size * row->block_size;
   int r;
 
+  if (v && !fits_served_size (check, v, file, size_bytes))
+    return;
   if (size_bytes == 0)
     tell (check, name, false, "volumes/%s is empty: restore it, or remove "
           "the volume", file);
@@ -102,7 +129,7 @@ check_size (const struct check *check, const char *name, const char *file,
     tell (check, name, false, "volumes/%s ends inside a block of %u bytes, "
           "which hosts do not see", file, (unsigned) row->block_size);
   else {
-    r = extend (check->pool, name, file, whole_bytes);
+    r = extend (check->pool, v, file, whole_bytes);
     if (r < 0)
       tell (check, name, false, "volumes/%s ends inside a block: %s", file,
             strerror (-r));
@@ -126,7 +153,7 @@ static void
 check_file_of (const struct check *check, const char *name,
                const struct volume_row *row)
 {
-  const struct file_volume *v = find_open (check->pool, name);
+  struct file_volume *v = find_open (check->pool, name);
   char file[FILE_NAME_BYTES];
   struct stat st;
 
@@ -149,7 +176,7 @@ check_file_of (const struct check *check, const char *name,
   else if (!S_ISREG (st.st_mode))
     tell (check, name, false, "volumes/%s is no regular file", file);
   else
-    check_size (check, name, file, row, (uint64_t) st.st_size);
+    check_size (check, v, name, file, row, (uint64_t) st.st_size);
 }
 
 static int
