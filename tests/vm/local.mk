@@ -18,6 +18,9 @@ VM_TESTS += tests/vm/qemu-nbd.sh
 VM_TESTS += tests/vm/rdma-auto.sh
 VM_TESTS += tests/vm/rdma-host.sh
 VM_TESTS += tests/vm/rdma-lost.sh
+VM_TESTS += tests/vm/rdma-nbd-copy.sh
+VM_TESTS += tests/vm/rdma-nbd-life.sh
+VM_TESTS += tests/vm/rdma-nbd-parallel.sh
 VM_TESTS += tests/vm/rdma-nbd.sh
 VM_TESTS += tests/vm/rdma-nvmet.sh
 

@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # transport=auto: RDMA where it works, TCP elsewhere, and one line that says
-# so; poll_us.
+# so; poll_us; a limit on locked memory.
 source "${0%/*}/functions.sh"
 source "${0%/*}/rdma.sh"
 
 rdma_up
 mkdir "$tmp/pool"
-start_server --pool "demo=file:$tmp/pool" --allow-any-host \
-             --listen rdma://$rdma_host:4420 --listen tcp://$rdma_host:4420 \
-             --listen tcp://$rdma_host:4421
+serve ()
+{
+    start_server --pool "demo=file:$tmp/pool" --allow-any-host "$@" \
+                 --listen tcp://$rdma_host:4420 --listen tcp://$rdma_host:4421
+}
+
+serve --listen rdma://$rdma_host:4420
 qbd create demo/disk 64M
 
 # $1: its port; it works, and the server was reached over $2.
@@ -28,7 +32,19 @@ grep -q "rdma://$rdma_host:4421: .*no RDMA server listens there.*: using TCP" \
      "$nbdkit_log"
 test "$(grep -c 'using TCP' "$nbdkit_log")" = 1
 
-# Without any device.
+# With little memory to lock, and with too little.
+limited=(bash -c 'ulimit -l "$1" && exec setpriv --bounding-set=-ipc_lock "${@:2}"'
+         -)
+head -c 16M /dev/urandom >"$tmp/random"
+"${limited[@]}" 4096 nbdkit -U - qbd demo/disk server=rdma://$rdma_host \
+    --run "nbdcopy $tmp/random \"\$uri\" && nbdcopy \"\$uri\" $tmp/back"
+cmp -n $((16 << 20)) "$tmp/random" "$tmp/back"
+expect_error 'not enough locked memory: this connection takes .* is 600 KiB' \
+    "${limited[@]}" 600 nbdkit -U - qbd demo/disk server=rdma://$rdma_host --run true
+
+# Without any device.  (While it is in use, Soft-RoCE cannot be removed.)
+stop_server
+serve
 rdma link delete $rdma_device
 attach_over 4420 tcp
 test "$(grep -c 'using TCP' "$nbdkit_log")" = 1

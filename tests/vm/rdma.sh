@@ -5,6 +5,8 @@
 #
 #   rdma_up          makes the device $rdma_device with the address $rdma_host
 #   rdma_address     the server's rdma://HOST:PORT, as it reports it
+#   over_rdma NAME...        these functional tests, with plugin and server
+#                            speaking NVMe/RDMA instead of a Unix socket
 rdma_host=10.0.8.1
 rdma_device=rxe0
 
@@ -30,4 +32,18 @@ rdma_address ()
 {
     qbd status --json | jq -r '[.listeners[] | if type == "object" then
         .address else . end | select (startswith ("rdma:"))][0]'
+}
+
+over_rdma ()
+{
+    local name status
+    export QBD_TEST_LISTEN=rdma://$rdma_host:0
+    for name; do
+        status=0
+        bash "$srcdir/tests/$name.sh" || status=$?
+        case $status in
+            0 | 77) ;;
+            *) fail "$name.sh over RDMA: status $status" ;;
+        esac
+    done
 }
