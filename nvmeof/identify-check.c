@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nvmeof/epoch.h"
 #include "nvmeof/identify-check.h"
 #include "nvmeof/nqn.h"
 
@@ -180,6 +181,7 @@ identify_check_namespace (const struct nvme_id_ns *id,
   };
   memcpy (info->ids.eui64, id->eui64, sizeof info->ids.eui64);
   memcpy (info->ids.nguid, id->nguid, sizeof info->ids.nguid);
+  info->epoch = epoch_get (id);
   return 0;
 }
 

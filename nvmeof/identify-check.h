@@ -70,6 +70,7 @@ struct namespace_ids {
 
 struct namespace_info {
   struct namespace_ids ids;
+  uint64_t epoch;               /* nvmeof/epoch.h; 0: not told */
   uint64_t size_bytes;
   uint32_t block_bytes;
   uint32_t preferred_bytes;     /* at least block_bytes */

@@ -9,6 +9,8 @@ libnvmeof_la_SOURCES = \
 	nvmeof/digest.c \
 	nvmeof/digest.h \
 	nvmeof/endian.h \
+	nvmeof/epoch.c \
+	nvmeof/epoch.h \
 	nvmeof/identify-check.c \
 	nvmeof/identify-check.h \
 	nvmeof/lba-status.c \

@@ -50,6 +50,10 @@ struct engine_volume {
   /* ENGINE_UNMAP, and DISCARD, are quick whatever their length: nothing is
    * written.  Constant after open. */
   bool unmaps;
+  /* Another one than at an earlier open, if writes that were done before and
+   * not flushed may be lost since.  Not 0; constant after open.  In between,
+   * flushes that fail say it. */
+  uint64_t epoch;
   _Atomic uint64_t size_bytes;          /* changes in volume_resize */
 };
 
@@ -206,6 +210,9 @@ struct engine_ops {
   /* Snapshots will need: quiesce (no request is running until resumed) and
    * a hook that is told of each changed block range before the change. */
 };
+
+/* One that never was. */
+uint64_t engine_new_epoch (void);
 
 /* NULL terminated; --without-rbd leaves the last one out. */
 extern const struct engine_ops *const engines[];

@@ -189,6 +189,11 @@ int file_pool_check (struct engine_pool *pool,
 /* Remember that a sync failed. */
 void file_sync_failed (struct file_volume *volume, int error);
 
+/* file-epoch.c */
+void file_epoch_read (struct file_volume *volume);
+/* What was not flushed may be lost: the next open is to see it. */
+void file_epoch_ends (struct file_volume *volume);
+
 /* --- file-sync.c ------------------------------------------------------ */
 
 void file_sync_init (struct file_sync *sync);

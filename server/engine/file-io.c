@@ -73,10 +73,12 @@ file_sync_failed (struct file_volume *v, int error)
 {
   int none = 0;
 
-  if (atomic_compare_exchange_strong (&v->sync_error, &none, -error))
-    log_error ("flush: %s/%s: %s: what was written since the last flush may be "
-               "lost; every flush fails until the server is restarted",
-               v->volume.pool->name, v->volume.name, strerror (-error));
+  if (!atomic_compare_exchange_strong (&v->sync_error, &none, -error))
+    return;
+  log_error ("flush: %s/%s: %s: what was written since the last flush may be "
+             "lost; every flush fails until the server is restarted",
+             v->volume.pool->name, v->volume.name, strerror (-error));
+  file_epoch_ends (v);
 }
 
 void

@@ -351,6 +351,7 @@ volume_open (struct engine_pool *engine_pool, const char *name,
     free (v);
     return r;
   }
+  file_epoch_read (v);
   ranges_init (&v->ranges);
   file_sync_init (&v->sync);
   LIST_INSERT_HEAD (&pool->volumes, v, next);

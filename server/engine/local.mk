@@ -9,6 +9,7 @@ libengine_la_SOURCES = \
 	server/engine/file-catalogue.c \
 	server/engine/file-catalogue.h \
 	server/engine/file-check.c \
+	server/engine/file-epoch.c \
 	server/engine/file-internal.h \
 	server/engine/file-io.c \
 	server/engine/file-lock.c \

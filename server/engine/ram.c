@@ -222,6 +222,7 @@ ram_volume_create (struct engine_pool *pool, const char *name,
   v->volume.pool = pool;
   strcpy (v->volume.name, name);
   make_uuid (v->volume.uuid);
+  v->volume.epoch = engine_new_epoch ();
   v->volume.block_size = block_size;
   v->volume.unmaps = true;
   atomic_init (&v->volume.size_bytes, size_bytes);

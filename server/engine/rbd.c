@@ -258,6 +258,7 @@ volume_open (struct engine_pool *engine_pool, const char *name,
   v->volume.ops = &engine_rbd;
   v->volume.pool = engine_pool;
   strcpy (v->volume.name, name);
+  v->volume.epoch = engine_new_epoch ();        /* librbd's cache is private */
   pthread_mutex_init (&v->lock, NULL);
   TAILQ_INIT (&v->calls);
   r = ceph_open_image (v);

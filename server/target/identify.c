@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "nvmeof/epoch.h"
 #include "server/target/internal.h"
 
 enum { IDENTIFY_BYTES = 4096 };
@@ -129,6 +130,7 @@ identify_namespace (struct target_command *command)
   memcpy (id->nguid, subsystem->uuid, sizeof id->nguid);
   id->lbaf[0].ds = subsystem->lba_shift;
   fill_granularity (id, subsystem->lba_shift);
+  epoch_put (id, subsystem->volume->epoch);
   command_complete (command, 0);
 }
 
