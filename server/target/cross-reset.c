@@ -10,7 +10,8 @@
  *
  * A controller that is not known was one of this process and is over, or one
  * of a process before: that has no write under way any more, as its pool's
- * lock would not be ours.
+ * lock would not be ours.  Not so where several servers serve a pool: it may
+ * be another's, and then the answer promises nothing.
  */
 #include <string.h>
 
@@ -47,7 +48,8 @@ locked_reset (struct target_command *command)
     assert (!"checked");
   impacted = controller_locked_find (own->subsystem, cntlid);
   if (impacted == NULL || !same_instance (&impacted->instance, &instance)) {
-    command_set_dw0 (command, CROSS_RESET_IMMEDIATE);
+    if (own->subsystem->volume->pool->nr_gateways == 0)
+      command_set_dw0 (command, CROSS_RESET_IMMEDIATE);
     return 0;
   }
   if (!same_host (impacted, own))
