@@ -161,9 +161,10 @@ const char *qbd_config_transport (const struct qbd_config *config);
  * ESHUTDOWN.  Any thread, any number of times; cannot be undone. */
 void qbd_interrupt (struct qbd_volume *volume);
 
-/* 0 while the association lives, or is being connected again; -1 with errno
- * ENOTCONN and the reason once it is lost for good.  Every later request then
- * fails at once. */
+/* 0 while the association lives, or is being connected again.  -1 with errno
+ * ENOTCONN and the reason once it is lost for good: every later request fails
+ * at once.  -1 with errno EIO once flushes fail because the server lost its
+ * cache: see qbd_flush. */
 int qbd_check (struct qbd_volume *volume);
 
 enum {
@@ -189,7 +190,11 @@ int qbd_pread (struct qbd_volume *volume, void *buf, size_t count,
 int qbd_pwrite (struct qbd_volume *volume, const void *buf, size_t count,
                 uint64_t offset, unsigned flags);
 /* Everything that was completed before this call is on stable storage when
- * it returns 0, whichever thread or handle of this association wrote it. */
+ * it returns 0, whichever thread or handle of this association wrote it.
+ * EIO: it is not, or may not be, as the server lost its cache (its machine was
+ * started anew, say) while there were changes that no flush had covered.  Then
+ * every later flush fails, too, until all handles of the association are
+ * closed. */
 int qbd_flush (struct qbd_volume *volume);
 /* The blocks read as zeroes or as before; space may be freed.  QBD_FUA: a
  * Flush follows. */

@@ -240,6 +240,7 @@ judge_again (struct association *association,
     return;
   }
   ns->size_bytes = info->size_bytes;
+  durable_reconnected (association, ns, info->epoch);
   association->step_namespace++;
   if (association->step_namespace < association->nr_namespaces) {
     association_step (association, ASSOCIATION_DESCRIPTORS);

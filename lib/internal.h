@@ -351,9 +351,10 @@ struct association_params {
   const struct attempt *attempt;        /* that can be interrupted; or NULL */
   bool reconnects;              /* a keeper drives it, once it was live */
   uint64_t seed;                /* of its pauses; 0: by chance */
-  /* The simulator's, which shows that it notices: changes are sent again
-   * while an old controller may still have them. */
+  /* The simulator's, which shows that it notices.  Changes are sent again
+   * while an old controller may still have them; */
   bool unfenced;
+  bool epochless;               /* and: durability epochs mean nothing */
 };
 
 /* A namespace that volumes of the association use. */
@@ -362,6 +363,12 @@ struct namespace {
   bool only;                            /* found without an NSID; constant */
   struct namespace_info info;           /* constant; identity, too */
   _Atomic uint64_t size_bytes;          /* as events change it */
+  struct {                              /* durable.c's */
+    _Atomic uint64_t changes;           /* completed, in the cache */
+    _Atomic uint64_t stable;            /* so many of them were flushed */
+    _Atomic bool lost;                  /* some may be gone */
+    uint64_t epoch;                     /* of the connection */
+  } durable;
 };
 
 enum { NAMESPACES_MAX = 16 };
@@ -588,6 +595,19 @@ struct namespace *namespace_find (struct association *association,
 int namespace_attach (struct association *association, uint32_t wanted,
                       struct namespace **ns, struct error *err);
 
+/* --- durable.c ---------------------------------------------------------- */
+
+/* One more change was completed, and is in the controller's cache. */
+void durable_changed (struct namespace *ns);
+/* What a flush that is submitted now covers. */
+uint64_t durable_so_far (struct namespace *ns);
+/* It succeeded.  False: it has to fail all the same. */
+bool durable_flushed (struct namespace *ns, uint64_t changes);
+bool durable_is_lost (struct namespace *ns);
+/* [driver] There is another connection, with this epoch. */
+void durable_reconnected (struct association *association,
+                          struct namespace *ns, uint64_t epoch);
+
 /* --- events.c ----------------------------------------------------------- */
 
 /* From each keeper_tick: starts them once. */
@@ -666,6 +686,7 @@ struct transfer {
   bool flush_left;              /* FLUSH, or DISCARD with FUA: the Flush that
                                    ends it is not submitted yet */
   unsigned pending;             /* commands in flight */
+  uint64_t covers;              /* of the Flush: durable_so_far */
   int error;                    /* errno of the first that failed */
   uint16_t status;              /* its NVMe status, 0: none */
   void (*over) (struct transfer *transfer);     /* [locked] */

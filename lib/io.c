@@ -145,6 +145,7 @@ make_command (struct transfer *transfer, struct io_request *io,
   if (bytes == 0) {
     request->sqe.common = (struct nvme_sqe) { .opcode = nvme_cmd_flush };
     transfer->flush_left = false;
+    transfer->covers = durable_so_far (transfer->volume->ns);
   } else if (transfer->op == IO_DISCARD) {
     make_discard (transfer, io, bytes);
   } else {
@@ -204,6 +205,24 @@ transfer_fail (struct transfer *transfer, int error, uint16_t status)
   transfer->flush_left = false;
 }
 
+/* A command succeeded: what does that mean for flushes?  0 or an errno. */
+static int
+account (struct transfer *transfer, const struct request *request)
+{
+  const struct nvme_rw_sqe *sqe = &request->transport.sqe.rw;
+  struct namespace *ns = transfer->volume->ns;
+
+  if (!transfer->volume->association->controller.volatile_cache)
+    return 0;
+  if (sqe->opcode == nvme_cmd_flush)
+    return durable_flushed (ns, transfer->covers) ? 0 : EIO;
+  if (request->changes &&
+      (sqe->opcode == nvme_cmd_dsm ||
+       !(le16_to_cpu (sqe->control) & NVME_RW_CONTROL_FUA)))
+    durable_changed (ns);
+  return 0;
+}
+
 /* [locked] A command of a transfer is over. */
 static void
 transfer_done (struct request *request)
@@ -216,7 +235,7 @@ transfer_done (struct request *request)
   transfer->pending--;
   if (error == 0) {
     status = nvme_cqe_status (&request->transport.cqe);
-    error = status_to_errno (status);
+    error = status ? status_to_errno (status) : account (transfer, request);
   } else if (transfer->volume->association->interrupted) {
     error = ESHUTDOWN;
   }

@@ -16,6 +16,7 @@ libqbd_internal_la_SOURCES = \
 	lib/block-status.c \
 	lib/config.c \
 	lib/discover-list.c \
+	lib/durable.c \
 	lib/discover.c \
 	lib/error.c \
 	lib/events.c \

@@ -160,6 +160,7 @@ namespace_add (struct association *association, uint32_t nsid, bool only,
   ns->only = only;
   ns->info = *info;
   ns->size_bytes = info->size_bytes;
+  ns->durable.epoch = info->epoch;
   association->nr_namespaces = n + 1;   /* from now on others see it */
   return ns;
 }

@@ -184,15 +184,28 @@ qbd_interrupt (struct qbd_volume *volume)
     association_interrupt (volume->association);
 }
 
+static void
+describe_loss (struct qbd_volume *volume, const char *what,
+               struct error *err)
+{
+  error_set (err, EIO, "%s: %s: the server has lost its cache, and perhaps "
+             "writes that were not flushed before: open the volume anew", what,
+             options_name (&volume->association->params.options));
+}
+
 int
 qbd_check (struct qbd_volume *volume)
 {
   struct error err;
 
-  association_get_state (volume->association, &err);
-  if (!volume->association->dead)
+  if (volume->association->dead) {
+    association_get_state (volume->association, &err);
+    err.code = ENOTCONN;
+  } else if (durable_is_lost (volume->ns)) {
+    describe_loss (volume, "check", &err);
+  } else {
     return 0;
-  err.code = ENOTCONN;
+  }
   return error_publish (&err);
 }
 
@@ -206,6 +219,8 @@ volume_fail (struct qbd_volume *volume, const char *what, int error,
   if ((error == ENOTCONN || error == EIO) && status == 0 &&
       association_get_state (volume->association, &lost) != ASSOCIATION_LIVE)
     error_set (&err, error, "%s: %s", what, lost.message);
+  else if (error == EIO && status == 0 && durable_is_lost (volume->ns))
+    describe_loss (volume, what, &err);
   else
     error_set (&err, error, "%s: %s: %s", what, name,
                status ? status_name (status) : strerror (error));

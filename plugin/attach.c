@@ -159,12 +159,14 @@ attach_open (const struct qbd_config *config, unsigned flags)
   return NULL;
 }
 
-/* Keeps a living volume where none is kept.  Returns what is to be closed. */
-static struct qbd_volume *
-release (struct handle *handle)
+/* Keeps a living volume where none is kept, and none that is not: what is wrong
+ * with it, a lost connection or a lost cache, ends with its last user.  What
+ * is to be closed goes to closed. */
+static void
+release (struct handle *handle, struct qbd_volume *closed[2])
 {
   struct attached *attached = handle->attached;
-  struct qbd_volume *volume = handle->blocks.volume, *other;
+  struct qbd_volume *volume = handle->blocks.volume;
   bool lives = qbd_check (volume) == 0;
   LOCK_SCOPE (&mutex);
 
@@ -174,17 +176,24 @@ release (struct handle *handle)
     TAILQ_REMOVE (&all, attached, link);
     TAILQ_INSERT_TAIL (&all, attached, link);
   }
-  if (!lives || (attached->kept && qbd_check (attached->kept) == 0))
-    return volume;
-  other = attached->kept;
-  attached->kept = volume;
-  return other;
+  if (attached->kept && qbd_check (attached->kept) == -1) {
+    closed[1] = attached->kept;
+    attached->kept = NULL;
+  }
+  if (lives && attached->kept == NULL)
+    attached->kept = volume;
+  else
+    closed[0] = volume;
 }
 
 void
 attach_close (struct handle *handle)
 {
-  qbd_close (release (handle));
+  struct qbd_volume *closed[2] = { NULL, NULL };
+
+  release (handle, closed);
+  qbd_close (closed[0]);
+  qbd_close (closed[1]);
   free (handle);
   limit_idle (IDLE_MAX);
 }

@@ -18,6 +18,7 @@ SH_TESTS += tests/nbd-filters.sh
 SH_TESTS += tests/nbd-fio.sh
 SH_TESTS += tests/nbd-fio-connections.sh
 SH_TESTS += tests/nbd-flush-covers.sh
+SH_TESTS += tests/nbd-flush-truth.sh
 SH_TESTS += tests/nbd-fua.sh
 SH_TESTS += tests/nbd-info.sh
 SH_TESTS += tests/nbd-ipv6.sh

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a flush can promise.  Each namespace counts the changes that were
+ * completed without being stable by themselves, and how many of them a flush
+ * has covered since.  When a new connection finds another durability epoch,
+ * or a controller that has none, while there are others, they may be lost: then
+ * no flush succeeds any more, for as long as the association is in use.
+ *
+ * The counters are any thread's.  The epoch is the driver's: when it looks at
+ * it, nothing is under way, as every queue is shut.
+ */
+#include "lib/internal.h"
+
+void
+durable_changed (struct namespace *ns)
+{
+  ns->durable.changes++;
+}
+
+uint64_t
+durable_so_far (struct namespace *ns)
+{
+  return ns->durable.changes;
+}
+
+bool
+durable_flushed (struct namespace *ns, uint64_t changes)
+{
+  uint64_t stable = ns->durable.stable;
+
+  if (ns->durable.lost)
+    return false;
+  while (stable < changes &&
+         !atomic_compare_exchange_weak (&ns->durable.stable, &stable,
+                                        changes))
+    ;
+  return true;
+}
+
+bool
+durable_is_lost (struct namespace *ns)
+{
+  return ns->durable.lost;
+}
+
+void
+durable_reconnected (struct association *association, struct namespace *ns,
+                     uint64_t epoch)
+{
+  bool same = epoch != 0 && epoch == ns->durable.epoch;
+
+  ns->durable.epoch = epoch;
+  if (!same && association->controller.volatile_cache &&
+      ns->durable.changes != ns->durable.stable &&
+      !association->params.epochless)
+    ns->durable.lost = true;
+}
