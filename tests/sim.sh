@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Client and server in a simulated world, from 100 seeds: the volume grows under
-# a load, connections are lost; and a seed determines everything.
+# a load, and all kinds of things happen to both.  A seed determines
+# everything; and what must not happen is noticed.
 source "${0%/*}/functions.sh"
 
 timeout 150 "$QBD_BUILDDIR/tests/sim/sim" --seeds 100
 timeout 60 "$QBD_BUILDDIR/tests/sim/sim" --seeds 10 --from 1000 --twice
+expect_error 'flush succeeded over a loss of power' \
+    "$QBD_BUILDDIR/tests/sim/sim" --seeds 300 --without epoch

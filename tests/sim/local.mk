@@ -22,3 +22,11 @@ tests_sim_sim_SOURCES = \
 tests_sim_sim_LDADD = libqbd-internal.la libtransport.la libtarget.la \
 	libengine.la libnvmeof.la libcommon.la
 SH_TESTS += tests/sim.sh
+
+# Until a seed fails.
+.PHONY: soak
+soak: tests/sim/sim
+	from=`date +%s`; \
+	while tests/sim/sim --seeds 1000 --from $$from; do \
+	  from=`expr $$from + 1000`; \
+	done; exit 1

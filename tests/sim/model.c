@@ -11,6 +11,7 @@
 struct write {
   uint64_t number;
   uint64_t begun, ended;        /* UINT64_MAX: not ended, or unknown */
+  bool stable;
 };
 
 struct block {
@@ -22,6 +23,7 @@ struct model {
   uint32_t block_size, nr_blocks;
   uint64_t now;                 /* orders beginnings and ends */
   uint64_t last_number;
+  uint64_t stable_before;       /* what ended before is */
   struct block *blocks;
 };
 
@@ -36,7 +38,7 @@ add_write (struct block *block, uint64_t number, uint64_t begun,
     if (block->writes == NULL)
       abort ();
   }
-  block->writes[block->nr++] = (struct write) { number, begun, ended };
+  block->writes[block->nr++] = (struct write) { number, begun, ended, false };
 }
 
 struct model *
@@ -84,7 +86,7 @@ model_write_begins (struct model *model, uint32_t block, uint32_t count,
 
 void
 model_write_ends (struct model *model, uint32_t block, uint32_t count,
-                  uint64_t at)
+                  uint64_t at, bool stable)
 {
   uint64_t now = ++model->now;
   uint32_t i;
@@ -92,8 +94,41 @@ model_write_ends (struct model *model, uint32_t block, uint32_t count,
 
   for (i = block; i < block + count; i++)
     for (j = 0; j < model->blocks[i].nr; j++)
-      if (model->blocks[i].writes[j].begun == at)
+      if (model->blocks[i].writes[j].begun == at) {
         model->blocks[i].writes[j].ended = now;
+        model->blocks[i].writes[j].stable = stable;
+      }
+}
+
+uint64_t
+model_flush_begins (struct model *model)
+{
+  return ++model->now;
+}
+
+void
+model_flush_ends (struct model *model, uint64_t at)
+{
+  model->now++;
+  if (at > model->stable_before)
+    model->stable_before = at;
+}
+
+/* As if nobody knew whether they were done. */
+void
+model_power_lost (struct model *model)
+{
+  uint32_t i;
+  unsigned j;
+
+  model->now++;
+  for (i = 0; i < model->nr_blocks; i++)
+    for (j = 0; j < model->blocks[i].nr; j++) {
+      struct write *write = &model->blocks[i].writes[j];
+
+      if (!write->stable && write->ended >= model->stable_before)
+        write->ended = UINT64_MAX;
+    }
 }
 
 static uint64_t

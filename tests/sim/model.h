@@ -24,9 +24,15 @@ void model_free (struct model *model);
  * 0 for zeroes.  at orders it among everything that happens. */
 uint64_t model_write_begins (struct model *model, uint32_t block,
                              uint32_t count, bool zeroes, uint64_t *at);
-/* It was acknowledged.  Not called when its outcome is unknown. */
+/* It was acknowledged; stable: and is on stable storage (FUA).  Not called
+ * when its outcome is unknown. */
 void model_write_ends (struct model *model, uint32_t block, uint32_t count,
-                       uint64_t at);
+                       uint64_t at, bool stable);
+/* A flush: what had ended before it began is stable when it has succeeded. */
+uint64_t model_flush_begins (struct model *model);
+void model_flush_ends (struct model *model, uint64_t at);
+/* What is not stable may be lost, or not, block by block. */
+void model_power_lost (struct model *model);
 /* The pattern of that write, for count blocks. */
 void model_fill (const struct model *model, uint64_t number, uint32_t block,
                  uint32_t count, uint8_t *data);

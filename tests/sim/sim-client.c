@@ -40,6 +40,9 @@ struct sim_client {
   struct world_source clock;
   uint64_t tick_ms;
   uint64_t frozen_until_us;
+  uint64_t changed_at, flushed_at;      /* model's, of what succeeded last */
+  bool power_lost;
+  bool at_risk;                 /* and there was something to lose */
   struct op ops[DEPTH_MAX];
   unsigned depth, in_flight, waiting, left, ended;
   uint32_t read_all_next;       /* block; nr_blocks: not reading all */
@@ -78,6 +81,16 @@ complain (struct sim_client *client, const char *what, int code)
 /* --- the load ------------------------------------------------------------------- */
 
 static void
+flush_over (struct sim_client *client, const struct op *op)
+{
+  if (client->at_risk)
+    complain (client, "flush succeeded over a loss of power", EIO);
+  model_flush_ends (client->model, op->at);
+  if (op->at > client->flushed_at)
+    client->flushed_at = op->at;
+}
+
+static void
 op_over (struct qbd_aio *aio, int error)
 {
   struct op *op = aio->opaque;
@@ -85,7 +98,8 @@ op_over (struct qbd_aio *aio, int error)
 
   world_note (((uint64_t) op->kind << 48) ^ ((uint64_t) op->block << 16)
               ^ (uint64_t) error);
-  if (error && !client->loss_expected)
+  if (error && !client->loss_expected
+      && !(op->kind == IO_FLUSH && error == EIO && client->power_lost))
     complain (client, "request failed", error);
   if (error == 0)
     switch (op->kind) {
@@ -95,9 +109,13 @@ op_over (struct qbd_aio *aio, int error)
         client->wrong = true;
       break;
     case IO_WRITE: case IO_DISCARD: case IO_WRITE_ZEROES:
-      model_write_ends (client->model, op->block, op->count, op->at);
+      model_write_ends (client->model, op->block, op->count, op->at,
+                        op->flags & QBD_FUA);
+      if (!(op->flags & QBD_FUA))
+        client->changed_at = model_flush_begins (client->model);
       break;
     case IO_FLUSH:
+      flush_over (client, op);
       break;
     }
   free (op->data);
@@ -179,6 +197,7 @@ begin_op (struct sim_client *client, struct op *op)
     model_write_begins (client->model, op->block, op->count, true, &op->at);
     break;
   case IO_FLUSH:
+    op->at = model_flush_begins (client->model);
     break;
   }
 }
@@ -426,6 +445,7 @@ sim_client_new (struct sim_server *server, struct model *model,
     .reconnects = params->reconnects,
     .seed = params->seed,
     .unfenced = params->unfenced,
+    .epochless = params->epochless,
   };
   struct sim_client *client = calloc (1, sizeof *client);
   struct error err = { 0 };
@@ -510,6 +530,13 @@ sim_client_lose (struct sim_client *client)
 {
   association_lose (client->association, ETIMEDOUT, "by chance");
   world_after (0, drive, client);
+}
+
+void
+sim_client_power_lost (struct sim_client *client)
+{
+  client->power_lost = true;
+  client->at_risk |= client->changed_at > client->flushed_at;
 }
 
 void

@@ -21,7 +21,7 @@ struct sim_client_params {
   uint32_t block_size, nr_blocks;
   bool reconnects;
   uint64_t seed;                /* of its pauses */
-  bool unfenced;
+  bool unfenced, epochless;
 };
 
 /* Begins to attach.  Drive the world until sim_client_is_attached. */
@@ -41,6 +41,9 @@ bool sim_client_has_grown (struct sim_client *client);
 void sim_client_expect_loss (struct sim_client *client);
 /* It takes its connections for lost, whatever they are. */
 void sim_client_lose (struct sim_client *client);
+/* The server's machine lost its power: what was not flushed may be gone, and a
+ * flush must not hide that. */
+void sim_client_power_lost (struct sim_client *client);
 /* Its process is stopped. */
 void sim_client_freeze (struct sim_client *client, uint64_t until_us);
 /* Reads the whole volume. */

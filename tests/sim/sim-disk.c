@@ -13,6 +13,7 @@ struct sim_disk {
   uint32_t block_size, nr_blocks, most_blocks;
   uint8_t *data;                /* as it is read */
   uint8_t *stable;              /* as it is without power */
+  uint64_t epoch;
   bool *dirty;                  /* by block: the two may differ */
 };
 
@@ -51,6 +52,7 @@ sim_disk_new (uint32_t block_size, uint32_t nr_blocks, uint32_t most_blocks)
   disk->block_size = block_size;
   disk->nr_blocks = nr_blocks;
   disk->most_blocks = most_blocks;
+  disk->epoch = 1;
   disk->data = allocate ((size_t) block_size * most_blocks);
   disk->stable = allocate ((size_t) block_size * most_blocks);
   disk->dirty = allocate (most_blocks * sizeof *disk->dirty);
@@ -98,6 +100,7 @@ sim_disk_lose_power (struct sim_disk *disk)
   for (uint32_t i = 0; i < disk->nr_blocks; i++)
     if (disk->dirty[i] && world_once_in (2))
       copy_block (disk, disk->data, disk->stable, i);
+  disk->epoch++;
   /* What is left is left: it was written by chance. */
   make_stable (disk, 0, disk->nr_blocks);
 }
@@ -238,6 +241,7 @@ sim_disk_mount (struct sim_disk *disk)
   strcpy (mount->volume.uuid, "6f8a1d2e-0000-4000-8000-000000000002");
   mount->volume.block_size = disk->block_size;
   mount->volume.unmaps = true;
+  mount->volume.epoch = disk->epoch;
   mount->volume.size_bytes = (uint64_t) disk->block_size * disk->nr_blocks;
   return mount;
 }

@@ -32,7 +32,7 @@ struct scenario {
 };
 
 static bool verbose;
-static bool without_fence;
+static bool without_fence, without_epoch;
 
 static void
 choose_network (struct sim_network *network)
@@ -73,6 +73,7 @@ choose_scenario (struct scenario *s)
   s->nr_requests /= s->nr_clients;
   s->client.reconnects = true;
   s->client.unfenced = without_fence;
+  s->client.epochless = without_epoch;
   /* Few blocks: that writes meet is what this is about. */
   if (world_once_in (2))
     s->client.nr_blocks = (uint32_t) world_chance (8, 64);
@@ -88,6 +89,7 @@ choose_scenario (struct scenario *s)
 static struct {
   const struct scenario *s;
   struct sim_server *server;
+  struct model *model;
   struct sim_client *clients[CLIENTS_MAX];
   unsigned nr_clients;
   unsigned nr_faults;           /* to come */
@@ -131,14 +133,14 @@ run_until (bool (*are) (struct sim_client *), uint64_t limit_us,
 }
 
 static void
-make_clients (struct model *model, unsigned nr, uint32_t nr_blocks)
+make_clients (unsigned nr, uint32_t nr_blocks)
 {
   struct sim_client_params params = now.s->client;
 
   params.nr_blocks = nr_blocks;
   for (now.nr_clients = 0; now.nr_clients < nr; now.nr_clients++) {
     params.seed = world_chance (1, UINT64_MAX);
-    now.clients[now.nr_clients] = sim_client_new (now.server, model, &params);
+    now.clients[now.nr_clients] = sim_client_new (now.server, now.model, &params);
   }
 }
 
@@ -176,9 +178,22 @@ say (const char *what)
 }
 
 static void
+lose_power (void)
+{
+  sim_server_kill (now.server, true);
+  model_power_lost (now.model);
+  for (unsigned i = 0; i < now.nr_clients; i++)
+    sim_client_power_lost (now.clients[i]);
+}
+
+static void
 end_server (void)
 {
-  if (world_once_in (3)) {
+  if (world_once_in (4)) {
+    say ("power is lost");
+    lose_power ();
+  }
+  else if (world_once_in (3)) {
     say ("the server is stopped");
     sim_server_stop (now.server);
   }
@@ -310,11 +325,11 @@ read_all (void)
 
 /* A new association finds what the model allows, and leaves. */
 static bool
-attach_and_read (struct model *model)
+attach_and_read (void)
 {
   bool right;
 
-  make_clients (model, 1, now.s->grown_blocks);
+  make_clients (1, now.s->grown_blocks);
   right = run_until (sim_client_is_attached, MINUTE_US, "attach again")
           && read_all ();
   if (right)
@@ -323,11 +338,11 @@ attach_and_read (struct model *model)
 }
 
 static bool
-run_story (struct model *model)
+run_story (void)
 {
   bool right;
 
-  make_clients (model, now.s->nr_clients, now.s->client.nr_blocks);
+  make_clients (now.s->nr_clients, now.s->client.nr_blocks);
   right = run_until (sim_client_is_attached, MINUTE_US, "attach");
   if (right && now.s->nr_faults == 0)
     right = load_and_cut ();
@@ -335,7 +350,7 @@ run_story (struct model *model)
     right = load_and_survive () && read_all ();
   if (right)
     free_clients ();
-  return right && attach_and_read (model);
+  return right && attach_and_read ();
 }
 
 static void
@@ -359,7 +374,6 @@ static bool
 run_seed (uint64_t seed, uint64_t *fingerprint)
 {
   struct scenario s = { 0 };
-  struct model *model;
   uint64_t until_us;
   bool right;
 
@@ -369,11 +383,11 @@ run_seed (uint64_t seed, uint64_t *fingerprint)
     describe (seed, &s);
   memset (&now, 0, sizeof now);
   now.s = &s;
-  model = model_new (s.client.block_size, s.grown_blocks);
+  now.model = model_new (s.client.block_size, s.grown_blocks);
   now.server = sim_server_new (s.nr_reactors, &s.network,
                                s.client.block_size, s.client.nr_blocks,
                                s.grown_blocks);
-  right = run_story (model);
+  right = run_story ();
   if (right) {
     /* Whatever is still under way arrives; then nothing may be left. */
     until_us = world_now_us () + 5 * MINUTE_US;
@@ -382,7 +396,7 @@ run_seed (uint64_t seed, uint64_t *fingerprint)
     right = sim_server_retire (now.server);
   }
   *fingerprint = world_fingerprint ();
-  model_free (model);
+  model_free (now.model);
   world_end ();
   if (right)
     sim_server_free (now.server);
@@ -399,7 +413,7 @@ usage (FILE *to)
            "  --seeds N    so many seeds (100)\n"
            "  --from N     beginning with this one (1)\n"
            "  --twice      each twice: both runs must be the same\n"
-           "  --without fence\n"
+           "  --without fence|epoch\n"
            "               without what must be there: it should be noticed\n"
            "  -v           say what each seed does\n");
 }
@@ -407,9 +421,12 @@ usage (FILE *to)
 static bool
 switch_off (const char *what)
 {
-  if (strcmp (what, "fence") != 0)
+  if (strcmp (what, "fence") == 0)
+    without_fence = true;
+  else if (strcmp (what, "epoch") == 0)
+    without_epoch = true;
+  else
     return false;
-  without_fence = true;
   return true;
 }
 
