@@ -44,6 +44,7 @@ struct pool {
   pthread_t keeper;             /* while it keeps; closing waits for it */
   pthread_cond_t kept;          /* with lock */
   bool keeping;                 /* lock */
+  int last_look;                        /* the keeper's: 0, -errno */
 };
 
 struct volumes {

@@ -137,7 +137,7 @@ refresh (struct pool *pool, struct volume *volume)
     return;
   changed = pool->ops->volume_refresh (volume->engine, &one);
   if (changed < 0) {
-    log_error ("%s", one.message);
+    log_warning ("%s", one.message);
     return;
   }
   if (changed & ENGINE_CHANGED_SIZE)
@@ -161,8 +161,9 @@ look (struct pool *pool)
   do
     r = pool_refresh (pool, &one);
   while (r > 0);
-  if (r < 0)
+  if (r < 0 && r != pool->last_look)    /* once */
     log_error ("%s", one.message);
+  pool->last_look = r;
 }
 
 /* --- the keeper ------------------------------------------------------- */

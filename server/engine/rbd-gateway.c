@@ -70,6 +70,8 @@ ceph_renew_lease (struct ceph_pool *pool)
 {
   int r = -EBUSY;
 
+  if (atomic_load (&pool->is_fenced))
+    return;
   if (pool->has_lease)
     r = lock (pool, atomic_load (&pool->pool.gateway),
               LIBRADOS_LOCK_FLAG_MAY_RENEW);
@@ -91,7 +93,7 @@ ceph_give_lease (struct ceph_pool *pool)
 {
   char object[32];
 
-  if (!pool->has_lease)
+  if (!pool->has_lease || atomic_load (&pool->is_fenced))
     return;
   snprintf (object, sizeof object, "qbd_gateway.%u",
             atomic_load (&pool->pool.gateway));

@@ -63,6 +63,7 @@ struct ceph_pool {
   rados_ioctx_t io;
   unsigned timeout_s;
   atomic_bool is_suspect;       /* perhaps all of it is gone */
+  atomic_bool is_fenced;        /* by another client of Ceph; for good */
   bool is_stuck;                /* librbd never lets go of an image */
   LIST_HEAD (, ceph_volume) volumes;    /* open */
   pthread_mutex_t lock;

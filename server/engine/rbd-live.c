@@ -66,8 +66,15 @@ wait_for_cluster (struct ceph_pool *pool)
 {
   uint64_t bytes;
   time_t changed;
+  int r = rados_stat (pool->io, CEPH_POOL_OBJECT, &bytes, &changed);
 
-  if (rados_stat (pool->io, CEPH_POOL_OBJECT, &bytes, &changed) < 0)
+  /* EBLOCKLISTED: whoever took an image's lock from us, because we did not
+   * answer, made sure that nothing of ours is written any more. */
+  if (r == -ESHUTDOWN && !atomic_exchange (&pool->is_fenced, true))
+    log_error ("pool: %s: rbd: this server did not answer, and another fenced "
+               "it (ceph osd blocklist): requests fail until it is restarted",
+               pool->pool.name);
+  if (r < 0)
     atomic_store (&pool->is_suspect, true);
 }
 
@@ -89,8 +96,8 @@ image_changed (void *arg)
 {
   struct ceph_volume *v = arg;
 
-  atomic_store (&v->changed, true);
-  ceph_pool_wake (v->volume.pool);
+  if (!atomic_exchange (&v->changed, true))
+    ceph_pool_wake (v->volume.pool);
 }
 
 int
@@ -190,6 +197,11 @@ find_loss (struct ceph_volume *v)
   time_t changed;
   int r;
 
+  if (atomic_load (&ceph_pool (v->volume.pool)->is_fenced)) {
+    if (!atomic_exchange (&v->is_lost, true))
+      ceph_abandon (v);
+    return ENGINE_CHANGED_ALL;
+  }
   r = rados_stat (ceph_pool (v->volume.pool)->io, v->header, &bytes,
                   &changed);
   if (r == 0 && v->is_snapshot)

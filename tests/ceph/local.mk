@@ -4,6 +4,7 @@
 # part of make check: make check-ceph, and one by hand as any other test.
 CEPH_TESTS =
 CEPH_TESTS += tests/ceph/copy.sh
+CEPH_TESTS += tests/ceph/fence.sh
 CEPH_TESTS += tests/ceph/full.sh
 CEPH_TESTS += tests/ceph/gateways.sh
 CEPH_TESTS += tests/ceph/identity.sh

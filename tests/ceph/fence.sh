@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# An image with the exclusive lock has one writer at a time: the lock goes to the
+# gateway that writes, from one that lives and from one that does not answer.
+# That one is fenced: when it wakes up nothing of it is written any more.
+source "${0%/*}/functions.sh"
+requires nbdsh --version
+start_cluster
+start_gateway
+first_pid=$server_pid first_log=$server_log
+qbd create demo/disk 8M
+rbd info rbd/disk | grep exclusive-lock
+start_nbdkit qbd demo/disk
+first_uri=$uri first_nbdkit=$nbdkit_pid
+
+QBD_CONTROL=$tmp/second QBD_SERVER=unix://$tmp/second.sock
+qbd-server --control "$QBD_CONTROL" --listen "$QBD_SERVER" \
+           --pool demo=rbd:rbd >"$tmp/second.log" 2>&1 </dev/null &
+_pids+=("$! qbd-server")
+wait_for_line "$tmp/second.log" ': ready$'
+start_nbdkit qbd demo/disk
+
+owner () { rbd lock ls rbd/disk --format json | jq -r '.[].locker'; }
+nbdsh -u "$first_uri" -c 'h.pwrite (b"1" * 65536, 0)'
+first_owner=$(owner)
+nbdsh -u "$uri" -c 'h.pwrite (b"2" * 65536, 0)'
+test "$(owner)" != "$first_owner"
+nbdsh -u "$first_uri" -c 'h.pwrite (b"3" * 65536, 0)'
+test "$(owner)" = "$first_owner"
+
+kill -STOP $first_pid
+nbdsh -u "$uri" -c 'assert h.pread (65536, 0) == b"3" * 65536' \
+      -c 'h.pwrite (b"4" * 65536, 0)'
+test "$(owner)" != "$first_owner"
+kill -CONT $first_pid
+wait_for_line "$first_log" 'this server did not answer, and another fenced it'
+expect_error 'EIO|ESHUTDOWN|Input/output' \
+             env PATH="/usr/bin:$PATH" nbdsh -u "$first_uri" \
+             -c 'h.pwrite (b"5" * 65536, 0)'
+nbdsh -u "$uri" -c 'assert h.pread (65536, 0) == b"4" * 65536'
+test "$(grep -c error: "$first_log")" -lt 10
+_end $first_nbdkit TERM
+_end $first_pid TERM || :       # what librbd never ends is left behind
+
+start_gateway
+start_nbdkit qbd demo/disk
+nbdsh -u "$uri" -c 'assert h.pread (65536, 0) == b"4" * 65536' \
+      -c 'h.pwrite (b"6" * 65536, 0)'
