@@ -122,6 +122,24 @@ set_timeouts (struct ceph_pool *pool)
     set_option (pool->cluster, "rados_mon_op_timeout", text);
 }
 
+/* Ceph's libraries write down a good deal of each request, into memory, in case
+ * that they crash.  Not unless somebody asked for a log. */
+static void
+set_quiet (rados_t cluster)
+{
+  static const char *const parts[] = {
+    "debug_asok", "debug_auth", "debug_crypto", "debug_finisher",
+    "debug_monc", "debug_ms", "debug_objecter", "debug_objectcacher",
+    "debug_rados", "debug_rbd", "debug_throttle", "debug_timer",
+  };
+  char level[16];
+
+  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+    if (rados_conf_get (cluster, parts[i], level, sizeof level) == 0
+        && strtoul (level, NULL, 10) <= 1)
+      set_option (cluster, parts[i], "0/0");
+}
+
 /* What has to be so, whatever ceph.conf says. */
 static void
 set_options (rados_t cluster)
@@ -159,6 +177,7 @@ read_conf (struct ceph_pool *pool, const struct arguments *arguments,
                       strerror (-r));
   set_options (pool->cluster);
   set_timeouts (pool);
+  set_quiet (pool->cluster);
   return 0;
 }
 
