@@ -204,6 +204,11 @@ class Qbd(Path):
     def listen(self):
         return "tcp://127.0.0.1:0"
 
+    def pool(self):
+        pool = os.path.join(self.directory, "pool")
+        os.mkdir(pool)
+        return f"file:{pool}"
+
     def qbd(self, *argv):
         result = subprocess.run(["qbd", "--control", self.control, *argv],
                                 capture_output=True, text=True)
@@ -212,17 +217,15 @@ class Qbd(Path):
         return result.stdout
 
     def start(self):
-        pool = os.path.join(self.directory, "pool")
-        os.mkdir(pool)
         self.control = os.path.join(self.directory, "control")
         server = QbdServer(["qbd-server", "--control", self.control,
                             "--listen", self.listen(),
-                            "--pool", f"bench=file:{pool}"], self.log())
+                            "--pool", f"bench={self.pool()}"], self.log())
         self.processes.append(server)
         server.start()
-        self.qbd("create", "bench/disk", str(self.size))
+        self.qbd("create", f"bench/{self.name}", str(self.size))
         listeners = json.loads(self.qbd("status", "--json"))["listeners"]
-        self.nbdkit("-U", self.socket, "qbd", "volume=bench/disk",
+        self.nbdkit("-U", self.socket, "qbd", f"volume=bench/{self.name}",
                     f"server={listeners[0]['address']}")
 
 
@@ -234,9 +237,102 @@ class QbdUnix(Qbd):
         return f"unix://{self.directory}/server"
 
 
+# --- over one Ceph cluster, in memory, whose ceph.conf is in CEPH_CONF ------
+
+
+class Cluster:
+    """With one OSD."""
+
+    def __init__(self, directory):
+        self.directory = os.path.join(directory, "ceph")
+
+    def run(self, verb):
+        here = os.path.dirname(os.path.realpath(__file__))
+        tool = os.path.join(here, "..", "tests", "ceph", "cluster.py")
+        result = subprocess.run([tool, verb, self.directory],
+                                capture_output=True, text=True)
+        if result.returncode != 0:
+            raise Failed((result.stdout + result.stderr).strip())
+
+    def start(self):
+        self.run("start")
+        os.environ["CEPH_CONF"] = os.path.join(self.directory, "ceph.conf")
+
+    def stop(self):
+        self.run("stop")
+
+
+class QemuNbd(Process):
+    """Ready when it has forked."""
+
+    def start(self, pid_file):
+        result = subprocess.run([*self.argv, "--fork", f"--pid-file={pid_file}"],
+                                stdin=subprocess.DEVNULL, capture_output=True,
+                                text=True)
+        if result.returncode != 0:
+            raise Failed(result.stderr.strip())
+        with open(pid_file) as f:
+            self.popen = Forked(int(f.read()))
+
+
+class Forked:
+    """As much of a Popen as is needed, of a process that is no child."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.fd = os.pidfd_open(pid)
+
+    def wait(self, timeout=None):
+        if not select.select([self.fd], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired("qemu-nbd", timeout)
+
+    def poll(self):
+        return 0 if select.select([self.fd], [], [], 0)[0] else None
+
+    def send_signal(self, number):
+        signal.pidfd_send_signal(self.fd, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+
+class CephQemuNbd(Path):
+    name = "ceph-qemu"
+    title = "qemu-nbd rbd:, without its cache"
+
+    def start(self):
+        subprocess.run(["rbd", "create", f"rbd/{self.name}", "--size",
+                        f"{self.size >> 20}M"], check=True)
+        process = QemuNbd(["qemu-nbd", "-k", self.socket, "-f", "raw", "-t",
+                           "-e", "64", "--cache=none", "--discard=unmap",
+                           f"rbd:rbd/{self.name}"], self.log())
+        self.processes.append(process)
+        process.start(os.path.join(self.directory, "pid"))
+
+
+class CephQbd(Qbd):
+    name = "ceph-qbd"
+    title = "nbdkit qbd -> NVMe/TCP -> qbd-server rbd"
+
+    def pool(self):
+        return "rbd:rbd"
+
+
+class CephQbdUnix(CephQbd):
+    name = "ceph-qbd-unix"
+    title = "nbdkit qbd -> Unix socket -> qbd-server rbd"
+
+    def listen(self):
+        return f"unix://{self.directory}/server"
+
+
+CEPH = ["ceph-qemu", "ceph-qbd"]
+
 # In the order of the table.  Ratios are to the first and, for the others,
 # to same-shape.
-PATHS = {path.name: path for path in (Limit, Local, SameShape, Qbd, QbdUnix)}
+PATHS = {path.name: path for path in (Limit, Local, SameShape, Qbd, QbdUnix,
+                                            CephQemuNbd, CephQbd,
+                                            CephQbdUnix)}
 DEFAULT = ["limit", "same-shape", "qbd"]
 
 
@@ -244,4 +340,6 @@ def missing_programs(names):
     need = ["fio", "nbdkit"]
     if any(issubclass(PATHS[name], Qbd) for name in names):
         need += ["qbd-server", "qbd", "setpriv"]
+    if any(name.startswith("ceph-") for name in names):
+        need += ["ceph-mon", "ceph-osd", "rbd", "qemu-nbd"]
     return [program for program in need if not shutil.which(program)]

@@ -41,6 +41,7 @@ def summarise(results, paths, workloads):
             row["iops_to_limit"] = ratio(results, path, "limit", workload)
             row["iops_to_same_shape"] = ratio(results, path, "same-shape",
                                               workload)
+            row["iops_to_qemu"] = ratio(results, path, "ceph-qemu", workload)
             row["latency_to_limit"] = ratio(results, path, "limit", workload,
                                             "mean_us")
             rows.append(row)
@@ -56,6 +57,7 @@ COLUMNS = [
     ("CPU us", "cpu_us", "{:.1f}"),
     ("/limit", "iops_to_limit", "{:.2f}x"),
     ("/same shape", "iops_to_same_shape", "{:.2f}x"),
+    ("/qemu-nbd", "iops_to_qemu", "{:.2f}x"),
     ("mean/limit", "latency_to_limit", "{:.2f}x"),
 ]
 
@@ -64,9 +66,12 @@ def table(rows, titles):
     """titles: of the paths that are in rows."""
     lines = []
     workload = None
-    cells = [[heading for heading, _, _ in COLUMNS]]
+    # Of the ratios, those whose reference was measured.
+    columns = [column for column in COLUMNS
+               if any(row[column[1]] is not None for row in rows)]
+    cells = [[heading for heading, _, _ in columns]]
     cells += [["-" if row[member] is None else form.format(row[member])
-               for _, member, form in COLUMNS] for row in rows]
+               for _, member, form in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
 
     def put(line):

@@ -3,6 +3,7 @@
 # Tests of the Ceph engine, each with a small cluster of its own.  They are no
 # part of make check: make check-ceph, and one by hand as any other test.
 CEPH_TESTS =
+CEPH_TESTS += tests/ceph/bench.sh
 CEPH_TESTS += tests/ceph/copy.sh
 CEPH_TESTS += tests/ceph/fence.sh
 CEPH_TESTS += tests/ceph/full.sh
