@@ -236,6 +236,10 @@ check_volume (const struct import *import, const json_t *volume,
   if (json_object_get (volume, "reason"))
     return error_set (err, EIO, "import: %s: is not served: %s",
                       import->volume_name, output_string (volume, "reason"));
+  if (json_is_true (json_object_get (volume, "read_only")))
+    return error_set (err, EROFS, "import: %s: is read-only (qbd set %s "
+                      "read_only=off)", import->volume_name,
+                      import->volume_name);
   if (check_unattached ("import", import->volume_name, volume, err) < 0)
     return -EBUSY;
   if (cli->given & CLI_BLOCK_SIZE)

@@ -35,10 +35,23 @@ expect_error 'read-only|permission|Operation not permitted' \
     nbdcopy "$QBD_BUILDDIR/config.h" "$uri"
 stop_nbdkit
 
+# Neither do resize and import change it, and both say what it takes.
+head -c 1M /dev/urandom >"$tmp/other"
+for size in 2M 1M 512k; do
+    expect_error '^qbd: resize: demo/disk: is read-only \(qbd set demo/disk read_only=off\)$' \
+                 qbd resize demo/disk $size --shrink
+done
+expect_error '^qbd: import: demo/disk: is read-only \(qbd set demo/disk read_only=off\)$' \
+             qbd import "$tmp/other" demo/disk
+qbd export demo/disk - | cmp - "$tmp/copy"
+
 # After a restart, too; and back.
 stop_server
-start_server --pool demo="file:$tmp/pool"
+start_server --pool demo="file:$tmp/pool" --pool mem=ram:
 qbd info demo/disk --json | jq -e '.read_only == true'
+qbd create mem/disk 1M
+qbd set mem/disk read_only=on
+expect_error '^qbd: resize: mem/disk: is read-only ' qbd resize mem/disk 2M
 qbd set demo/disk read_only=off
 start_nbdkit qbd volume=demo/disk
 qemu_io "$uri" 'read -P 9 0 64k' 'write -P 8 0 64k' flush

@@ -104,6 +104,18 @@ volumes_create (struct volumes *volumes, const char *name,
   return 0;
 }
 
+/* An engine could not even open it for writing.  A snapshot cannot be made
+ * writable, as its engine says. */
+static int
+check_writable (const struct volume *volume, const char *name,
+                struct error *err)
+{
+  if (!volume->engine->read_only || strchr (volume->name, '@'))
+    return 0;
+  return error_set (err, EROFS, "resize: %s: is read-only (qbd set %s "
+                    "read_only=off)", name, name);
+}
+
 static int
 shrink (struct volume *volume, uint64_t size_bytes, struct error *err)
 {
@@ -136,6 +148,8 @@ volumes_resize (struct volumes *volumes, const char *name,
   if (!volume)
     return -ENOENT;
   r = volume_check_served (volume, "resize", name, err);
+  if (r == 0)
+    r = check_writable (volume, name, err);
   if (r == 0)
     r = check_size ("resize", name, size_bytes, volume->engine->block_size,
                     err);
