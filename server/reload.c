@@ -3,7 +3,8 @@
  * The settings anew, and what serves brought to them: listeners and pools
  * come and go, the log level changes.
  *
- * First everything new is opened.  When something cannot be, that is closed
+ * First the arguments of new and changed pools are checked, and everything
+ * new is opened.  When something cannot be, that is closed
  * again, and nothing has changed.  Then what is gone from the settings is
  * closed; a pool with attached hosts stays, and a line says so.
  */
@@ -48,6 +49,22 @@ close_pool (struct volumes *volumes, const char *name)
   if (volumes_close_pool (volumes, WHAT, name, &err) < 0)
     log_warning ("%s; pool %s stays: reload again when no host is attached",
                  err.message, name);
+}
+
+/* Those that are new, or another than before. */
+static int
+check_pools (struct volumes *volumes, const struct options *anew,
+             struct error *err)
+{
+  int r = 0;
+
+  for (unsigned i = 0; i < anew->nr_pools && r == 0; ++i) {
+    const struct options_pool *pool = &anew->pools[i];
+
+    if (match (volumes, pool) != VOLUMES_POOL_SAME)
+      r = pool->engine->pool_check_argument (pool->name, pool->argument, err);
+  }
+  return r;
 }
 
 /* All that are new, or none. */
@@ -134,7 +151,9 @@ apply (struct server *server, const struct options *anew, struct error *err)
   struct listeners *listeners = server_listeners (server);
   int r;
 
-  r = listeners_prepare (listeners, anew->listen, anew->nr_listen, err);
+  r = check_pools (volumes, anew, err);
+  if (r == 0)
+    r = listeners_prepare (listeners, anew->listen, anew->nr_listen, err);
   if (r < 0)
     return r;
   r = open_pools (volumes, anew, err);

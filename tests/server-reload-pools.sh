@@ -110,8 +110,51 @@ logged ': warning: reload: b/disk: attached by nqn.*; pool b is not changed$'
 detach
 configure b="file:$tmp/none" c="file:$tmp/c"
 reload
-logged ": warning: pool: $tmp/none: No such file .*; pool b is not changed\$"
+logged ": error: pool: $tmp/none: No such file .*; reload: nothing is changed\$"
 qbd info b/disk
+pools_are b c
+
+# What only memory holds is not closed for an url with a mistake, nor for a
+# pool that another server has; and nothing else of the file happens then.
+configure b="file:$tmp/b" c="file:$tmp/c" mem=ram:
+reload
+qbd create mem/disk 1M
+start_nbdkit qbd mem/disk
+nbdsh -u "$uri" -c 'h.pwrite (b"m" * 4096, 0); h.flush ()'
+cntlid=$(qbd info mem/disk --json | jq '.hosts[0].cntlid')
+stop_nbdkit
+wait_for_line "$server_log" ":mem/disk: controller $cntlid .* has left"
+mem_is_there ()
+{
+    qbd export mem/disk - | cmp -n 4096 - <(printf 'm%.0s' {1..4096})
+}
+mkdir "$tmp/new" "$tmp/full"
+echo mine >"$tmp/full/mine"
+for url in 'ram:?x' "file:$tmp/none" "file:$tmp/full" \
+           "file:$tmp/new?cache=fast" 'file:' 'rom:'; do
+    configure new="file:$tmp/new" b="file:$tmp/b?cache=buffered" mem="$url"
+    reload
+    logged ': error: .*; reload: nothing is changed$'
+    pools_are b c mem
+    mem_is_there
+    qbd pools --json | jq -e --arg url "file:$tmp/b" '.pools[0].url == $url'
+    test -z "$(ls "$tmp/new")"
+done
+mkdir "$tmp/theirs"
+qbd-server --pool "x=file:$tmp/theirs" --listen "unix://$tmp/other.sock" \
+           --control "$tmp/other" </dev/null 2>"$tmp/theirs.log" &
+other=$!
+_pids+=("$other qbd-server")
+wait_for_line "$tmp/theirs.log" ': ready$'
+configure b="file:$tmp/b" c="file:$tmp/c" mem="file:$tmp/theirs"
+reload
+logged ": warning: .*in use by process $other; pool mem is not changed\$"
+mem_is_there
+_end $other TERM
+reload
+logged ": pool: mem: file:$tmp/theirs, 0 volumes\$"
+configure b="file:$tmp/b" c="file:$tmp/c"
+reload
 pools_are b c
 
 # Many times: nothing is left behind.

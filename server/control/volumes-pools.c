@@ -178,18 +178,33 @@ pool_close (struct pool *pool)
     pool->ops->pool_close (engine);
 }
 
-/* Under its lock, or not in the table yet. */
 static int
-pool_open (struct pool *pool, struct error *err)
+engine_open (const struct volumes *volumes, const struct engine_ops *ops,
+             const char *name, const char *argument,
+             struct engine_pool **engine, struct error *err)
+{
+  int r = ops->pool_open (name, argument, volumes->reactors,
+                          volumes->nr_reactors, engine, err);
+
+  if (r < 0)
+    *engine = NULL;
+  return r;
+}
+
+/* Under its lock, or not in the table yet.  engine: open already, and the
+ * pool's from now on; or NULL. */
+static int
+pool_open (struct pool *pool, struct engine_pool *engine, struct error *err)
 {
   struct volumes *volumes = pool->service;
   int r;
 
-  r = pool->ops->pool_open (pool->name, pool->argument, volumes->reactors,
-                            volumes->nr_reactors, &pool->engine, err);
-  if (r < 0) {
-    pool->engine = NULL;
-    return r;
+  pool->engine = engine;
+  if (!engine) {
+    r = engine_open (volumes, pool->ops, pool->name, pool->argument,
+                     &pool->engine, err);
+    if (r < 0)
+      return r;
   }
   pthread_mutex_lock (&volumes->lock);
   strcpy (pool->domain, pool->engine->domain);
@@ -223,7 +238,7 @@ volumes_open_pool (struct volumes *volumes, const struct engine_ops *engine,
   pool = pool_new (volumes, engine, name, argument);
   if (!pool)
     return error_set (err, ENOMEM, "pool: %s: out of memory", name);
-  r = pool_open (pool, err);
+  r = pool_open (pool, NULL, err);
   if (r < 0) {
     pool_free (pool);
     return r;
@@ -300,18 +315,15 @@ take_off (struct volumes *volumes, struct pool *pool)
   pool->nr_references--;        /* the caller has one */
 }
 
-/* All volumes are gone for hosts, or none. */
-static int
-pool_withdraw (struct pool *pool, const char *what, struct error *err)
+/* Since pool_bar nobody could attach. */
+static void
+pool_withdraw (struct pool *pool, const char *what)
 {
-  int r;
+  struct error err;
+  int r = pool_unserve (pool, what, &err);
 
-  r = pool_bar (pool, what, err);
-  if (r < 0)
-    return r;
-  r = pool_unserve (pool, what, err);
-  assert (r == 0);              /* nobody could attach since */
-  return r;
+  assert (r == 0);
+  (void) r;
 }
 
 int
@@ -324,9 +336,10 @@ volumes_close_pool (struct volumes *volumes, const char *what,
 
   if (!pool)
     return -ENOENT;
-  r = pool_withdraw (pool, what, err);
+  r = pool_bar (pool, what, err);
   if (r < 0)
     return r;
+  pool_withdraw (pool, what);
   take_off (volumes, pool);
   pool_close (pool);
   log_info ("pool: %s: closed", name);
@@ -370,6 +383,7 @@ volumes_change_pool (struct volumes *volumes, const char *what,
   CLEANUP_POOL struct pool *pool = volumes_enter_pool (volumes, what, name,
                                                        err);
   CLEANUP_FREE char *copy = strdup (argument);
+  struct engine_pool *opened = NULL;
   struct error again;
   int r;
 
@@ -377,16 +391,25 @@ volumes_change_pool (struct volumes *volumes, const char *what,
     return -ENOENT;
   if (!copy)
     return error_set (err, ENOMEM, "%s: %s: out of memory", what, name);
-  r = pool_withdraw (pool, what, err);
+  r = pool_bar (pool, what, err);
   if (r < 0)
     return r;
+  /* Of one engine it may be the same pool, which is open once only.  Of two
+   * the new one comes first: volumes of `ram` end when they are closed. */
+  if (engine != pool->ops)
+    r = engine_open (volumes, engine, name, argument, &opened, err);
+  if (r < 0) {
+    unbar_until (pool, NULL);
+    return r;
+  }
+  pool_withdraw (pool, what);
   pool_close (pool);
   pool_swap (pool, &engine, &copy);
-  r = pool_open (pool, err);
+  r = pool_open (pool, opened, err);
   if (r == 0)
     return 0;
   pool_swap (pool, &engine, &copy);
-  if (pool_open (pool, &again) < 0) {
+  if (pool_open (pool, NULL, &again) < 0) {
     log_error ("%s; pool %s is not served any more", again.message, name);
     take_off (volumes, pool);
   }

@@ -48,8 +48,8 @@ enum volumes_pool_match
 volumes_match_pool (struct volumes *volumes, const struct engine_ops *engine,
                     const char *name, const char *argument);
 
-/* Another engine or argument for a pool, which is closed and opened: -EBUSY as
- * for volumes_close_pool.  After an error the pool is as it was, unless it
+/* Another engine or argument (checked by the engine) for a pool, which is
+ * closed and opened: -EBUSY as for volumes_close_pool.  After an error the pool is as it was, unless it
  * cannot be opened again: that is logged, and there is no such pool any
  * more. */
 int volumes_change_pool (struct volumes *volumes, const char *what,

@@ -132,6 +132,10 @@ struct engine_extent {
 struct engine_ops {
   const char *name;             /* the scheme in --pool NAME=SCHEME:ARGUMENT */
 
+  /* What can be said of an argument without opening the pool, and at any
+   * time: its syntax, and what it names on this machine. */
+  int (*pool_check_argument) (const char *name, const char *argument,
+                              struct error *err);
   /* Open an existing pool, or make one of an empty directory; take its lock.
    * reactors are those that will submit: none of them started yet, or all
    * running.  The array stays in place until the pool is closed. */

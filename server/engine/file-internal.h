@@ -144,6 +144,8 @@ file_request_of (struct file_request *scratch)
 
 /* --- file-pool.c ------------------------------------------------------ */
 
+int file_pool_check_argument (const char *name, const char *argument,
+                              struct error *err);
 int file_pool_open (const char *name, const char *argument,
                     struct reactor *const *reactors, unsigned nr_reactors,
                     struct engine_pool **pool, struct error *err);

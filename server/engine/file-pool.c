@@ -301,13 +301,43 @@ open_locked (struct file_pool *pool, struct error *err)
   return r;
 }
 
+/* Nothing is written into a directory that is not ours. */
+static int
+open_dir (struct file_pool *pool, const char *argument, struct error *err)
+{
+  enum content content;
+  int r = parse_argument (pool, argument, err);
+
+  if (r < 0)
+    return r;
+  pool->dir_fd = open (pool->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (pool->dir_fd < 0)
+    return error_set (err, errno, "pool: %s: %s", pool->path,
+                      strerror (errno));
+  return survey (pool, &content, err);
+}
+
+int
+file_pool_check_argument (const char *name, const char *argument,
+                          struct error *err)
+{
+  struct file_pool pool = { .dir_fd = -1 };
+  int r;
+
+  snprintf (pool.pool.name, sizeof pool.pool.name, "%s", name);
+  r = open_dir (&pool, argument, err);
+  if (pool.dir_fd >= 0)
+    close (pool.dir_fd);
+  free (pool.path);
+  return r;
+}
+
 int
 file_pool_open (const char *name, const char *argument,
                 struct reactor *const *reactors, unsigned nr_reactors,
                 struct engine_pool **ret, struct error *err)
 {
   struct file_pool *pool;
-  enum content content;
   int r;
 
   if (strlen (name) >= ENGINE_NAME_MAX)
@@ -324,16 +354,7 @@ file_pool_open (const char *name, const char *argument,
   pool->nr_reactors = nr_reactors;
   LIST_INIT (&pool->volumes);
 
-  r = parse_argument (pool, argument, err);
-  if (r < 0)
-    goto err;
-  pool->dir_fd = open (pool->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (pool->dir_fd < 0) {
-    r = error_set (err, errno, "pool: %s: %s", pool->path, strerror (errno));
-    goto err;
-  }
-  /* Nothing is written into a directory that is not ours. */
-  r = survey (pool, &content, err);
+  r = open_dir (pool, argument, err);
   if (r == 0)
     r = file_lock_take (&pool->lock, pool->path, pool->dir_fd, err);
   if (r == 0)

@@ -70,15 +70,25 @@ make_uuid (char text[ENGINE_UUID_TEXT])
 /* --- pools ------------------------------------------------------------ */
 
 static int
+ram_pool_check_argument (const char *name, const char *argument,
+                         struct error *err)
+{
+  if (argument[0] == '\0')
+    return 0;
+  return error_set (err, EINVAL, "pool: %s: ram: takes no argument: %s",
+                    name, argument);
+}
+
+static int
 ram_pool_open (const char *name, const char *argument,
                struct reactor *const *reactors, unsigned nr_reactors,
                struct engine_pool **ret, struct error *err)
 {
   struct ram_pool *pool;
+  int r = ram_pool_check_argument (name, argument, err);
 
-  if (argument[0] != '\0')
-    return error_set (err, EINVAL, "pool: %s: ram: takes no argument: %s",
-                      name, argument);
+  if (r < 0)
+    return r;
   if (strlen (name) >= ENGINE_NAME_MAX)
     return error_set (err, ENAMETOOLONG, "pool: %s: the name is too long",
                       name);
@@ -461,6 +471,7 @@ ram_allocated (struct engine_volume *volume, uint64_t offset_bytes,
 
 const struct engine_ops engine_ram = {
   .name = "ram",
+  .pool_check_argument = ram_pool_check_argument,
   .pool_open = ram_pool_open,
   .pool_close = ram_pool_close,
   .pool_stat = ram_pool_stat,

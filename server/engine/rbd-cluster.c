@@ -87,6 +87,16 @@ parse_argument (const char *pool, const char *argument,
   return 0;
 }
 
+int
+ceph_pool_check_argument (const char *name, const char *argument,
+                          struct error *err)
+{
+  __attribute__ ((cleanup (cleanup_arguments)))
+  struct arguments arguments = { 0 };
+
+  return parse_argument (name, argument, &arguments, err);
+}
+
 /* --- the configuration ------------------------------------------------ */
 
 static void
