@@ -389,12 +389,12 @@ qbd_plugin_can_extents (void *handle)
   return qbd_can_block_status (volume_of (handle));
 }
 
-/* Nothing between client and storage keeps what is read: reading ahead would
- * send data over the network to be dropped.  (The cache filter can.) */
+/* nbdkit reads the range and drops it: that brings it to the memory of the
+ * server, where its pool goes through the page cache. */
 static int
 qbd_plugin_can_cache (void *handle)
 {
-  return NBDKIT_CACHE_NONE;
+  return NBDKIT_CACHE_EMULATE;
 }
 
 /* The namespace has one cache, or none: a flush on any connection covers

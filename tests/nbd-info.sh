@@ -13,7 +13,8 @@ jq -e '.exports[0] |
     ."is_read_only" == false and
     ."can_flush" and ."can_fua" and ."can_trim" and ."can_zero" and
     ."can_multi_conn" and
-    ."is_rotational" == false and ."can_cache" == false' "$tmp/info"
+    ."is_rotational" == false and ."can_cache"' "$tmp/info"
 nbdinfo --is rotational "$uri" && fail "rotational"
-nbdinfo --can cache "$uri" && fail "NBD_CMD_CACHE"
-nbdsh -u "$uri" -c 'assert not h.is_rotational ()'
+nbdinfo --can cache "$uri"
+nbdsh -u "$uri" -c 'assert not h.is_rotational ()' \
+      -c 'h.cache (1024 * 1024, 4096)'
