@@ -10,10 +10,17 @@
 
 #include "server/engine/file-catalogue.h"
 
+#define CATALOGUE_FORMAT_HOSTS 2
+
 struct catalogue {
   sqlite3 *db;
   char *path;
+  int64_t format;               /* the database's */
 };
+
+/* To the format that has hosts: not before somebody needs it, so that a full
+ * disk keeps no pool from being served. */
+int catalogue_upgrade (struct catalogue *c, struct error *err);
 
 /* What SQLite's last error means. */
 int catalogue_fail (struct catalogue *c, struct error *err);

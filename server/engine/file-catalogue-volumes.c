@@ -246,6 +246,8 @@ catalogue_get_hosts (struct catalogue *c, const char *name,
   bool masked = true;
   int r;
 
+  if (c->format < CATALOGUE_FORMAT_HOSTS)
+    return 0;
   r = get_masked (c, name, &masked, err);
   if (r == 0)
     r = get_names (c, name, hosts, err);
@@ -293,9 +295,12 @@ catalogue_set_hosts (struct catalogue *c, const char *name,
                      const struct host_list *hosts, struct error *err)
 {
   struct error ignored;
-  int r;
+  int r = 0;
 
-  r = run (c, "BEGIN IMMEDIATE", NULL, NULL, err);
+  if (c->format < CATALOGUE_FORMAT_HOSTS)
+    r = catalogue_upgrade (c, err);
+  if (r == 0)
+    r = run (c, "BEGIN IMMEDIATE", NULL, NULL, err);
   if (r < 0)
     return r;
   r = write_hosts (c, name, hosts, err);

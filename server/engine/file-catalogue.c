@@ -22,8 +22,8 @@
 #include "server/engine/file-catalogue-internal.h"
 
 /* The format: PRAGMA user_version.  Raise it with every change that an older
- * program would misread, and convert in catalogue_open. */
-#define CATALOGUE_FORMAT 2
+ * program would misread.  Format 1 had no hosts. */
+#define CATALOGUE_FORMAT CATALOGUE_FORMAT_HOSTS
 #define CATALOGUE_APPLICATION_ID 0x71626430     /* "qbd0" */
 #define CATALOGUE_BUSY_MS 5000
 #define CATALOGUE_JOURNAL_BYTES 65536   /* a dozen pages */
@@ -247,8 +247,8 @@ catalogue_create (const char *path, struct error *err)
   return r;
 }
 
-static int
-upgrade (struct catalogue *c, struct error *err)
+int
+catalogue_upgrade (struct catalogue *c, struct error *err)
 {
   char *sql = sqlite3_mprintf ("BEGIN IMMEDIATE;" SCHEMA_HOSTS
                                "PRAGMA user_version=%d;"
@@ -259,9 +259,11 @@ upgrade (struct catalogue *c, struct error *err)
     r = catalogue_fail (c, err);
     sqlite3_exec (c->db, "ROLLBACK;", NULL, NULL, NULL);
   }
-  else
+  else {
+    c->format = CATALOGUE_FORMAT;
     log_info ("catalogue: %s: is now of format %d, which older programs do "
               "not open", c->path, CATALOGUE_FORMAT);
+  }
   sqlite3_free (sql);
   return r;
 }
@@ -284,7 +286,8 @@ check_format (struct catalogue *c, struct error *err)
     return error_set (err, EINVAL, "catalogue: %s: its format %lld is newer "
                       "than this program's %d: use a newer qbd-server",
                       c->path, (long long) format, CATALOGUE_FORMAT);
-  return format < CATALOGUE_FORMAT ? upgrade (c, err) : 0;
+  c->format = format;
+  return 0;
 }
 
 static int
