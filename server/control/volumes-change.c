@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "nvmeof/nqn.h"
 #include "server/control/volumes-internal.h"
@@ -212,6 +213,50 @@ volumes_set_read_only (struct volumes *volumes, const char *name,
   return r;
 }
 
+/* Without the pool's lock while it waits: storage that hangs must not keep
+ * anybody from looking at the pool.  So each time round all is found anew.
+ * Returns with the pool entered and its volume's hosts gone, or an error. */
+static int
+fence (struct volumes *volumes, const char *name, struct pool **entered,
+       char *vol, struct error *err)
+{
+  uint64_t deadline_ms = clock_now_ms () + VOLUMES_FENCE_S * 1000, seen;
+  bool again = false, late;
+  struct volume *volume;
+  struct pool *pool;
+  unsigned left;
+  int r;
+
+  for (;;) {
+    r = volumes_enter (volumes, "rm", name, &pool, vol, err);
+    if (r < 0)
+      return r;
+    volume = pool_find_volume (pool, "rm", vol, err);
+    r = volume ? 0 : -ENOENT;
+    if (r < 0 || !volume->engine)
+      break;
+    late = clock_now_ms () >= deadline_ms;
+    r = subsystem_fence (volume->subsystem, "rm", again, &left, &seen, err);
+    if (r < 0 || left == 0)
+      break;
+    if (late) {
+      subsystem_unbar (volume->subsystem);
+      r = error_set (err, EBUSY, "rm: %s: requests of %u hosts are in flight "
+                     "still, after %u s: try again", name, left,
+                     VOLUMES_FENCE_S);
+      break;
+    }
+    again = true;
+    pool_leave (pool);
+    target_await_left (volumes->target, seen, deadline_ms);
+  }
+  if (r < 0)
+    pool_leave (pool);
+  else
+    *entered = pool;
+  return r;
+}
+
 int
 volumes_remove (struct volumes *volumes, const char *name, bool force,
                 struct error *err)
@@ -222,17 +267,13 @@ volumes_remove (struct volumes *volumes, const char *name, bool force,
   CLEANUP_POOL struct pool *pool = NULL;
   int r;
 
-  r = volumes_enter (volumes, "rm", name, &pool, vol, err);
+  r = force ? fence (volumes, name, &pool, vol, err)
+    : volumes_enter (volumes, "rm", name, &pool, vol, err);
   if (r < 0)
     return r;
   volume = pool_find_volume (pool, "rm", vol, err);
   if (!volume)
     return -ENOENT;
-  if (force && volume->engine) {
-    r = subsystem_fence (volume->subsystem, "rm", VOLUMES_FENCE_S, err);
-    if (r < 0)
-      return r;
-  }
   r = volume_unserve (volume, "rm", err);
   if (r < 0)
     return r;

@@ -188,6 +188,7 @@ locked_remove_queue (struct controller *controller,
       && TAILQ_EMPTY (&controller->queues)) {
     TAILQ_REMOVE (&controller->subsystem->controllers, controller,
                   in_subsystem);
+    queue->target->nr_left++;
     pthread_cond_broadcast (&queue->target->controller_left);
     target_locked_wake_waiting (queue->target);
     return true;

@@ -117,40 +117,39 @@ subsystem_each_host (struct subsystem *subsystem,
 
 /* --- no more ---------------------------------------------------------------- */
 
-static void
-locked_fence_all (struct subsystem *subsystem)
-{
-  struct controller *controller;
-
-  TAILQ_FOREACH (controller, &subsystem->controllers, in_subsystem)
-    controller_locked_die (controller, "it was ended by force");
-}
-
 int
-subsystem_fence (struct subsystem *subsystem, const char *what,
-                 unsigned timeout_s, struct error *err)
+subsystem_fence (struct subsystem *subsystem, const char *what, bool again,
+                 unsigned *left, uint64_t *seen, struct error *err)
 {
   LOCK_SCOPE (&subsystem->target->lock);
-  struct timespec limit;
-  int r = 0;
+  struct controller *controller;
 
-  if (subsystem->barred)
+  if (subsystem->barred && !again)
     return error_set (err, EBUSY, "%s: %s/%s: is being changed already",
                       what, subsystem->volume->pool->name,
                       subsystem->volume->name);
-  clock_gettime (CLOCK_MONOTONIC, &limit);
-  limit.tv_sec += timeout_s;
   subsystem->barred = true;
-  locked_fence_all (subsystem);
-  while (!TAILQ_EMPTY (&subsystem->controllers) && r == 0)
-    r = pthread_cond_timedwait (&subsystem->target->controller_left,
-                                &subsystem->target->lock, &limit);
-  if (TAILQ_EMPTY (&subsystem->controllers))
-    return 0;
-  subsystem->barred = false;
-  return error_set (err, EBUSY, "%s: %s/%s: requests of %s are in flight "
-                    "still, after %u s: try again", what,
-                    subsystem->volume->pool->name, subsystem->volume->name,
-                    TAILQ_FIRST (&subsystem->controllers)->hostnqn,
-                    timeout_s);
+  *left = 0;
+  *seen = subsystem->target->nr_left;
+  TAILQ_FOREACH (controller, &subsystem->controllers, in_subsystem) {
+    controller_locked_die (controller, "it was ended by force");
+    ++*left;
+  }
+  return 0;
+}
+
+void
+target_await_left (struct target *target, uint64_t seen,
+                   uint64_t deadline_ms)
+{
+  LOCK_SCOPE (&target->lock);
+  const struct timespec limit = {
+    .tv_sec = deadline_ms / 1000,
+    .tv_nsec = deadline_ms % 1000 * 1000000,
+  };
+  int r = 0;
+
+  while (target->nr_left == seen && r == 0)
+    r = pthread_cond_timedwait (&target->controller_left, &target->lock,
+                                &limit);
 }

@@ -47,6 +47,7 @@ struct target {
   struct subsystem *discovery;                  /* constant after create */
   uint64_t genctr;                              /* locked */
   pthread_cond_t controller_left;               /* with lock; monotonic */
+  uint64_t nr_left;                             /* locked: how many have */
   _Atomic bool allow_any_host;
   bool draining;                                /* locked */
 };

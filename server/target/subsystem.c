@@ -198,7 +198,6 @@ subsystem_unbar (struct subsystem *subsystem)
 {
   LOCK_SCOPE (&subsystem->target->lock);
 
-  assert (subsystem->barred);
   subsystem->barred = false;
 }
 

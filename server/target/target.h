@@ -68,11 +68,18 @@ int subsystem_bar (struct subsystem *subsystem, const char *what,
                    struct error *err);
 void subsystem_unbar (struct subsystem *subsystem);
 
-/* End all that are attached, and wait until nothing of them is in flight.
- * The subsystem is then barred: to be removed, or unbarred.  -EBUSY: not
- * within the time, nothing is barred. */
+/* Begin to end all that are attached, and bar new ones: *left is how many
+ * have not left yet (with something in flight), and *seen what
+ * target_await_left takes.  At 0 the subsystem can be removed; until then it
+ * is called again, or unbarred.  -EBUSY: it was barred already, unless
+ * again. */
 int subsystem_fence (struct subsystem *subsystem, const char *what,
-                     unsigned timeout_s, struct error *err);
+                     bool again, unsigned *left, uint64_t *seen,
+                     struct error *err);
+/* Until a controller has left since then, or until deadline_ms (clock_now_ms).
+ * Blocks, and needs no lock of the caller's. */
+void target_await_left (struct target *target, uint64_t seen,
+                        uint64_t deadline_ms);
 
 /* Who may attach: exchanges the list.  -EBUSY when a host is attached that
  * would not be allowed any more; force: it is fenced instead, and has

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "nvmeof/cross-reset.h"
+#include "common/clock.h"
 #include "tests/unit/server-fixture.h"
 
 static struct server server;
@@ -523,12 +524,21 @@ test_fence (void **state)
 {
   struct host admin, io, again;
   struct error err;
+  uint64_t seen;
+  unsigned left;
 
   host_attach (&admin, &io, &server, 0);
   begin_held_write (&io);
-  assert_int_equal (subsystem_fence (server.subsystem, "test", 1, &err),
-                    -EBUSY);
-  assert_non_null (strstr (err.message, "in flight still, after 1 s"));
+  assert_int_equal (subsystem_fence (server.subsystem, "test", false, &left,
+                                     &seen, &err), 0);
+  assert_int_equal (left, 1);
+  assert_int_equal (subsystem_fence (server.subsystem, "test", false, &left,
+                                     &seen, &err), -EBUSY);
+  target_await_left (server.target, seen, clock_now_ms () + 100);
+  assert_int_equal (subsystem_fence (server.subsystem, "test", true, &left,
+                                     &seen, &err), 0);
+  assert_int_equal (left, 1);
+  subsystem_unbar (server.subsystem);
   host_expect_end (&io);
   host_expect_end (&admin);
   host_close (&io);
@@ -537,12 +547,16 @@ test_fence (void **state)
   assert_int_equal (read_status (&again), 0);
 
   server_release_writes ();
-  assert_int_equal (subsystem_fence (server.subsystem, "test", 30, &err), 0);
+  assert_int_equal (subsystem_fence (server.subsystem, "test", false, &left,
+                                     &seen, &err), 0);
+  while (left > 0) {
+    target_await_left (server.target, seen, UINT64_MAX / 2);
+    assert_int_equal (subsystem_fence (server.subsystem, "test", true, &left,
+                                       &seen, &err), 0);
+  }
   assert_int_equal (nr_attached (), 0);
   host_expect_end (&again);
   host_close (&again);
-  assert_int_equal (subsystem_fence (server.subsystem, "test", 1, &err),
-                    -EBUSY);
   begin_connect (&again, 2);
   assert_int_equal (read_status (&again),
                     STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY));
