@@ -304,6 +304,14 @@ attach (const struct cli *cli, const struct bench *bench, const char *name,
 }
 
 static int
+check (const struct cli *cli, char *const operands[], struct error *err)
+{
+  struct bench bench;
+
+  return take_options (cli, &bench, err);
+}
+
+static int
 run_bench (const struct cli *cli, char *const operands[], struct error *err)
 {
   static struct bench_result result;
@@ -347,5 +355,6 @@ const struct command command_bench = {
     "what is in the volume, and takes --overwrite.  A new volume is all hole:\n"
     "fill it first, or only holes are measured.  Ctrl-C ends it early, and\n"
     "prints what was measured until then.\n",
+  .check = check,
   .run = run_bench,
 };

@@ -73,6 +73,10 @@ struct command {
   const char *help;                             /* paragraphs, or NULL */
   bool no_control;                              /* does not ask the server's
                                                    control socket */
+  /* What is wrong with the command line, before anything is done; or NULL.
+   * -errno with err set. */
+  int (*check) (const struct cli *cli, char *const operands[],
+                struct error *err);
   /* Operands that were left out are NULL.  -errno with err set. */
   int (*run) (const struct cli *cli, char *const operands[],
               struct error *err);

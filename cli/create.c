@@ -8,6 +8,14 @@
 #include "common/size.h"
 
 static int
+check (const struct cli *cli, char *const operands[], struct error *err)
+{
+  uint64_t size_bytes;
+
+  return size_parse ("create: size", operands[1], &size_bytes, err);
+}
+
+static int
 run (const struct cli *cli, char *const operands[], struct error *err)
 {
   struct call call = { .method = "POST", .path = "/v1/volumes" };
@@ -41,5 +49,6 @@ const struct command command_create = {
   .summary = "make a volume, which reads as zeroes",
   .help =
     "SIZE is in bytes, or with a suffix in powers of 1024: 512M, 10G, 1.5T.\n",
+  .check = check,
   .run = run,
 };

@@ -14,11 +14,12 @@ print_allowed (const json_t *volume)
   const json_t *list = json_object_get (volume, "allowed_hosts"), *host;
   size_t i;
 
+  /* Not among the names, which scripts read. */
   if (!json_is_array (list))
-    puts ("(no list: any host of the server's own machine, and others with "
-          "--allow-any-host)");
+    fputs ("no list: any host of the server's own machine, and others with "
+           "--allow-any-host\n", stderr);
   else if (json_array_size (list) == 0)
-    puts ("(an empty list: no host)");
+    fputs ("an empty list: no host\n", stderr);
   json_array_foreach (list, i, host)
     puts (json_string_value (host));
 }
@@ -30,9 +31,6 @@ list (const struct cli *cli, char *const operands[], struct error *err)
     .method = "GET", .path = "/v1/volumes", .name = operands[1],
   };
 
-  if (operands[2])
-    return error_set (err, EINVAL, "host: %.80s: is one argument too many",
-                      operands[2]);
   return client_show (cli, &call, NULL, print_allowed, err);
 }
 
@@ -46,8 +44,6 @@ change (const struct cli *cli, bool add, char *const operands[],
     .name = operands[1],
   };
 
-  if (!operands[2])
-    return error_set (err, EINVAL, "host: NQN: is missing");
   if (add) {
     call.body = json_pack ("{s:s, s:b}", "nqn", operands[2],
                            "force", (int) force);
@@ -63,16 +59,25 @@ change (const struct cli *cli, bool add, char *const operands[],
 }
 
 static int
-run (const struct cli *cli, char *const operands[], struct error *err)
+check (const struct cli *cli, char *const operands[], struct error *err)
 {
   static const char *const verbs[] = { "add", "ls", "rm", NULL };
   const char *verb = operands[0];
 
   if (strcmp (verb, "ls") == 0)
+    return operands[2] ? error_set (err, EINVAL, "host: %.80s: is one "
+                                    "argument too many", operands[2]) : 0;
+  if (strcmp (verb, "add") != 0 && strcmp (verb, "rm") != 0)
+    return usage_unknown ("host: command", verb, verbs, err);
+  return operands[2] ? 0 : error_set (err, EINVAL, "host: NQN: is missing");
+}
+
+static int
+run (const struct cli *cli, char *const operands[], struct error *err)
+{
+  if (strcmp (operands[0], "ls") == 0)
     return list (cli, operands, err);
-  if (strcmp (verb, "add") == 0 || strcmp (verb, "rm") == 0)
-    return change (cli, verb[0] == 'a', operands, err);
-  return usage_unknown ("host: command", verb, verbs, err);
+  return change (cli, strcmp (operands[0], "add") == 0, operands, err);
 }
 
 const struct command command_host = {
@@ -87,5 +92,6 @@ const struct command command_host = {
     "when the server was told to allow any host.  A change that would leave\n"
     "an attached host without permission is refused; with --force it is\n"
     "ended.\n",
+  .check = check,
   .run = run,
 };

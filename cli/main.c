@@ -257,7 +257,8 @@ check_line (const struct line *line, const struct command *command,
   if (line->nr_operands > n)
     return error_set (err, EINVAL, "%s: %.80s: is one argument too many",
                       command->name, line->operands[n]);
-  return 0;
+  return command->check
+    ? command->check (&line->cli, line->operands, err) : 0;
 }
 
 static int

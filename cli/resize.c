@@ -6,6 +6,14 @@
 #include "common/size.h"
 
 static int
+check (const struct cli *cli, char *const operands[], struct error *err)
+{
+  uint64_t size_bytes;
+
+  return size_parse ("resize: size", operands[1], &size_bytes, err);
+}
+
+static int
 run (const struct cli *cli, char *const operands[], struct error *err)
 {
   struct call call = {
@@ -32,5 +40,6 @@ const struct command command_resize = {
     "A volume grows while hosts use it.  It shrinks only with --shrink, which\n"
     "gives the data behind the new end up, and only while no host is\n"
     "attached.\n",
+  .check = check,
   .run = run,
 };

@@ -33,6 +33,14 @@ parse (const char *text, int *read_only, struct error *err)
 }
 
 static int
+check (const struct cli *cli, char *const operands[], struct error *err)
+{
+  int read_only;
+
+  return parse (operands[1], &read_only, err);
+}
+
+static int
 run (const struct cli *cli, char *const operands[], struct error *err)
 {
   struct call call = {
@@ -53,5 +61,6 @@ const struct command command_set = {
   .summary = "make a volume read-only, or writable again",
   .help =
     "Only while no host is attached: hosts learn it when they attach.\n",
+  .check = check,
   .run = run,
 };

@@ -17,7 +17,7 @@
 
 const char options_help[] =
   "Usage: qbd-server [-c FILE] [--listen URI]... [--pool NAME=ENGINE:ARG]...\n"
-  "                  [--control PATH] [--reactors N] [-v]\n"
+  "                  [--allow-any-host] [--control PATH] [--reactors N] [-v]\n"
   "\n"
   "Serve volumes over NVMe over Fabrics.\n"
   "\n"
@@ -49,7 +49,7 @@ const char options_help[] =
   "  --version             show the version and exit\n"
   "\n"
   "The same settings in FILE; options on the command line go first.  SIGHUP\n"
-  "reads it again, of which log_level takes effect at once:\n"
+  "reads it again; control and reactors take a restart:\n"
   "\n"
   "  [server]\n"
   "  listen = tcp://0.0.0.0:4420      ; may be repeated\n"

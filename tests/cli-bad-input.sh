@@ -40,15 +40,15 @@ says 2 'qbd: rm: demo/other: is one argument too many' \
      qbd rm demo/disk demo/other
 
 # Sizes.
-says 1 'qbd: create: size: -5G: a size cannot be negative' \
+says 2 'qbd: create: size: -5G: a size cannot be negative' \
      qbd create demo/x -5G
-says 1 'qbd: create: size: -5G: a size cannot be negative' \
+says 2 'qbd: create: size: -5G: a size cannot be negative' \
      qbd --json create demo/x -- -5G
-says 1 'qbd: resize: size: -1: a size cannot be negative' \
+says 2 'qbd: resize: size: -1: a size cannot be negative' \
      qbd resize -- demo/disk -1
-says 1 'qbd: create: size: 0: the size must not be 0' qbd create demo/x 0
-says 1 'qbd: create: size: 16E: the size is too large' qbd create demo/x 16E
-says 1 'qbd: create: size: 0.3K: not a whole number of bytes' \
+says 2 'qbd: create: size: 0: the size must not be 0' qbd create demo/x 0
+says 2 'qbd: create: size: 16E: the size is too large' qbd create demo/x 16E
+says 2 'qbd: create: size: 0.3K: not a whole number of bytes' \
      qbd create demo/x 0.3K
 expect_error '^qbd: create: size: lots: not a size' qbd create demo/x lots
 expect_error '^qbd: create: size: 5X: unknown suffix' qbd create demo/x 5X

@@ -24,7 +24,7 @@ sees ()                         # HOST EXPECTED-NAMES
 }
 
 # Without a list: any host of this machine.
-qbd host ls demo/disk | grep -q '^(no list'
+qbd host ls demo/disk 2>&1 >/dev/null | grep -q '^no list'
 qbd host ls demo/disk --json | jq -e '.allowed_hosts == null'
 sees "$other" 'demo/disk demo/open'
 expect_error "^qbd: host: demo/disk: $mine: is not on the list: there is none" \
@@ -75,7 +75,7 @@ qbd host add demo/disk any
 sees "$other" 'demo/disk demo/open'
 qbd host rm demo/disk any
 qbd host rm demo/disk "$mine"
-qbd host ls demo/disk | grep -q '^(an empty list'
+qbd host ls demo/disk 2>&1 >/dev/null | grep -q '^an empty list'
 sees "$mine" demo/open
 
 expect_error '^qbd: host: demo/disk: x y: is neither a host' \
@@ -85,3 +85,23 @@ expect_error '^qbd: host: demo/none: no such volume$' \
 expect_error '^qbd: host: command: dad: unknown, did you mean add\?$' \
              qbd host dad demo/disk any
 expect_error '^qbd: host: NQN: is missing$' qbd host add demo/disk
+
+# A command line that is wrong ends with 2, as everywhere.
+for line in 'host dad demo/disk any' 'host ls demo/disk x' 'host add demo/disk' \
+            'set demo/disk read_only=yes' 'create demo/x 12Q' \
+            'resize demo/disk -5' 'bench demo/disk --io-type reed'; do
+    status=0
+    qbd $line || status=$?
+    test $status = 2 || fail "qbd $line ends with $status"
+done
+
+# As many as the manual says.
+for ((i = 0; i < 256; i++)); do
+    echo '{"nqn": "nqn.2026-11.example:host-'$i'"}'
+done >"$tmp/hosts"
+while read -r body; do
+    curl -sS --unix-socket "$QBD_CONTROL" -o /dev/null -w '%{http_code}\n' \
+         http://qbd/v1/hosts/demo/open -d "$body"
+done <"$tmp/hosts" | uniq -c | grep -Ex ' *256 201'
+expect_error 'host: demo/open: .*: the list has 256 hosts already$' \
+             qbd host add demo/open any

@@ -28,6 +28,7 @@ status_of_error (int code)
 {
   switch (code) {
   case EINVAL:
+  case E2BIG:
   case ERANGE:
   case ENAMETOOLONG:
   case EFBIG:
