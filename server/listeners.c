@@ -3,6 +3,7 @@
  * The set of listeners.  Its lock is for who reads beside the one thread that
  * changes it, which so needs none to read, and is never held over a call.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 struct entry {
   struct address asked;
   struct address has;           /* with the real port, once it is bound */
-  struct listener *listener;    /* NULL: left to commit */
+  struct listener *listener;    /* NULL: left to replace, or closed by it */
   bool wanted;
   bool started;
 };
@@ -67,6 +68,30 @@ same_address (const struct address *a, const struct address *b)
   return strcmp (text_a, text_b) == 0;
 }
 
+/* Or a name, which may stand for any address. */
+static bool
+is_wildcard (const struct address *address)
+{
+  struct in6_addr ipv6;
+  struct in_addr ipv4;
+
+  if (inet_pton (AF_INET6, address->host, &ipv6) == 1)
+    return IN6_IS_ADDR_UNSPECIFIED (&ipv6);
+  if (inet_pton (AF_INET, address->host, &ipv4) == 1)
+    return ipv4.s_addr == htonl (INADDR_ANY);
+  return true;
+}
+
+/* One of them may keep the other from being bound. */
+static bool
+overlap (const struct address *a, const struct address *b)
+{
+  return a->family == b->family && a->family != ADDRESS_UNIX
+    && strcmp (a->port, b->port) == 0
+    && (strcmp (a->host, b->host) == 0 || is_wildcard (a)
+        || is_wildcard (b));
+}
+
 /* --- entries ------------------------------------------------------------ */
 
 static bool
@@ -97,7 +122,7 @@ static int
 bind_entry (struct listeners *listeners, struct entry *entry,
             struct error *err)
 {
-  struct address has = entry->asked;
+  struct address has = entry->has;
   struct listener *listener;
   int r;
 
@@ -129,10 +154,17 @@ want (struct listeners *listeners, const struct address *asked)
 }
 
 static bool
-some_leave (const struct listeners *listeners)
+is_in_the_way (const struct entry *entry, const struct entry *of)
+{
+  return !entry->wanted && overlap (&entry->has, &of->asked);
+}
+
+static bool
+waits_for_leaving (const struct listeners *listeners,
+                   const struct entry *entry)
 {
   for (unsigned i = 0; i < listeners->nr; ++i)
-    if (!listeners->entries[i].wanted)
+    if (is_in_the_way (&listeners->entries[i], entry))
       return true;
   return false;
 }
@@ -157,12 +189,33 @@ listeners_prepare (struct listeners *listeners, const struct address *wanted,
     if (entry->listener)
       continue;
     r = bind_entry (listeners, entry, err);
-    if (r < 0 && !(r == -EADDRINUSE && some_leave (listeners))) {
+    if (r < 0
+        && !(r == -EADDRINUSE && waits_for_leaving (listeners, entry))) {
       listeners_rollback (listeners);
       return r;
     }
   }
   return 0;
+}
+
+/* What replace closed.  Somebody else may have been faster. */
+static void
+reopen (struct listeners *listeners)
+{
+  struct error err;
+
+  for (unsigned i = listeners->nr; i-- > 0; ) {
+    struct entry *entry = &listeners->entries[i];
+
+    if (entry->listener)
+      continue;
+    if (bind_entry (listeners, entry, &err) == 0)
+      listener_start (entry->listener);
+    else {
+      log_error ("%s; it was served before, and is no more", err.message);
+      drop (listeners, i);
+    }
+  }
 }
 
 void
@@ -177,47 +230,61 @@ listeners_rollback (struct listeners *listeners)
     listener_close (entry->listener);
     drop (listeners, i);
   }
+  reopen (listeners);
+}
+
+/* --- replace ------------------------------------------------------------ */
+
+static void
+close_in_the_way (struct listeners *listeners, const struct entry *of)
+{
+  for (unsigned i = 0; i < listeners->nr; ++i) {
+    struct entry *entry = &listeners->entries[i];
+
+    if (!is_in_the_way (entry, of))
+      continue;
+    listener_close (entry->listener);
+    entry->listener = NULL;
+  }
+}
+
+int
+listeners_replace (struct listeners *listeners, struct error *err)
+{
+  int r;
+
+  for (unsigned i = 0; i < listeners->nr; ++i) {
+    struct entry *entry = &listeners->entries[i];
+
+    if (entry->listener || !entry->wanted)
+      continue;
+    close_in_the_way (listeners, entry);
+    r = bind_entry (listeners, entry, err);
+    if (r < 0) {
+      listeners_rollback (listeners);
+      return r;
+    }
+  }
+  return 0;
 }
 
 /* --- commit ------------------------------------------------------------- */
 
-/* Returns how many, with their addresses in closed. */
-static unsigned
-close_unwanted (struct listeners *listeners,
-                struct address closed[ENTRIES_MAX])
+static void
+close_unwanted (struct listeners *listeners)
 {
   char text[ADDRESS_TEXT_MAX];
-  unsigned n = 0;
 
   for (unsigned i = listeners->nr; i-- > 0; ) {
     struct entry *entry = &listeners->entries[i];
 
     if (entry->wanted)
       continue;
-    closed[n++] = entry->asked;
     listener_close (entry->listener);
     log_info ("listen: %s: closed",
               address_format (&entry->has, text, sizeof text));
     drop (listeners, i);
   }
-  return n;
-}
-
-/* What prepare left.  False: some could not be bound, and are dropped. */
-static bool
-bind_rest (struct listeners *listeners)
-{
-  struct error err;
-  bool all = true;
-
-  for (unsigned i = listeners->nr; i-- > 0; )
-    if (!listeners->entries[i].listener
-        && bind_entry (listeners, &listeners->entries[i], &err) < 0) {
-      log_error ("%s", err.message);
-      drop (listeners, i);
-      all = false;
-    }
-  return all;
 }
 
 static void
@@ -242,14 +309,7 @@ start (struct listeners *listeners)
 void
 listeners_commit (struct listeners *listeners)
 {
-  struct address closed[ENTRIES_MAX];
-  unsigned nr_closed = close_unwanted (listeners, closed);
-
-  if (!bind_rest (listeners)) {
-    for (unsigned i = 0; i < nr_closed; ++i)
-      add (listeners, &closed[i]);
-    bind_rest (listeners);
-  }
+  close_unwanted (listeners);
   start (listeners);
 }
 

@@ -4,8 +4,10 @@
  * others ask for it.
  *
  *   prepare    binds what is new; nobody is accepted there yet
+ *   replace    binds what one that is wanted no more was in the way of, which
+ *              is closed for it; the last step that may fail
  *   commit     closes what is wanted no more, accepts on the new ones
- *   rollback   instead of commit: as it was before
+ *   rollback   instead of replace or commit: as it was before
  *
  * A listener is known by the address that was asked for; the one that it has
  * differs where a port was left open.
@@ -31,15 +33,17 @@ int listeners_new (struct target *target, struct reactor *const *reactors,
 /* Closes all; connections live on. */
 void listeners_free (struct listeners *listeners);
 
-/* An address that is in use by a listener which is
- * wanted no more (0.0.0.0 instead of 127.0.0.1) is left to commit.  After an
- * error all is as before. */
+/* An address that is in use, and overlaps that of a listener which is wanted no
+ * more (0.0.0.0 instead of 127.0.0.1), is left to replace.  After an error all
+ * is as before. */
 int listeners_prepare (struct listeners *listeners,
                        const struct address *wanted, unsigned nr_wanted,
                        struct error *err);
+/* The reactors run.  After an error all is as before: what was closed is
+ * opened again; where somebody else was faster, that is logged. */
+int listeners_replace (struct listeners *listeners, struct error *err);
 void listeners_rollback (struct listeners *listeners);
-/* The reactors run.  What was left to it may fail: that is logged, and what it
- * was to replace is opened again. */
+/* The reactors run. */
 void listeners_commit (struct listeners *listeners);
 
 /* The addresses that are served.  each only copies. */

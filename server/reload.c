@@ -67,12 +67,20 @@ check_pools (struct volumes *volumes, const struct options *anew,
   return r;
 }
 
+static void
+close_opened (struct volumes *volumes, const struct options *anew,
+              const bool opened[OPTIONS_POOL_MAX])
+{
+  for (unsigned i = anew->nr_pools; i-- > 0; )
+    if (opened[i])
+      close_pool (volumes, anew->pools[i].name);
+}
+
 /* All that are new, or none. */
 static int
 open_pools (struct volumes *volumes, const struct options *anew,
-            struct error *err)
+            bool opened[OPTIONS_POOL_MAX], struct error *err)
 {
-  bool opened[OPTIONS_POOL_MAX] = { false };
   int r;
 
   for (unsigned i = 0; i < anew->nr_pools; ++i) {
@@ -83,9 +91,7 @@ open_pools (struct volumes *volumes, const struct options *anew,
     r = volumes_open_pool (volumes, pool->engine, pool->name, pool->argument,
                            err);
     if (r < 0) {
-      while (i-- > 0)
-        if (opened[i])
-          close_pool (volumes, anew->pools[i].name);
+      close_opened (volumes, anew, opened);
       return r;
     }
     opened[i] = true;
@@ -149,6 +155,7 @@ apply (struct server *server, const struct options *anew, struct error *err)
 {
   struct volumes *volumes = server_volumes (server);
   struct listeners *listeners = server_listeners (server);
+  bool opened[OPTIONS_POOL_MAX] = { false };
   int r;
 
   r = check_pools (volumes, anew, err);
@@ -156,9 +163,14 @@ apply (struct server *server, const struct options *anew, struct error *err)
     r = listeners_prepare (listeners, anew->listen, anew->nr_listen, err);
   if (r < 0)
     return r;
-  r = open_pools (volumes, anew, err);
+  r = open_pools (volumes, anew, opened, err);
   if (r < 0) {
     listeners_rollback (listeners);
+    return r;
+  }
+  r = listeners_replace (listeners, err);
+  if (r < 0) {
+    close_opened (volumes, anew, opened);
     return r;
   }
   change_pools (volumes, anew);

@@ -89,20 +89,57 @@ logged ': error: listen: unix:///nonexistent/qbd.sock: No such file .*; reload: 
 listeners_are "tcp://127.0.0.1:$port"
 test ! -e "$tmp/a.sock"
 
-# What is another process's, when it had to wait for one of ours to go.
-python3 - "$tmp/port" <<'EOP' &
+# What is another process's changes nothing, whatever of ours goes meanwhile:
+# not the pools, and no listener is closed for it.
+theirs ()                       # HOST PORT: sets $their_port
+{
+    local file
+    file=$(mktemp "$tmp/port.XXXXXX")
+    python3 - "$1" "$2" "$file" <<'EOP' &
 import socket, sys, signal
 s = socket.socket ()
-s.bind (("127.0.0.1", 0))
+s.bind ((sys.argv[1], int (sys.argv[2])))
 s.listen ()
-open (sys.argv[1], "w").write (str (s.getsockname ()[1]) + "\n")
+u = socket.socket (socket.AF_UNIX)
+u.bind (sys.argv[3] + ".sock")
+u.listen ()
+open (sys.argv[3], "w").write (str (s.getsockname ()[1]) + "\n")
 signal.pause ()
 EOP
-cleanup_fn kill $!
-wait_for_line "$tmp/port" '^[0-9]+$'
-configure "tcp://127.0.0.1:$(cat "$tmp/port")"
+    cleanup_fn kill $!
+    wait_for_line "$file" '^[0-9]+$'
+    their_port=$(cat "$file") their_socket=$file.sock
+}
+is_as_before ()
+{
+    logged ': error: listen: .*: (Address already in use|another process).*; reload: nothing is changed$'
+    logged ': reload: .*log level' && fail "success is told, too"
+    listeners_are "tcp://127.0.0.1:$port"
+    qbd pools --json | jq -e '[.pools[].name] == ["mem"]'
+    qbd info mem/disk
+    qbd discover "tcp://127.0.0.1:$port"
+}
+more_pools ()                   # one comes, and another goes
+{
+    sed -i 's/^\[pool mem\]/[pool more]/' "$tmp/server.conf"
+}
+theirs 127.0.0.1 0
+for address in "tcp://127.0.0.1:$their_port" "unix://$their_socket"; do
+    configure "$address"
+    more_pools
+    reload
+    is_as_before
+    logged ': closed$' && fail "something was closed"
+done
+
+# Only when ours is out of the way it shows that there is another one.
+theirs 127.0.0.3 "$port"
+start_nbdkit qbd mem/disk server="tcp://127.0.0.1:$port"
+configure "$a" "tcp://0.0.0.0:$port"
+more_pools
 reload
-logged ': error: listen: .*: Address already in use'
-listeners_are "tcp://127.0.0.1:$port"
-qbd discover "tcp://127.0.0.1:$port"
+is_as_before
+test ! -e "$tmp/a.sock"
+nbdsh -u "$uri" -c 'assert h.pread (512, 0) == b"y" * 512'
+stop_nbdkit
 stop_server
