@@ -43,6 +43,12 @@ durable_is_lost (struct namespace *ns)
   return ns->durable.lost;
 }
 
+unsigned
+durable_losses (struct namespace *ns)
+{
+  return ns->durable.losses;
+}
+
 void
 durable_reconnected (struct association *association, struct namespace *ns,
                      uint64_t epoch)
@@ -50,6 +56,8 @@ durable_reconnected (struct association *association, struct namespace *ns,
   bool same = epoch != 0 && epoch == ns->durable.epoch;
 
   ns->durable.epoch = epoch;
+  if (!same && association->controller.volatile_cache)
+    ns->durable.losses++;
   if (!same && association->controller.volatile_cache &&
       ns->durable.changes != ns->durable.stable &&
       !association->params.epochless)

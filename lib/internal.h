@@ -367,6 +367,7 @@ struct namespace {
     _Atomic uint64_t changes;           /* completed, in the cache */
     _Atomic uint64_t stable;            /* so many of them were flushed */
     _Atomic bool lost;                  /* some may be gone */
+    _Atomic unsigned losses;            /* of caches that may have had some */
     uint64_t epoch;                     /* of the connection */
   } durable;
 };
@@ -604,6 +605,9 @@ uint64_t durable_so_far (struct namespace *ns);
 /* It succeeded.  False: it has to fail all the same. */
 bool durable_flushed (struct namespace *ns, uint64_t changes);
 bool durable_is_lost (struct namespace *ns);
+/* How often a cache was lost: what is made of several commands has to be whole
+ * in one. */
+unsigned durable_losses (struct namespace *ns);
 /* [driver] There is another connection, with this epoch. */
 void durable_reconnected (struct association *association,
                           struct namespace *ns, uint64_t epoch);
@@ -687,6 +691,10 @@ struct transfer {
                                    ends it is not submitted yet */
   unsigned pending;             /* commands in flight */
   uint64_t covers;              /* of the Flush: durable_so_far */
+  /* As the call was, to begin it again when a cache was lost in its midst. */
+  uint8_t *whole_buf;
+  uint64_t whole_offset_bytes, whole_bytes;
+  unsigned losses;              /* durable_losses, at its beginning */
   int error;                    /* errno of the first that failed */
   uint16_t status;              /* its NVMe status, 0: none */
   void (*over) (struct transfer *transfer);     /* [locked] */

@@ -175,6 +175,10 @@ transfer_init (struct transfer *transfer, struct qbd_volume *volume,
     .buf = buf,
     .offset_bytes = offset,
     .left_bytes = op == IO_FLUSH ? 0 : count,
+    .whole_buf = buf,
+    .whole_offset_bytes = offset,
+    .whole_bytes = op == IO_FLUSH ? 0 : count,
+    .losses = durable_losses (volume->ns),
     /* Without a volatile cache what is done is stable. */
     .flush_left = flush && cache,
   };
@@ -223,6 +227,26 @@ account (struct transfer *transfer, const struct request *request)
   return 0;
 }
 
+/* All of it is done, but a first part of it in a cache that was lost before
+ * the last.  The caller was not told yet, and his data is still there. */
+static bool
+has_to_begin_again (const struct transfer *transfer)
+{
+  return transfer->pending == 0 && transfer->error == 0 &&
+    transfer->left_bytes == 0 && transfer->whole_bytes > 0 &&
+    transfer->op != IO_READ &&
+    transfer->losses != durable_losses (transfer->volume->ns);
+}
+
+static void
+begin_again (struct transfer *transfer)
+{
+  transfer->buf = transfer->whole_buf;
+  transfer->offset_bytes = transfer->whole_offset_bytes;
+  transfer->left_bytes = transfer->whole_bytes;
+  transfer->losses = durable_losses (transfer->volume->ns);
+}
+
 /* [locked] A command of a transfer is over. */
 static void
 transfer_done (struct request *request)
@@ -241,6 +265,9 @@ transfer_done (struct request *request)
   }
   if (error != 0)
     transfer_fail (transfer, error, status);
+  if (request->transport.sqe.common.opcode != nvme_cmd_flush &&
+      has_to_begin_again (transfer))
+    begin_again (transfer);
   if (transfer_has_next (transfer))
     transfer_next_locked (transfer, io, true);
   if (transfer->pending == 0)
