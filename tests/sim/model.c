@@ -190,21 +190,23 @@ overwritten (const struct block *block, const struct write *write,
 }
 
 static bool
-explain (const struct model *model, uint32_t at, const uint8_t *data)
+explain (const struct model *model, uint32_t at, uint64_t read_begun,
+         const uint8_t *data)
 {
   const struct block *block = &model->blocks[at];
   unsigned j;
 
-  for (j = 0; j < block->nr; j++)
-    if (matches (model, block->writes[j].number, at, data)) {
-      fprintf (stderr, "block %u: stale: holds write %llu (begun %llu, ended "
-               "%llu) of %u writes\n", at,
-               (unsigned long long) block->writes[j].number,
-               (unsigned long long) block->writes[j].begun,
-               (unsigned long long) block->writes[j].ended, block->nr);
-      return false;
-    }
-  fprintf (stderr, "block %u: holds what no write put there\n", at);
+  fprintf (stderr, "block %u: a read that began at %llu is wrong:\n", at,
+           (unsigned long long) read_begun);
+  for (j = 0; j < block->nr; j++) {
+    const struct write *write = &block->writes[j];
+
+    fprintf (stderr, "  write %llu begun %llu ended %lld%s%s\n",
+             (unsigned long long) write->number,
+             (unsigned long long) write->begun, (long long) write->ended,
+             write->stable ? " stable" : "",
+             matches (model, write->number, at, data) ? ": was read" : "");
+  }
   return false;
 }
 
@@ -224,7 +226,7 @@ model_read_ends (struct model *model, uint32_t at, uint32_t count,
       legal = matches (model, block->writes[j].number, at + i, data)
               && !overwritten (block, &block->writes[j], begun_at);
     if (!legal)
-      return explain (model, at + i, data);
+      return explain (model, at + i, begun_at, data);
     data += model->block_size;
   }
   return true;

@@ -152,8 +152,9 @@ take (struct sim_link *link, struct way *way, uint8_t *to, size_t bytes)
 {
   while (bytes > 0) {
     size_t n = bytes;
+    const uint8_t *from = in_a_row (link, way, way->read, &n);
 
-    memcpy (to, in_a_row (link, way, way->read, &n), n);
+    memcpy (to, from, n);
     way->read += n;
     to += n;
     bytes -= n;
