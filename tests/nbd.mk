@@ -14,6 +14,7 @@ SH_TESTS += tests/nbd-enospc.sh
 SH_TESTS += tests/nbd-fast-zero.sh
 SH_TESTS += tests/nbd-exports-many.sh
 SH_TESTS += tests/nbd-exports.sh
+SH_TESTS += tests/nbd-faults.sh
 SH_TESTS += tests/nbd-filters.sh
 SH_TESTS += tests/nbd-fio.sh
 SH_TESTS += tests/nbd-fio-connections.sh
