@@ -351,6 +351,9 @@ struct association_params {
   const struct attempt *attempt;        /* that can be interrupted; or NULL */
   bool reconnects;              /* a keeper drives it, once it was live */
   uint64_t seed;                /* of its pauses; 0: by chance */
+  /* The simulator's, too: the server is taken for one that does not know
+   * Cross-Controller Reset. */
+  bool foreign;
   /* The simulator's, which shows that it notices.  Changes are sent again
    * while an old controller may still have them; */
   bool unfenced;

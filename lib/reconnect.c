@@ -140,7 +140,7 @@ reconnect_before_live (struct association *association)
     .cntlid = association->cntlid,
     .traffic_keeps_alive = fresh->traffic_keeps_alive,
   };
-  if (fresh->can_cross_reset)
+  if (fresh->can_cross_reset && !association->params.foreign)
     association->re.now.instance = fresh->instance;
   if (!association->was_live)
     let_changes_go (association);

@@ -9,3 +9,5 @@ timeout 150 "$QBD_BUILDDIR/tests/sim/sim" --seeds 100
 timeout 60 "$QBD_BUILDDIR/tests/sim/sim" --seeds 10 --from 1000 --twice
 expect_error 'flush succeeded over a loss of power' \
     "$QBD_BUILDDIR/tests/sim/sim" --seeds 300 --without epoch
+expect_error ' is wrong:$' \
+    "$QBD_BUILDDIR/tests/sim/sim" --seeds 2000 --without fence

@@ -444,6 +444,7 @@ sim_client_new (struct sim_server *server, struct model *model,
     .dial = sim_server_dial,
     .reconnects = params->reconnects,
     .seed = params->seed,
+    .foreign = params->foreign,
     .unfenced = params->unfenced,
     .epochless = params->epochless,
   };

@@ -21,6 +21,7 @@ struct sim_client_params {
   uint32_t block_size, nr_blocks;
   bool reconnects;
   uint64_t seed;                /* of its pauses */
+  bool foreign;                 /* the server is taken for one */
   bool unfenced, epochless;
 };
 

@@ -72,6 +72,7 @@ choose_scenario (struct scenario *s)
   s->nr_clients = (unsigned) world_chance (1, CLIENTS_MAX);
   s->nr_requests /= s->nr_clients;
   s->client.reconnects = true;
+  s->client.foreign = world_once_in (4);
   s->client.unfenced = without_fence;
   s->client.epochless = without_epoch;
   /* Few blocks: that writes meet is what this is about. */
@@ -366,8 +367,8 @@ describe (uint64_t seed, const struct scenario *s)
   if (s->nr_faults == 0)
     printf ("cut after %u of %u\n", s->cut_after, s->nr_requests);
   else
-    printf ("%u faults in %u times %u\n", s->nr_faults, s->nr_clients,
-            s->nr_requests);
+    printf ("%u faults in %u times %u%s\n", s->nr_faults, s->nr_clients,
+            s->nr_requests, s->client.foreign ? ", foreign" : "");
 }
 
 static bool
