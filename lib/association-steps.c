@@ -48,6 +48,10 @@ step_done (struct request *request)
                             offsetof (struct association, step));
 
   association->step_done = true;
+  /* Whoever reads a connection may find its answer: the descriptor is then
+   * quiet when the keeper looks at it. */
+  if (association->params.reconnects)
+    keeper_wake ();
 }
 
 static int

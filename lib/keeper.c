@@ -309,13 +309,11 @@ start_thread (void)
 }
 
 static void
-close_fds (void)
+close_epoll (void)
 {
-  if (keeper.wake_fd >= 0)
-    close (keeper.wake_fd);
   if (keeper.epoll_fd >= 0)
     close (keeper.epoll_fd);
-  keeper.wake_fd = keeper.epoll_fd = -1;
+  keeper.epoll_fd = -1;
 }
 
 /* The thread is the parent's. */
@@ -326,7 +324,10 @@ keeper_forget (void)
 
   keeper.lock = unlocked;
   TAILQ_INIT (&keeper.associations);
-  close_fds ();
+  close_epoll ();
+  if (keeper.wake_fd >= 0)
+    close (keeper.wake_fd);     /* it would wake the parent's */
+  keeper.wake_fd = -1;
 }
 
 static int
@@ -336,7 +337,8 @@ keeper_start_locked (void)
   int r;
 
   keeper.stop = false;
-  keeper.wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (keeper.wake_fd < 0)
+    keeper.wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   keeper.epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   if (keeper.wake_fd < 0 || keeper.epoll_fd < 0 ||
       epoll_ctl (keeper.epoll_fd, EPOLL_CTL_ADD, keeper.wake_fd, &event) < 0)
@@ -344,7 +346,7 @@ keeper_start_locked (void)
   else
     r = start_thread ();
   if (r < 0)
-    close_fds ();
+    close_epoll ();
   return r;
 }
 
@@ -382,5 +384,5 @@ keeper_remove (struct association *association)
     keeper_wake ();
   }
   pthread_join (keeper.thread, NULL);
-  close_fds ();
+  close_epoll ();
 }

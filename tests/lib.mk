@@ -5,6 +5,7 @@ SH_TESTS += \
 	tests/lib-mixed.sh \
 	tests/lib-name-server-silent.sh \
 	tests/lib-no-alloc.sh \
+	tests/lib-reconnect-aio.sh \
 	tests/lib-reopen.sh \
 	tests/lib-server-killed.sh \
 	tests/lib-server-stopped.sh \

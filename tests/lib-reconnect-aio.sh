@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Asynchronous requests over several queues wait for a server that is killed
+# and started again, and go on at once: who polls them may read the answers
+# that connecting waits for.
+source "${0%/*}/functions.sh"
+requires jq --version
+requires curl --version
+
+start_volume 64M
+qbd bench demo/disk --depth 32 --queues 4 --seconds 15 --json \
+    >"$tmp/result" 2>"$tmp/bench.log" &
+bench=$!
+reads ()                        # the server has answered some
+{
+    curl -sS --unix-socket "$QBD_CONTROL" http://qbd/metrics |
+        grep -q '^qbd_operations_total{.*operation="read"} [1-9]'
+}
+for round in 1 2 3 4 5; do
+    until reads; do
+        kill -0 $bench          # it has not ended
+    done
+    kill_server
+    start_server --pool "demo=file:$tmp/pool"
+done
+wait $bench
+# The longest pause, in microseconds.
+jq -e '.read.operations > 1000 and .read.latency_us.max < 8e6' "$tmp/result"
