@@ -455,6 +455,8 @@ struct association {
   /* reconnect.c's: the driver's. */
   struct {
     uint64_t lost_ms;                   /* 0: not lost */
+    uint64_t since_ms;                  /* of the loss, over connections that
+                                           were lost at once */
     uint64_t planned_ms;                /* the next tick */
     uint64_t start_ms;                  /* of this try */
     uint64_t next_ms;                   /* of the next one */
@@ -468,7 +470,6 @@ struct association {
     struct old_controller old, now;
     bool changing;                      /* changes may go to `now` */
     bool fenced;                        /* no command of `old` is left */
-    uint64_t quiet_ms;                  /* nothing went to `old` after this */
     uint64_t hold_until_ms;             /* when `old` is over by itself */
   } re;
 

@@ -48,6 +48,16 @@ all_idle (const struct association *association)
   return true;
 }
 
+/* Also one that was renewed while another thread reported the loss: nobody
+ * would ever look at it again. */
+static void
+shut_all (struct association *association)
+{
+  for (uint32_t i = 0; i <= association->nr_io; i++)
+    queue_shut (queue_at (association, i), ENOTCONN,
+                "another connection was lost");
+}
+
 static void
 fail_requests (struct association *association)
 {
@@ -61,8 +71,13 @@ open_gates (struct association *association, enum queue_gate gate,
             uint64_t now_ms)
 {
   for (uint32_t i = 0; i <= association->nr_io; i++) {
-    queue_set_gate (queue_at (association, i), gate, 0);
-    queue_pump (queue_at (association, i), now_ms);
+    struct queue *queue = queue_at (association, i);
+
+    queue_lock (queue);         /* their time begins now */
+    queue_set_now_locked (queue, now_ms);
+    queue_unlock (queue);
+    queue_set_gate (queue, gate, 0);
+    queue_pump (queue, now_ms);
   }
 }
 
@@ -111,7 +126,9 @@ reconnect_can_fence (const struct association *association)
 }
 
 /* Its keep-alive timer begins with what it received last, or with the last
- * Keep Alive, and it may take as long again to notice. */
+ * Keep Alive, and it may take as long again to notice.  This counts from when
+ * the target is known to run: before, it may have been stopped, and its
+ * timer and its unread input with it. */
 static uint64_t
 hold_ms (const struct association *association)
 {
@@ -151,11 +168,15 @@ reconnect_before_live (struct association *association)
 static void
 begin_loss (struct association *association, uint64_t now_ms)
 {
+  bool steady = now_ms - association->re.live_ms >= STEADY_MS;
+
   association->re.lost_ms = now_ms;
   association->re.planned_ms = 0;
   association->re.trying = false;
-  if (now_ms - association->re.live_ms >= STEADY_MS)
-    association->re.tries = 0;
+  /* A connection that is lost as soon as it is made is no end of the loss. */
+  if (steady || association->re.since_ms == 0)
+    association->re.since_ms = now_ms;
+  association->re.tries = steady ? 0 : association->re.tries + 1;
   association->re.next_ms = now_ms + pause_ms (association);
 }
 
@@ -189,8 +210,8 @@ judge_loss (struct association *association, uint64_t now_ms)
   uint64_t planned_ms = association->re.planned_ms, waited_ms;
 
   if (planned_ms != 0 && now_ms > planned_ms + GAP_MS)
-    association->re.lost_ms += now_ms - planned_ms;
-  waited_ms = now_ms - association->re.lost_ms;
+    association->re.since_ms += now_ms - planned_ms;
+  waited_ms = now_ms - association->re.since_ms;
   if (options->ctrl_loss_tmo_ms != UINT32_MAX &&
       waited_ms >= options->ctrl_loss_tmo_ms)
     give_up (association);
@@ -205,10 +226,7 @@ judge_loss (struct association *association, uint64_t now_ms)
 static void
 try_again (struct association *association, uint64_t now_ms)
 {
-  if (association->re.changing) {
-    association->re.changing = false;
-    association->re.quiet_ms = now_ms;
-  }
+  association->re.changing = false;
   association->re.trying = true;
   association->re.start_ms = now_ms;
   association_start (association, now_ms);
@@ -236,7 +254,7 @@ static uint64_t
 plan (const struct association *association, uint64_t tick_ms)
 {
   const struct options *options = &association->params.options;
-  uint64_t lost_ms = association->re.lost_ms;
+  uint64_t lost_ms = association->re.since_ms;
 
   if (options->ctrl_loss_tmo_ms != UINT32_MAX)
     tick_ms = earlier (tick_ms, lost_ms + options->ctrl_loss_tmo_ms);
@@ -263,6 +281,7 @@ step (struct association *association, uint64_t now_ms)
     end_try (association, now_ms);
   if (now_ms < association->re.next_ms)
     return association->re.next_ms;
+  shut_all (association);
   if (!all_idle (association))
     return now_ms + INSIDE_MS;
   try_again (association, now_ms);
@@ -298,7 +317,7 @@ begin_live (struct association *association, uint64_t now_ms)
   association->re.live_ms = now_ms;
   association->re.hold_until_ms =
     association->re.fenced || association->params.unfenced ? 0 :
-    association->re.quiet_ms + hold_ms (association);
+    now_ms + hold_ms (association);
   association->keep_alive_next_ms = 0;
   events_restart (association);
   if (now_ms < association->re.hold_until_ms)
