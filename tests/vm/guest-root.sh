@@ -25,7 +25,7 @@ END
 }
 
 root=$tmp/root
-mkdir -p "$root"/{bin,dev,lib,proc,work}
+mkdir -p "$root"/{bin,dev,files,lib,proc}
 cp "$(command -v busybox)" "$root/bin"
 for name in $(busybox --list); do
     test "$name" = busybox || ln -s busybox "$root/bin/$name"
