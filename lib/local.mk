@@ -13,6 +13,7 @@ libqbd_internal_la_SOURCES = \
 	lib/association-steps.c \
 	lib/association-steps.h \
 	lib/association.c \
+	lib/association.h \
 	lib/block-status.c \
 	lib/config.c \
 	lib/discover-list.c \
@@ -27,9 +28,11 @@ libqbd_internal_la_SOURCES = \
 	lib/io.c \
 	lib/keeper.c \
 	lib/namespace.c \
+	lib/options.h \
 	lib/queue-internal.h \
 	lib/queue-roles.c \
 	lib/queue.c \
+	lib/queue.h \
 	lib/reconnect.c \
 	lib/registry.c \
 	lib/tcp-queue.c \
@@ -37,7 +40,8 @@ libqbd_internal_la_SOURCES = \
 	lib/tcp-receive.c \
 	lib/tcp-send.c \
 	lib/transport.h \
-	lib/volume.c
+	lib/volume.c \
+	lib/volume.h
 libqbd_internal_la_CFLAGS = $(AM_CFLAGS) $(UUID_CFLAGS) $(RDMA_CFLAGS)
 libqbd_internal_la_LIBADD = $(RDMA_LIBS)
 if HAVE_RDMA

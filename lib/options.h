@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is asked for: options, who may interrupt it, and who asks.  Part of
+ * internal.h, which says who is above whom.
+ */
+#ifndef QBD_LIB_OPTIONS_H
+#define QBD_LIB_OPTIONS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <libqbd.h>
+
+#include "common/address.h"
+#include "common/error.h"
+#include "nvmeof/nqn.h"
+
+/* --- error.c ------------------------------------------------------------ */
+
+/* Makes err the thread's message and its code errno; returns -1. */
+int error_publish (const struct error *err);
+
+/* --- config.c ----------------------------------------------------------- */
+
+#define IO_QUEUES_MAX 64
+#define QUEUE_SIZE_MAX 1024
+#define IDENTITY_UUID_BYTES 16
+
+enum options_transport {
+  OPTIONS_TRANSPORT_SERVER,             /* as the server's address says */
+  OPTIONS_TRANSPORT_TCP,
+  OPTIONS_TRANSPORT_RDMA,
+  OPTIONS_TRANSPORT_AUTO,               /* RDMA, else TCP */
+};
+
+/* Everything an association is made from.  Two of equal bytes share. */
+struct options {
+  char volume[NVMEOF_NQN_MAX + 1];      /* POOL/VOL; "": not given */
+  char nqn[NVMEOF_NQN_MAX + 1];         /* or the subsystem's; "" */
+  uint32_t nsid;                        /* 0: the only one */
+  struct address server;
+  char hostnqn[NVMEOF_NQN_MAX + 1];
+  uint8_t hostid[IDENTITY_UUID_BYTES];
+  uint32_t nr_io_queues;
+  uint32_t queue_size;                  /* entries */
+  uint32_t keep_alive_tmo_ms;           /* 0: off */
+  uint32_t connect_tmo_ms;
+  uint32_t io_tmo_ms;
+  uint32_t ctrl_loss_tmo_ms;            /* UINT32_MAX: for ever; 0: a lost
+                                           connection is not made again */
+  uint32_t fast_io_fail_tmo_ms;         /* UINT32_MAX: off */
+  uint32_t reconnect_delay_ms;          /* the longest pause between tries */
+  bool hdr_digest;
+  bool data_digest;
+  enum options_transport transport;
+  uint32_t poll_us;                     /* RDMA */
+};
+
+/* Fills in what the configuration leaves to defaults. */
+int options_resolve (const struct qbd_config *config,
+                     struct options *options, struct error *err);
+struct interrupt *config_interrupt (const struct qbd_config *config);
+/* It names one volume. */
+int options_check_volume (const struct options *options, struct error *err);
+/* What a user calls it. */
+const char *options_name (const struct options *options);
+
+/* --- interrupt.c -------------------------------------------------------- */
+
+struct association;
+
+/* A configuration's and its copies'. */
+struct interrupt {
+  _Atomic unsigned refs;
+  _Atomic bool set;
+};
+
+struct interrupt *interrupt_new (void);         /* NULL: out of memory */
+struct interrupt *interrupt_ref (struct interrupt *interrupt);
+void interrupt_unref (struct interrupt *interrupt);
+void interrupt_set (struct interrupt *interrupt);
+
+struct attempt {
+  TAILQ_ENTRY (attempt) link;
+  struct interrupt *interrupt;
+  int fd;                               /* readable: interrupted */
+  struct association *joins;            /* that is asked for a namespace */
+};
+
+int attempt_begin (struct attempt *attempt, struct interrupt *interrupt,
+                   struct error *err);
+void attempt_end (struct attempt *attempt);
+void attempt_join (struct attempt *attempt, struct association *association);
+bool attempt_interrupted (const struct attempt *attempt);       /* or NULL */
+void attempts_forget (void);    /* after fork, in the child */
+
+/* --- host-identity.c ---------------------------------------------------- */
+
+struct host_identity {
+  char hostnqn[NVMEOF_NQN_MAX + 1];
+  uint8_t hostid[IDENTITY_UUID_BYTES];
+};
+
+/* NULL or "" means: not given.  directory is "/etc" but in tests. */
+int host_identity_get (const char *directory, const char *hostnqn,
+                       const char *hostid, struct host_identity *identity,
+                       struct error *err);
+
+#endif
