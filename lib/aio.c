@@ -112,7 +112,7 @@ deliver (struct qbd_volume *volume)
 static struct queue *
 pick_queue (struct qbd_volume *volume)
 {
-  struct association *association = volume->association;
+  struct association *association = volume->paths->association[0];
 
   if (association->nr_io == 1)
     return association->io[0];
@@ -218,7 +218,7 @@ qbd_aio_write_zeroes (struct qbd_volume *volume, struct qbd_aio *aio,
 static int
 watch_queues (struct qbd_volume *volume, int epoll_fd)
 {
-  const struct association *association = volume->association;
+  const struct association *association = volume->paths->association[0];
 
   for (uint32_t i = 0; i < association->nr_io; i++) {
     int r = queue_watch (association->io[i], &volume->aio_watch[i], epoll_fd);
@@ -232,7 +232,7 @@ watch_queues (struct qbd_volume *volume, int epoll_fd)
 static void
 unwatch_queues (struct qbd_volume *volume)
 {
-  const struct association *association = volume->association;
+  const struct association *association = volume->paths->association[0];
 
   for (uint32_t i = 0; i < association->nr_io; i++)
     queue_unwatch (association->io[i], &volume->aio_watch[i]);
@@ -267,7 +267,7 @@ aio_close_fds (struct qbd_volume *volume)
 {
   if (volume->epoll_fd < 0)
     return;
-  if (!volume->association->inherited)
+  if (!paths_inherited (volume->paths))
     unwatch_queues (volume);
   close (volume->epoll_fd);
   close (volume->event_fd);
@@ -299,7 +299,7 @@ prepare_fds (struct qbd_volume *volume, bool given)
 int
 qbd_aio_fd (struct qbd_volume *volume)
 {
-  if (volume->association->inherited)
+  if (paths_inherited (volume->paths))
     return volume_fail (volume, "aio", ENOTCONN, 0);
   return prepare_fds (volume, true) < 0 ? -1 : volume->epoll_fd;
 }
@@ -325,7 +325,7 @@ end_pump (struct qbd_volume *volume)
 int
 volume_pump (struct qbd_volume *volume, uint64_t now_ms)
 {
-  struct association *association = volume->association;
+  struct association *association = volume->paths->association[0];
 
   begin_pump (volume);
   for (uint32_t i = 0; i < association->nr_io; i++)
@@ -337,10 +337,11 @@ volume_pump (struct qbd_volume *volume, uint64_t now_ms)
 static uint64_t
 next_due_ms (struct qbd_volume *volume)
 {
+  const struct association *association = volume->paths->association[0];
   uint64_t next_ms = UINT64_MAX;
 
-  for (uint32_t i = 0; i < volume->association->nr_io; i++) {
-    uint64_t due_ms = queue_next_due_ms (volume->association->io[i]);
+  for (uint32_t i = 0; i < association->nr_io; i++) {
+    uint64_t due_ms = queue_next_due_ms (association->io[i]);
 
     if (due_ms < next_ms)
       next_ms = due_ms;
@@ -397,7 +398,7 @@ qbd_aio_poll (struct qbd_volume *volume, int timeout_ms)
     now_ms + (uint64_t) timeout_ms;
   int n;
 
-  if (volume->association->inherited)
+  if (paths_inherited (volume->paths))
     return volume_fail (volume, "aio", ENOTCONN, 0);
   for (;;) {
     n = volume_pump (volume, now_ms);
@@ -419,14 +420,14 @@ give_up (struct qbd_volume *volume)
   struct error err;
 
   error_set (&err, ENOMEM, "%s: out of descriptors",
-             options_name (&volume->association->params.options));
-  association_give_up (volume->association, &err, ENOTCONN);
+             options_name (&volume->paths->options));
+  association_give_up (volume->paths->association[0], &err, ENOTCONN);
 }
 
 void
 aio_drain (struct qbd_volume *volume)
 {
-  while (!volume->association->inherited && in_flight (volume) > 0)
+  while (!paths_inherited (volume->paths) && in_flight (volume) > 0)
     if (qbd_aio_poll (volume, -1) < 0)
       give_up (volume);
 }

@@ -218,7 +218,6 @@ association_interrupt (struct association *association)
 {
   struct error err;
 
-  association->interrupted = true;
   describe_loss (association, ESHUTDOWN, "interrupted", &err);
   association_give_up (association, &err, ESHUTDOWN);
 }

@@ -111,7 +111,6 @@ struct association {
   enum association_state state;         /* one setter: set_state */
   struct error error;                   /* why DOWN, FAILED or LOST */
   bool was_live;
-  _Atomic bool interrupted;
   _Atomic bool dead;                    /* state is FAILED or LOST */
 
   /* The driver's, until LIVE; constant then, but for what the keeper's
@@ -189,11 +188,6 @@ struct association {
   uint64_t keep_alive_seen;             /* queue_received, summed */
   struct queue_watch keeper_watch;      /* of admin */
   TAILQ_ENTRY (association) keeper_link;
-
-  /* The registry's. */
-  TAILQ_ENTRY (association) registry_link;
-  unsigned refs;
-  bool registered;
 
   /* fork.c's. */
   TAILQ_ENTRY (association) fork_link;

@@ -25,7 +25,7 @@ block_status_init (struct block_status *status, struct qbd_volume *volume,
   uint64_t size_bytes = qbd_get_size (volume);
   uint32_t block_bytes = qbd_get_block_size (volume);
 
-  if (volume->association->inherited)
+  if (paths_inherited (volume->paths))
     return ENOTCONN;
   if (flags & ~(unsigned) QBD_ONE_EXTENT || count == 0 ||
       count % block_bytes != 0 || offset % block_bytes != 0 ||
@@ -127,7 +127,7 @@ block_status_answered (struct block_status *status, uint16_t sc)
 static int
 ask (struct block_status *status)
 {
-  struct association *association = status->volume->association;
+  struct association *association = status->volume->paths->association[0];
   union nvme_command sqe = block_status_ask (status);
   uint16_t sc;
   int r;
@@ -135,14 +135,14 @@ ask (struct block_status *status)
   r = association_call (association, &sqe, TRANSPORT_FROM_CONTROLLER,
                         &status->answer, status->bytes, false, &sc, NULL);
   if (r < 0)
-    return association->interrupted ? -ESHUTDOWN : r;
+    return status->volume->paths->interrupted ? -ESHUTDOWN : r;
   return block_status_answered (status, sc);
 }
 
 static int
 block_status_fail (struct qbd_volume *volume, int error, const char *fault)
 {
-  const char *name = options_name (&volume->association->params.options);
+  const char *name = options_name (&volume->paths->options);
   struct error err;
 
   if (!fault)

@@ -7,7 +7,8 @@
  *      |        \    /
  *      |       transfer (io.c)     one call: split into commands
  *      |          |
- *   registry.c    |                shares associations between volumes
+ *   registry.c    |                shares paths between volumes
+ *   paths.c       |                the associations of a volume
  *   keeper.c      |                one thread: keep-alive, stale timeouts
  *   reconnect.c   |                and what becomes of a lost association
  *   events.c      |                asynchronous events: sizes that change
@@ -27,8 +28,8 @@
  *
  * Everything from association.c down is driven: it takes the time as an
  * argument, makes no thread and waits for nothing but what `dial` does.  The
- * simulator uses: association_create, _start, _drive, _next_ms, _free;
- * volume_create, aio_submit, volume_pump, volume_free.
+ * simulator uses: association_create, _start, _drive, _next_ms;
+ * paths_create, _add, _free; volume_create, aio_submit, volume_pump, volume_free.
  *
  * Lock order: registry, keeper, association, volume (fds), queue, volume
  * (aio).  A request's done callback runs with its queue's lock held.
@@ -41,6 +42,7 @@
 
 #include "lib/association.h"
 #include "lib/options.h"
+#include "lib/paths.h"
 #include "lib/queue.h"
 #include "lib/transport.h"
 #include "lib/volume.h"

@@ -58,7 +58,7 @@ interrupt_set (struct interrupt *interrupt)
       r = write (attempt->fd, &one, sizeof one);
       (void) r;         /* full: it is readable */
       if (attempt->joins)
-        association_interrupt (attempt->joins);
+        paths_interrupt (attempt->joins);
     }
   }
   registry_wake ();
@@ -92,14 +92,14 @@ attempt_end (struct attempt *attempt)
   close (attempt->fd);
 }
 
-/* It asks a live association: its answer is waited for by other means. */
+/* It asks over live paths: the answer is waited for by other means. */
 void
-attempt_join (struct attempt *attempt, struct association *association)
+attempt_join (struct attempt *attempt, struct paths *paths)
 {
   LOCK_SCOPE (&lock);
-  attempt->joins = association;
-  if (association && attempt->interrupt->set)
-    association_interrupt (association);
+  attempt->joins = paths;
+  if (paths && attempt->interrupt->set)
+    paths_interrupt (paths);
 }
 
 bool

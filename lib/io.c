@@ -22,18 +22,18 @@ enum { DSM_DEALLOCATE = 1 << 2 };       /* AD */
 static uint64_t
 command_max_bytes (struct qbd_volume *volume, enum io_op op)
 {
-  const struct association *association = volume->association;
+  const struct controller_info *controller = &volume->paths->controller;
   uint32_t block_bytes = volume->ns->info.block_bytes;
   uint64_t max = UINT64_C (65536) * block_bytes;
 
   switch (op) {
   case IO_WRITE_ZEROES:
-    if (association->controller.zeroes_max_bytes != UINT32_MAX &&
-        association->controller.zeroes_max_bytes < max)
-      max = association->controller.zeroes_max_bytes;
+    if (controller->zeroes_max_bytes != UINT32_MAX &&
+        controller->zeroes_max_bytes < max)
+      max = controller->zeroes_max_bytes;
     return max < block_bytes ? block_bytes : max - max % block_bytes;
   case IO_DISCARD:
-    return (uint64_t) association->controller.dsm_max_blocks * block_bytes;
+    return (uint64_t) controller->dsm_max_blocks * block_bytes;
   default:
     return qbd_get_max_transfer (volume);
   }
@@ -51,7 +51,7 @@ transfer_check (struct qbd_volume *volume, enum io_op op, uint64_t count,
     known |= QBD_FUA;
   if (op == IO_WRITE_ZEROES)
     known |= QBD_NO_UNMAP;
-  if (volume->association->inherited)
+  if (paths_inherited (volume->paths))
     return ENOTCONN;
   if (flags & ~known)
     return EINVAL;
@@ -76,7 +76,7 @@ transfer_check (struct qbd_volume *volume, enum io_op op, uint64_t count,
 static uint16_t
 rw_control (const struct transfer *transfer)
 {
-  bool cache = transfer->volume->association->controller.volatile_cache;
+  bool cache = transfer->volume->paths->controller.volatile_cache;
   uint16_t control = 0;
 
   if (transfer->flags & QBD_FUA && cache)
@@ -163,7 +163,7 @@ transfer_init (struct transfer *transfer, struct qbd_volume *volume,
                enum io_op op, void *buf, uint64_t count, uint64_t offset,
                unsigned flags)
 {
-  bool cache = volume->association->controller.volatile_cache;
+  bool cache = volume->paths->controller.volatile_cache;
   /* Dataset Management has no FUA. */
   bool flush = op == IO_FLUSH ||
     (op == IO_DISCARD && flags & QBD_FUA && count > 0);
@@ -216,7 +216,7 @@ account (struct transfer *transfer, const struct request *request)
   const struct nvme_rw_sqe *sqe = &request->transport.sqe.rw;
   struct namespace *ns = transfer->volume->ns;
 
-  if (!transfer->volume->association->controller.volatile_cache)
+  if (!transfer->volume->paths->controller.volatile_cache)
     return 0;
   if (sqe->opcode == nvme_cmd_flush)
     return durable_flushed (ns, transfer->covers) ? 0 : EIO;
@@ -260,7 +260,7 @@ transfer_done (struct request *request)
   if (error == 0) {
     status = nvme_cqe_status (&request->transport.cqe);
     error = status ? status_to_errno (status) : account (transfer, request);
-  } else if (transfer->volume->association->interrupted) {
+  } else if (transfer->volume->paths->interrupted) {
     error = ESHUTDOWN;
   }
   if (error != 0)
@@ -291,7 +291,7 @@ transfer_next_locked (struct transfer *transfer, struct io_request *io,
   if (r == -EAGAIN)
     *transfer = before;
   else if (r < 0)
-    transfer_fail (transfer, transfer->volume->association->interrupted ?
+    transfer_fail (transfer, transfer->volume->paths->interrupted ?
                    ESHUTDOWN : -r, 0);
   else
     transfer->pending++;
@@ -319,7 +319,7 @@ pick_queue (struct qbd_volume *volume)
 {
   static _Atomic unsigned next;
   static _Thread_local unsigned mine;
-  const struct association *association = volume->association;
+  const struct association *association = volume->paths->association[0];
 
   if (association->nr_io == 1)
     return association->io[0];

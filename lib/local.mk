@@ -29,6 +29,8 @@ libqbd_internal_la_SOURCES = \
 	lib/keeper.c \
 	lib/namespace.c \
 	lib/options.h \
+	lib/paths.c \
+	lib/paths.h \
 	lib/queue-internal.h \
 	lib/queue-roles.c \
 	lib/queue.c \

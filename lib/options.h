@@ -26,6 +26,7 @@ int error_publish (const struct error *err);
 
 #define IO_QUEUES_MAX 64
 #define QUEUE_SIZE_MAX 1024
+#define PATHS_MAX 8
 #define IDENTITY_UUID_BYTES 16
 
 enum options_transport {
@@ -69,7 +70,7 @@ const char *options_name (const struct options *options);
 
 /* --- interrupt.c -------------------------------------------------------- */
 
-struct association;
+struct paths;
 
 /* A configuration's and its copies'. */
 struct interrupt {
@@ -86,13 +87,13 @@ struct attempt {
   TAILQ_ENTRY (attempt) link;
   struct interrupt *interrupt;
   int fd;                               /* readable: interrupted */
-  struct association *joins;            /* that is asked for a namespace */
+  struct paths *joins;                  /* that are asked for a namespace */
 };
 
 int attempt_begin (struct attempt *attempt, struct interrupt *interrupt,
                    struct error *err);
 void attempt_end (struct attempt *attempt);
-void attempt_join (struct attempt *attempt, struct association *association);
+void attempt_join (struct attempt *attempt, struct paths *paths);
 bool attempt_interrupted (const struct attempt *attempt);       /* or NULL */
 void attempts_forget (void);    /* after fork, in the child */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Associations that are in use, shared by all volumes of one configuration and
- * counted by reference.  One that was lost is left to those who hold it: the
- * next open makes a new one.
+ * Paths that are in use, shared by all volumes of one configuration and
+ * counted by reference.  What was lost is left to those who hold it: the next
+ * open makes new ones.
  *
  * Nothing that waits for a server is done with the lock held.  Who has to ask
  * one leaves an `opening` instead, and others of the same configuration wait
@@ -16,8 +16,8 @@
 #include "lib/internal.h"
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static TAILQ_HEAD (, association) associations =
-  TAILQ_HEAD_INITIALIZER (associations);
+static TAILQ_HEAD (, paths) registered =
+  TAILQ_HEAD_INITIALIZER (registered);
 
 /* On the stack of the one who asks the server. */
 struct opening {
@@ -28,33 +28,51 @@ struct opening {
 static TAILQ_HEAD (, opening) openings = TAILQ_HEAD_INITIALIZER (openings);
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
-static struct association *
+/* *association is the one to options->server. */
+static int
 attach (const struct options *options, bool shared, struct attempt *attempt,
-        uint64_t deadline_ms, struct error *err)
+        uint64_t deadline_ms, struct association **association,
+        struct error *err)
 {
   struct association_params params = {
     .options = *options,
     .attempt = attempt,
     .reconnects = shared && options->ctrl_loss_tmo_ms > 0,
   };
-  struct association *association;
   uint64_t now_ms;
 
   if (options->nqn[0])
     memcpy (params.subnqn, options->nqn, sizeof params.subnqn);
   else if (discover_volume (options, attempt, deadline_ms, params.subnqn,
                             err) < 0)
-    return NULL;
+    return -err->code;
   now_ms = clock_now_ms ();
   params.options.connect_tmo_ms = now_ms < deadline_ms ?
     (uint32_t) (deadline_ms - now_ms) : 1;
-  if (association_open (&params, &association, err) < 0)
+  if (association_open (&params, association, err) < 0)
+    return -err->code;
+  /* As it was asked for, when it connects again. */
+  (*association)->params.options = *options;
+  (*association)->params.attempt = NULL;
+  return 0;
+}
+
+static struct paths *
+open_paths (const struct options *options, bool shared,
+            struct attempt *attempt, uint64_t deadline_ms, struct error *err)
+{
+  struct paths *paths = paths_create (options, err);
+  struct association *association;
+
+  if (!paths)
     return NULL;
-  association->refs = 1;
-  /* As it was asked for: equal options find it. */
-  association->params.options = *options;
-  association->params.attempt = NULL;
-  return association;
+  if (attach (options, shared, attempt, deadline_ms, &association, err) < 0) {
+    paths_free (paths);
+    return NULL;
+  }
+  paths_add (paths, association);
+  paths->refs = 1;
+  return paths;
 }
 
 /* Namespaces of one subsystem share; bytes with padding. */
@@ -68,17 +86,22 @@ equal (const struct options *a, const struct options *b)
   return memcmp (a, &same, sizeof same) == 0;
 }
 
-static struct association *
+static struct namespace *
+find_namespace (const struct paths *paths, uint32_t nsid)
+{
+  return namespace_find (paths->association[0], nsid);
+}
+
+static struct paths *
 find_locked (const struct options *options)
 {
-  struct association *association;
+  struct paths *paths;
 
-  TAILQ_FOREACH (association, &associations, registry_link)
-    if (!association->dead &&
-        equal (&association->params.options, options) &&
-        (association->nr_namespaces < NAMESPACES_MAX ||
-         namespace_find (association, options->nsid)))
-      return association;
+  TAILQ_FOREACH (paths, &registered, registry_link)
+    if (!paths_dead (paths) && equal (&paths->options, options) &&
+        (paths->association[0]->nr_namespaces < NAMESPACES_MAX ||
+         find_namespace (paths, options->nsid)))
+      return paths;
   return NULL;
 }
 
@@ -93,11 +116,11 @@ is_opening_locked (const struct options *options)
   return false;
 }
 
-/* An association, perhaps without the namespace yet; NULL: to be made. */
+/* Paths, perhaps without the namespace yet; NULL: to be made. */
 static int
 find_or_wait_locked (const struct options *options,
                      const struct attempt *attempt, uint64_t deadline_ms,
-                     struct association **association, struct error *err)
+                     struct paths **paths, struct error *err)
 {
   const struct timespec until = {
     .tv_sec = (time_t) (deadline_ms / 1000),
@@ -105,8 +128,8 @@ find_or_wait_locked (const struct options *options,
   };
 
   for (;;) {
-    *association = find_locked (options);
-    if (*association && namespace_find (*association, options->nsid))
+    *paths = find_locked (options);
+    if (*paths && find_namespace (*paths, options->nsid))
       return 0;
     if (attempt_interrupted (attempt))
       return error_set (err, ESHUTDOWN, "open: %s: interrupted",
@@ -123,60 +146,60 @@ find_or_wait_locked (const struct options *options,
 /* Without the lock, announced by an opening. */
 static int
 ask_server (const struct options *options, struct attempt *attempt,
-            uint64_t deadline_ms, struct association **association,
+            uint64_t deadline_ms, struct paths **paths,
             struct error *err)
 {
   struct namespace *ns;
   int r;
 
-  if (!*association) {
-    *association = attach (options, true, attempt, deadline_ms, err);
-    return *association ? 0 : -err->code;
+  if (!*paths) {
+    *paths = open_paths (options, true, attempt, deadline_ms, err);
+    return *paths ? 0 : -err->code;
   }
-  attempt_join (attempt, *association);
-  r = namespace_attach (*association, options->nsid, &ns, err);
+  attempt_join (attempt, *paths);
+  r = namespace_attach ((*paths)->association[0], options->nsid, &ns, err);
   attempt_join (attempt, NULL);
   return r;
 }
 
 /* A new one is there for others. */
 static int
-register_locked (struct association *association, struct error *err)
+register_locked (struct paths *paths, struct error *err)
 {
-  if (association->registered)
+  if (paths->registered)
     return 0;
-  if (keeper_add (association, err) < 0)
+  if (keeper_add (paths->association[0], err) < 0)
     return -err->code;
-  association->registered = true;
-  TAILQ_INSERT_TAIL (&associations, association, registry_link);
+  paths->registered = true;
+  TAILQ_INSERT_TAIL (&registered, paths, registry_link);
   return 0;
 }
 
 static int
 get_shared (const struct options *options, struct attempt *attempt,
-            uint64_t deadline_ms, struct association **association,
+            uint64_t deadline_ms, struct paths **paths,
             struct error *err)
 {
   struct opening opening = { .options = options };
   int r;
 
   pthread_mutex_lock (&registry_lock);
-  r = find_or_wait_locked (options, attempt, deadline_ms, association, err);
-  if (r == 0 && *association)
-    (*association)->refs++;
-  if (r == 0 && (!*association ||
-                 !namespace_find (*association, options->nsid))) {
+  r = find_or_wait_locked (options, attempt, deadline_ms, paths, err);
+  if (r == 0 && *paths)
+    (*paths)->refs++;
+  if (r == 0 && (!*paths ||
+                 !find_namespace (*paths, options->nsid))) {
     TAILQ_INSERT_TAIL (&openings, &opening, link);
     pthread_mutex_unlock (&registry_lock);
-    r = ask_server (options, attempt, deadline_ms, association, err);
+    r = ask_server (options, attempt, deadline_ms, paths, err);
     pthread_mutex_lock (&registry_lock);
     if (r == 0)
-      r = register_locked (*association, err);
+      r = register_locked (*paths, err);
     TAILQ_REMOVE (&openings, &opening, link);
     pthread_cond_broadcast (&changed);
     pthread_mutex_unlock (&registry_lock);
-    if (r < 0 && *association)
-      registry_put (*association);
+    if (r < 0 && *paths)
+      registry_put (*paths);
     return r;
   }
   pthread_mutex_unlock (&registry_lock);
@@ -185,22 +208,22 @@ get_shared (const struct options *options, struct attempt *attempt,
 
 int
 registry_get (const struct options *options, bool shared,
-              struct attempt *attempt, struct association **association,
+              struct attempt *attempt, struct paths **paths,
               struct namespace **ns, struct error *err)
 {
   uint64_t deadline_ms = clock_now_ms () + options->connect_tmo_ms;
 
   if (shared) {
-    int r = get_shared (options, attempt, deadline_ms, association, err);
+    int r = get_shared (options, attempt, deadline_ms, paths, err);
 
     if (r < 0)
       return r;
   } else {
-    *association = attach (options, false, attempt, deadline_ms, err);
-    if (!*association)
+    *paths = open_paths (options, false, attempt, deadline_ms, err);
+    if (!*paths)
       return -err->code;
   }
-  *ns = namespace_find (*association, options->nsid);
+  *ns = find_namespace (*paths, options->nsid);
   return 0;
 }
 
@@ -220,21 +243,21 @@ registry_forget (void)
 
   registry_lock = unlocked;
   changed = fresh;
-  TAILQ_INIT (&associations);
+  TAILQ_INIT (&registered);
   TAILQ_INIT (&openings);
 }
 
 void
-registry_put (struct association *association)
+registry_put (struct paths *paths)
 {
   {
     LOCK_SCOPE (&registry_lock);
-    if (--association->refs > 0)
+    if (--paths->refs > 0)
       return;
-    if (association->registered && !association->inherited) {
-      TAILQ_REMOVE (&associations, association, registry_link);
-      keeper_remove (association);
+    if (paths->registered && !paths_inherited (paths)) {
+      TAILQ_REMOVE (&registered, paths, registry_link);
+      keeper_remove (paths->association[0]);
     }
   }
-  association_free (association);
+  paths_free (paths);
 }

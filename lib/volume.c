@@ -16,17 +16,17 @@
 enum { TRANSFER_MAX_BYTES = 4 << 20, COMMAND_MAX_BLOCKS = 65536 };
 
 struct qbd_volume *
-volume_create (struct association *association, struct namespace *ns,
-               unsigned flags, struct error *err)
+volume_create (struct paths *paths, struct namespace *ns, unsigned flags,
+               struct error *err)
 {
   struct qbd_volume *volume = calloc (1, sizeof *volume);
 
   if (!volume) {
     error_set (err, ENOMEM, "open: %s: out of memory",
-               options_name (&association->params.options));
+               options_name (&paths->options));
     return NULL;
   }
-  volume->association = association;
+  volume->paths = paths;
   volume->ns = ns;
   volume->flags = flags;
   volume->epoll_fd = volume->event_fd = -1;
@@ -42,7 +42,7 @@ volume_free (struct qbd_volume *volume)
   if (!volume)
     return;
   aio_close_fds (volume);
-  if (!volume->association->inherited) {
+  if (!paths_inherited (volume->paths)) {
     assert (volume->aio_in_flight == 0);
     pthread_mutex_destroy (&volume->aio_lock);
     pthread_mutex_destroy (&volume->fds_lock);
@@ -53,7 +53,7 @@ volume_free (struct qbd_volume *volume)
 struct qbd_volume *
 qbd_open (const struct qbd_config *config, unsigned flags)
 {
-  struct association *association;
+  struct paths *paths;
   struct qbd_volume *volume;
   struct namespace *ns;
   struct options options;
@@ -70,14 +70,14 @@ qbd_open (const struct qbd_config *config, unsigned flags)
       attempt_begin (&attempt, config_interrupt (config), &err) < 0)
     goto err;
   r = registry_get (&options, !(flags & QBD_OPEN_PROBE), &attempt,
-                    &association, &ns, &err);
+                    &paths, &ns, &err);
   attempt_end (&attempt);
   if (r < 0)
     goto err;
-  volume = volume_create (association, ns, flags, &err);
+  volume = volume_create (paths, ns, flags, &err);
   if (volume)
     return volume;
-  registry_put (association);
+  registry_put (paths);
 
  err:
   error_publish (&err);
@@ -87,14 +87,14 @@ qbd_open (const struct qbd_config *config, unsigned flags)
 void
 qbd_close (struct qbd_volume *volume)
 {
-  struct association *association;
+  struct paths *paths;
 
   if (!volume)
     return;
-  association = volume->association;
+  paths = volume->paths;
   aio_drain (volume);
   volume_free (volume);
-  registry_put (association);
+  registry_put (paths);
 }
 
 /* --- what it is --------------------------------------------------------- */
@@ -120,7 +120,7 @@ qbd_get_preferred_size (struct qbd_volume *volume)
 uint32_t
 qbd_get_max_transfer (struct qbd_volume *volume)
 {
-  uint32_t bytes = volume->association->controller.max_transfer_bytes;
+  uint32_t bytes = volume->paths->controller.max_transfer_bytes;
   uint32_t block_bytes = qbd_get_block_size (volume);
 
   if (bytes > TRANSFER_MAX_BYTES)
@@ -133,7 +133,7 @@ qbd_get_max_transfer (struct qbd_volume *volume)
 const char *
 qbd_get_nqn (struct qbd_volume *volume)
 {
-  return volume->association->params.subnqn;
+  return volume->paths->association[0]->params.subnqn;
 }
 
 int
@@ -151,14 +151,14 @@ qbd_is_rotational (struct qbd_volume *volume)
 int
 qbd_can_discard (struct qbd_volume *volume)
 {
-  return volume->association->controller.can_dsm &&
+  return volume->paths->controller.can_dsm &&
     !qbd_is_read_only (volume);
 }
 
 int
 qbd_can_write_zeroes (struct qbd_volume *volume)
 {
-  return volume->association->controller.can_write_zeroes &&
+  return volume->paths->controller.can_write_zeroes &&
     !qbd_is_read_only (volume);
 }
 
@@ -172,7 +172,7 @@ qbd_can_fast_zero (struct qbd_volume *volume)
 int
 qbd_can_block_status (struct qbd_volume *volume)
 {
-  return volume->association->controller.can_lba_status;
+  return volume->paths->controller.can_lba_status;
 }
 
 /* --- how it is ---------------------------------------------------------- */
@@ -180,8 +180,8 @@ qbd_can_block_status (struct qbd_volume *volume)
 void
 qbd_interrupt (struct qbd_volume *volume)
 {
-  if (!volume->association->inherited)
-    association_interrupt (volume->association);
+  if (!paths_inherited (volume->paths))
+    paths_interrupt (volume->paths);
 }
 
 static void
@@ -190,7 +190,7 @@ describe_loss (struct qbd_volume *volume, const char *what,
 {
   error_set (err, EIO, "%s: %s: the server has lost its cache, and perhaps "
              "writes that were not flushed before: open the volume anew", what,
-             options_name (&volume->association->params.options));
+             options_name (&volume->paths->options));
 }
 
 int
@@ -198,8 +198,8 @@ qbd_check (struct qbd_volume *volume)
 {
   struct error err;
 
-  if (volume->association->dead) {
-    association_get_state (volume->association, &err);
+  if (paths_dead (volume->paths)) {
+    association_get_state (volume->paths->association[0], &err);
     err.code = ENOTCONN;
   } else if (durable_is_lost (volume->ns)) {
     describe_loss (volume, "check", &err);
@@ -213,11 +213,12 @@ int
 volume_fail (struct qbd_volume *volume, const char *what, int error,
              uint16_t status)
 {
-  const char *name = options_name (&volume->association->params.options);
+  const char *name = options_name (&volume->paths->options);
   struct error err, lost;
 
   if ((error == ENOTCONN || error == EIO) && status == 0 &&
-      association_get_state (volume->association, &lost) != ASSOCIATION_LIVE)
+      association_get_state (volume->paths->association[0], &lost) !=
+      ASSOCIATION_LIVE)
     error_set (&err, error, "%s: %s", what, lost.message);
   else if (error == EIO && status == 0 && durable_is_lost (volume->ns))
     describe_loss (volume, what, &err);
@@ -230,13 +231,13 @@ volume_fail (struct qbd_volume *volume, const char *what, int error,
 const char *
 qbd_get_transport (struct qbd_volume *volume)
 {
-  return address_transport (&volume->association->server);
+  return address_transport (&volume->paths->association[0]->server);
 }
 
 const char *
 qbd_get_fallback (struct qbd_volume *volume)
 {
-  const struct error *why = &volume->association->fallback;
+  const struct error *why = &volume->paths->association[0]->fallback;
 
   return why->code != 0 ? why->message : NULL;
 }

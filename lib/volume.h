@@ -6,7 +6,7 @@
 #ifndef QBD_LIB_VOLUME_H
 #define QBD_LIB_VOLUME_H
 
-#include "lib/association.h"
+#include "lib/paths.h"
 
 /* --- discover.c, discover-list.c ---------------------------------------- */
 
@@ -31,9 +31,9 @@ int discover_volume (const struct options *options,
 /* --- registry.c --------------------------------------------------------- */
 
 int registry_get (const struct options *options, bool shared,
-                  struct attempt *attempt, struct association **association, struct namespace **ns,
-                  struct error *err);
-void registry_put (struct association *association);
+                  struct attempt *attempt, struct paths **paths,
+                  struct namespace **ns, struct error *err);
+void registry_put (struct paths *paths);
 void registry_wake (void);      /* an attempt was interrupted */
 void registry_forget (void);    /* after fork, in the child */
 
@@ -127,8 +127,9 @@ struct aio;
 TAILQ_HEAD (aio_list, aio);
 
 struct qbd_volume {
-  struct association *association;      /* constant after open */
-  struct namespace *ns;                 /* one of its; constant after open */
+  struct paths *paths;                  /* constant after open */
+  struct namespace *ns;                 /* of the first one; constant after
+                                           open */
   unsigned flags;                       /* QBD_OPEN_*, constant after open */
   _Atomic unsigned next_queue;          /* aio: round-robin */
 
@@ -148,10 +149,9 @@ struct qbd_volume {
 };
 
 /* Takes a reference that the caller has. */
-struct qbd_volume *volume_create (struct association *association,
-                                  struct namespace *ns, unsigned flags,
-                                  struct error *err);
-/* Not the association.  No request in flight. */
+struct qbd_volume *volume_create (struct paths *paths, struct namespace *ns,
+                                  unsigned flags, struct error *err);
+/* Not the paths.  No request in flight. */
 void volume_free (struct qbd_volume *volume);
 /* The thread's message for a failed call; returns -1. */
 int volume_fail (struct qbd_volume *volume, const char *what, int error,

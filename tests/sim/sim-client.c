@@ -36,6 +36,7 @@ struct sim_client {
   struct model *model;
   struct sim_client_params params;
   struct association *association;
+  struct paths *paths;
   struct qbd_volume *volume;
   struct world_source clock;
   uint64_t tick_ms;
@@ -396,7 +397,8 @@ drive (void *opaque)
     association_drive (client->association, now_ms);
     switch (association_get_state (client->association, &err)) {
     case ASSOCIATION_LIVE:
-      client->volume = volume_create (client->association,
+      paths_add (client->paths, client->association);
+      client->volume = volume_create (client->paths,
                                       &client->association->namespaces[0],
                                       0, &err);
       if (client->volume == NULL)
@@ -478,8 +480,9 @@ sim_client_new (struct sim_server *server, struct model *model,
     .next_due_us = next_due_us, .run = drive, .opaque = client,
   };
   world_add_source (&client->clock);
+  client->paths = paths_create (&a.options, &err);
   client->association = association_create (&a, &err);
-  if (client->association == NULL) {
+  if (client->paths == NULL || client->association == NULL) {
     complain (client, err.message, err.code);
     abort ();
   }
@@ -578,7 +581,9 @@ sim_client_free (struct sim_client *client)
   assert (client->in_flight == 0);
   if (client->volume)
     volume_free (client->volume);
-  association_free (client->association);
+  if (client->paths->nr == 0)
+    association_free (client->association);
+  paths_free (client->paths);
   world_remove_source (&client->clock);
   free (client);
 }

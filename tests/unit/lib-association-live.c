@@ -23,12 +23,14 @@ aio_done (struct qbd_aio *a, int error)
 static void
 go_live (void)
 {
+  static struct paths paths;
   struct error err;
 
   assert_int_equal (start (), ASSOCIATION_LIVE);
   peer.order[0] = '\0';
-  volume = volume_create (association, &association->namespaces[0], 0,
-                          &err);
+  memset (&paths, 0, sizeof paths);
+  paths_add (&paths, association);
+  volume = volume_create (&paths, &association->namespaces[0], 0, &err);
   assert_non_null (volume);
   nr_done = 0;
   for (unsigned i = 0; i < 80; i++) {

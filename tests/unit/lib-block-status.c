@@ -20,6 +20,7 @@
 enum { BLOCK = 512, BLOCKS = 100000 };
 
 static struct association association;
+static struct paths paths;
 static struct namespace ns;
 static struct qbd_volume volume;
 static struct block_status status;
@@ -37,7 +38,9 @@ setup (void **state)
     .size_bytes = (uint64_t) BLOCKS * BLOCK,
   };
   memset (&volume, 0, sizeof volume);
-  volume.association = &association;
+  memset (&paths, 0, sizeof paths);
+  paths_add (&paths, &association);
+  volume.paths = &paths;
   volume.ns = &ns;
   seen[0] = '\0';
   stop_at = 0;
@@ -113,7 +116,7 @@ test_init (void **state)
                                        seen), EINVAL);
   assert_int_equal (block_status_init (&status, &volume, 513, 0, 0, extent,
                                        seen), EINVAL);
-  association.controller.can_lba_status = false;
+  paths.controller.can_lba_status = false;
   assert_int_equal (init (0, BLOCKS, 0), EOPNOTSUPP);
 }
 
