@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * qbd host add|rm|ls POOL/VOL [NQN|any] [--force]
+ * qbd host add|rm|ls|reset POOL/VOL [NQN|any] [--force]
  */
 #include <errno.h>
 #include <string.h>
@@ -35,63 +35,106 @@ list (const struct cli *cli, char *const operands[], struct error *err)
 }
 
 static int
-change (const struct cli *cli, bool add, char *const operands[],
-        struct error *err)
+add (const struct cli *cli, char *const operands[], struct error *err)
 {
-  bool force = cli->given & CLI_FORCE;
   struct call call = {
-    .method = add ? "POST" : "DELETE", .path = "/v1/hosts",
-    .name = operands[1],
+    .method = "POST", .path = "/v1/hosts", .name = operands[1],
   };
 
-  if (add) {
-    call.body = json_pack ("{s:s, s:b}", "nqn", operands[2],
-                           "force", (int) force);
-    if (!call.body)
-      return error_set (err, EINVAL, "host: NQN: is not UTF-8");
-  } else {
-    call.query[0].key = "nqn";
-    call.query[0].value = operands[2];
-    call.query[1].key = "force";
-    call.query[1].value = force ? "true" : NULL;
-  }
+  call.body = json_pack ("{s:s, s:b}", "nqn", operands[2],
+                         "force", (cli->given & CLI_FORCE) != 0);
+  if (!call.body)
+    return error_set (err, EINVAL, "host: NQN: is not UTF-8");
   return client_show (cli, &call, NULL, NULL, err);
+}
+
+/* One host, or the list itself. */
+static int
+delete (const struct cli *cli, const char *name, const char *key,
+        const char *value, struct error *err)
+{
+  const struct call call = {
+    .method = "DELETE", .path = "/v1/hosts", .name = name,
+    .query = {
+      { key, value },
+      { "force", cli->given & CLI_FORCE ? "true" : NULL },
+    },
+  };
+
+  return client_show (cli, &call, NULL, NULL, err);
+}
+
+static int
+rm (const struct cli *cli, char *const operands[], struct error *err)
+{
+  return delete (cli, operands[1], "nqn", operands[2], err);
+}
+
+static int
+reset (const struct cli *cli, char *const operands[], struct error *err)
+{
+  return delete (cli, operands[1], "list", "true", err);
+}
+
+static const struct verb {
+  const char *name;
+  bool takes_nqn;
+  int (*run) (const struct cli *cli, char *const operands[],
+              struct error *err);
+} verbs[] = {
+  { "add", true, add },
+  { "ls", false, list },
+  { "reset", false, reset },
+  { "rm", true, rm },
+};
+#define NR_VERBS (sizeof verbs / sizeof verbs[0])
+
+static const struct verb *
+find_verb (const char *name)
+{
+  for (size_t i = 0; i < NR_VERBS; i++)
+    if (strcmp (verbs[i].name, name) == 0)
+      return &verbs[i];
+  return NULL;
 }
 
 static int
 check (const struct cli *cli, char *const operands[], struct error *err)
 {
-  static const char *const verbs[] = { "add", "ls", "rm", NULL };
-  const char *verb = operands[0];
+  const struct verb *verb = find_verb (operands[0]);
+  const char *names[NR_VERBS + 1] = { NULL };
 
-  if (strcmp (verb, "ls") == 0)
-    return operands[2] ? error_set (err, EINVAL, "host: %.80s: is one "
-                                    "argument too many", operands[2]) : 0;
-  if (strcmp (verb, "add") != 0 && strcmp (verb, "rm") != 0)
-    return usage_unknown ("host: command", verb, verbs, err);
-  return operands[2] ? 0 : error_set (err, EINVAL, "host: NQN: is missing");
+  if (!verb) {
+    for (size_t i = 0; i < NR_VERBS; i++)
+      names[i] = verbs[i].name;
+    return usage_unknown ("host: command", operands[0], names, err);
+  }
+  if (operands[2] && !verb->takes_nqn)
+    return error_set (err, EINVAL, "host: %.80s: is one argument too many",
+                      operands[2]);
+  if (!operands[2] && verb->takes_nqn)
+    return error_set (err, EINVAL, "host: NQN: is missing");
+  return 0;
 }
 
 static int
 run (const struct cli *cli, char *const operands[], struct error *err)
 {
-  if (strcmp (operands[0], "ls") == 0)
-    return list (cli, operands, err);
-  return change (cli, strcmp (operands[0], "add") == 0, operands, err);
+  return find_verb (operands[0])->run (cli, operands, err);
 }
 
 const struct command command_host = {
   .name = "host",
-  .operands = { "add|rm|ls", "POOL/VOL", "[NQN|any]" },
+  .operands = { "add|rm|ls|reset", "POOL/VOL", "[NQN|any]" },
   .options = CLI_FORCE,
   .summary = "say which hosts may attach a volume",
   .help =
     "The first host that is added masks the volume from all others: they\n"
     "neither see it nor connect.  \"any\" stands for every host.  Before that,\n"
-    "a volume is for every host of the server's own machine, and for others\n"
-    "when the server was told to allow any host.  A change that would leave\n"
-    "an attached host without permission is refused; with --force it is\n"
-    "ended.\n",
+    "and again after \"reset\", a volume is for every host of the server's own\n"
+    "machine, and for others when the server was told to allow any host.  When\n"
+    "the last host is removed, it is for nobody.  A change that would leave an\n"
+    "attached host without permission is refused; with --force it is ended.\n",
   .check = check,
   .run = run,
 };

@@ -38,7 +38,7 @@ completes 'mem/one' export --format raw mem/o
 completes 'mem other' ls ''
 completes '4096 512' create mem/x 1G --block-size ''
 completes '' create mem/x 1
-completes 'add ls rm' host ''
+completes 'add ls reset rm' host ''
 completes 'mix' bench mem/one --io-type m
 completes 'mem/one' bench --depth 3 mem/o
 completes 'mem/one' host ls mem/o

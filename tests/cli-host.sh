@@ -78,6 +78,25 @@ qbd host rm demo/disk "$mine"
 qbd host ls demo/disk 2>&1 >/dev/null | grep -q '^an empty list'
 sees "$mine" demo/open
 
+# The way back, to what a new volume has; that, too, survives a restart.
+qbd host reset demo/disk
+wait_for_line "$server_log" 'host: demo/disk: removed the list$'
+qbd host ls demo/disk 2>&1 >/dev/null | grep -q '^no list'
+sees "$other" 'demo/disk demo/open'
+expect_error '^qbd: host: demo/disk: has no list$' qbd host reset demo/disk
+stop_server
+start_server --pool demo="file:$tmp/pool"
+qbd host ls demo/disk --json | jq -e '.allowed_hosts == null'
+
+# A list with its hosts goes at once, and whoever is attached by it stays.
+qbd host add demo/disk "$mine"
+start_nbdkit qbd demo/disk hostnqn="$mine"
+qbd host reset demo/disk
+nbdinfo --size "$uri"
+stop_nbdkit
+expect_error '^qbd: host: .* one argument too many' \
+             qbd host reset demo/disk any
+
 expect_error '^qbd: host: demo/disk: x y: is neither a host' \
              qbd host add demo/disk 'x y'
 expect_error '^qbd: host: demo/none: no such volume$' \

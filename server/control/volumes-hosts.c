@@ -52,6 +52,16 @@ take_off (struct host_list *hosts, const char *name, const char *host,
                     "shall be");
 }
 
+static int
+forget (struct host_list *hosts, const char *name, const char *host,
+        struct error *err)
+{
+  if (!hosts->masked)
+    return error_set (err, ENOENT, "host: %s: has no list", name);
+  host_list_clear (hosts);
+  return 0;
+}
+
 /* The volume's list becomes this one, which the call consumes. */
 static int
 set (struct volume *volume, struct host_list *hosts, bool force,
@@ -77,10 +87,10 @@ set (struct volume *volume, struct host_list *hosts, bool force,
 }
 
 struct change {
-  const char *verb;             /* for the log */
+  const char *done;             /* for the log */
   int (*apply) (struct host_list *hosts, const char *name, const char *host,
                 struct error *err);
-  const char *host;
+  const char *host;             /* NULL: the list itself */
   bool force;
 };
 
@@ -93,9 +103,10 @@ change_hosts (struct volumes *volumes, const char *name,
   struct host_list hosts = { 0 };
   struct volume *volume;
   CLEANUP_POOL struct pool *pool = NULL;
-  int r;
+  int r = 0;
 
-  r = check_host (name, change->host, err);
+  if (change->host)
+    r = check_host (name, change->host, err);
   if (r == 0)
     r = volumes_enter (volumes, "host", name, &pool, vol, err);
   if (r < 0)
@@ -116,7 +127,8 @@ change_hosts (struct volumes *volumes, const char *name,
   r = set (volume, &hosts, change->force, err);
   if (r < 0)
     return r;
-  log_info ("host: %s: %s %s", name, change->verb, change->host);
+  log_info ("host: %s: %s %s", name, change->done,
+            change->host ? change->host : "the list");
   volume_tell (pool, volume, each, opaque);
   return 0;
 }
@@ -137,6 +149,15 @@ volumes_remove_host (struct volumes *volumes, const char *name,
                      void *opaque, struct error *err)
 {
   const struct change change = { "removed", take_off, host, force };
+
+  return change_hosts (volumes, name, &change, each, opaque, err);
+}
+
+int
+volumes_forget_hosts (struct volumes *volumes, const char *name, bool force,
+                      volumes_each_fn *each, void *opaque, struct error *err)
+{
+  const struct change change = { "removed", forget, NULL, force };
 
   return change_hosts (volumes, name, &change, each, opaque, err);
 }

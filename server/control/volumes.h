@@ -146,6 +146,11 @@ int volumes_add_host (struct volumes *volumes, const char *name,
 int volumes_remove_host (struct volumes *volumes, const char *name,
                          const char *host, bool force, volumes_each_fn *each,
                          void *opaque, struct error *err);
+/* Afterwards there is no list, as for a new volume.  -ENOENT: there was none;
+ * -EBUSY as above. */
+int volumes_forget_hosts (struct volumes *volumes, const char *name,
+                          bool force, volumes_each_fn *each, void *opaque,
+                          struct error *err);
 /* All of one pool, or of all pools (NULL), in name order within a pool. */
 int volumes_list (struct volumes *volumes, const char *pool,
                   volumes_each_fn *each, void *opaque, struct error *err);
