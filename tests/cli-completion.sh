@@ -44,6 +44,28 @@ completes 'mem/one' bench --depth 3 mem/o
 completes 'mem/one' host ls mem/o
 completes 'any' host add mem/one a
 completes 'read_only=off read_only=on' set mem/one read
+# bash gives words in pieces at these, and wants the last piece back.
+COMP_WORDBREAKS=$' \t\n"\'><=;|&(:'
+completes 'off on' set mem/one read_only =
+completes 'off on' set mem/one read_only = o
+completes 'off' set mem/one read_only = of
+completes 'raw' export --format = r
+completes 'mem/one' export --format = raw mem/o
+completes 'mem/one' --control = "$QBD_CONTROL" info mem/o
+completes '' --control = "$tmp/nobody" info mem/o
+completes 'a-file' --control = a-
+touch 'a=b:c'
+completes 'c' import a = b : ''
+# Hosts: not where none is taken; those that are on the list.
+completes 'any' host add mem/two a
+completes '' host ls mem/two ''
+completes '' host reset mem/two ''
+qbd host add mem/two nqn.2026-11.example:one
+qbd host add mem/two nqn.2026-11.example:two
+completes 'nqn.2026-11.example:one nqn.2026-11.example:two' host rm mem/two n
+completes 'two' host rm mem/two nqn.2026-11.example : t
+completes 'one two' --control "$QBD_CONTROL" \
+          host rm mem/two nqn.2026-11.example :
 completes '' pools ''
 # The server that is named, and none.
 completes 'mem/one' --control "$QBD_CONTROL" info mem/o
