@@ -23,10 +23,11 @@ print_findings (const json_t *findings, bool quiet)
 
     if (!repaired)
       left++;
-    if (!quiet)
-      printf ("%s: %s%s\n", output_string (finding, "object"),
-              output_string (finding, "problem"),
+    if (!quiet) {
+      output_name (output_string (finding, "object"));
+      printf (": %s%s\n", output_string (finding, "problem"),
               repaired ? " (repaired)" : "");
+    }
   }
   return left;
 }

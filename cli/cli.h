@@ -132,6 +132,10 @@ int client_show (const struct cli *cli, const struct call *call,
 
 void output_json (const json_t *json);
 
+/* What anybody may have chosen, as the name of a file: what would steer the
+ * terminal is printed as "\x1b". */
+void output_name (const char *name);
+
 /* Members as text: valid until the next OUTPUT_TEXTS_MAX calls.  "-" where
  * the member is missing or null. */
 #define OUTPUT_TEXTS_MAX 16

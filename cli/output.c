@@ -36,6 +36,23 @@ output_json (const json_t *json)
   putchar ('\n');
 }
 
+/* C0 and DEL; C1, which UTF-8 writes as C2h and the code. */
+void
+output_name (const char *name)
+{
+  for (const unsigned char *p = (const unsigned char *) name; *p; p++) {
+    bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+    if (*p >= 0x20 && *p != 0x7f && !c1) {
+      putchar (*p);
+      continue;
+    }
+    printf ("\\x%02x", *p);
+    if (c1)
+      printf ("\\x%02x", *++p);
+  }
+}
+
 static char *
 next_text (void)
 {

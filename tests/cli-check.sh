@@ -34,6 +34,12 @@ grep '^volumes/other: belongs to no volume: ' "$tmp/said"
 grep '^cut: volumes/cut.raw ends inside a block of 512 bytes' "$tmp/said"
 test "$(stat -c %s "$volumes/cut.raw")" -eq 1048580
 
+# A file may have any name; none steers the terminal.
+touch "$volumes"/$'\e[31mred\nline \302\233 \302\241\177'
+expect_error 'problems that are left: 5$' qbd check demo >"$tmp/said"
+grep -Fx 'volumes/\x1b[31mred\x0aline \xc2\x9b '$'\302\241''\x7f: belongs to no volume: move it away (qbd import makes a volume of it)' "$tmp/said"
+rm "$volumes"/*red*
+
 # Repaired: not a byte is lost, and the new end is served.
 expect_error '^qbd: check: demo: problems that are left: 3$' \
     qbd check demo --repair >"$tmp/said"

@@ -3,9 +3,10 @@
  * qbd check: the catalogue compared with the files.
  *
  * Only what loses nothing is repaired: a file that ends inside a block grows
- * to its end (that of an open volume never becomes shorter for it), and what an interrupted change left is removed, as the next start
- * would.  A file that no row knows may be somebody's only copy, and a row
- * without its file may be waiting for a restore: they are told, and stay.
+ * to its end (that of an open volume never becomes shorter for it), and what
+ * an interrupted change left is removed, as the next start would.  A file that
+ * no row knows may be somebody's only copy, and a row without its file may be
+ * waiting for a restore: they are told, and stay.
  */
 #include <dirent.h>
 #include <errno.h>
