@@ -304,7 +304,7 @@ attach (const struct cli *cli, const struct bench *bench, const char *name,
 }
 
 static int
-check (const struct cli *cli, char *const operands[], struct error *err)
+check (struct cli *cli, char *const operands[], struct error *err)
 {
   struct bench bench;
 

@@ -53,7 +53,7 @@ struct cli {
   uint64_t block_size;
   uint64_t from_bytes;
   uint64_t io_size_bytes;
-  uint64_t size_bytes;
+  uint64_t size_bytes;          /* also the operand of create and resize */
   unsigned depth;
   unsigned queues;
   unsigned read_percent;
@@ -61,6 +61,7 @@ struct cli {
   const char *format;           /* NULL: not said */
   const char *io_pattern;
   const char *io_type;
+  bool read_only;               /* set's operand */
 };
 
 #define CLI_OPERANDS_MAX 3
@@ -74,9 +75,8 @@ struct command {
   bool no_control;                              /* does not ask the server's
                                                    control socket */
   /* What is wrong with the command line, before anything is done; or NULL.
-   * -errno with err set. */
-  int (*check) (const struct cli *cli, char *const operands[],
-                struct error *err);
+   * Operands that it understands are in cli for run.  -errno with err set. */
+  int (*check) (struct cli *cli, char *const operands[], struct error *err);
   /* Operands that were left out are NULL.  -errno with err set. */
   int (*run) (const struct cli *cli, char *const operands[],
               struct error *err);

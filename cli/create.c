@@ -8,26 +8,20 @@
 #include "common/size.h"
 
 static int
-check (const struct cli *cli, char *const operands[], struct error *err)
+check (struct cli *cli, char *const operands[], struct error *err)
 {
-  uint64_t size_bytes;
-
-  return size_parse ("create: size", operands[1], &size_bytes, err);
+  return size_parse ("create: size", operands[1], &cli->size_bytes, err);
 }
 
 static int
 run (const struct cli *cli, char *const operands[], struct error *err)
 {
   struct call call = { .method = "POST", .path = "/v1/volumes" };
-  uint64_t size_bytes;
   json_t *reply;
   int r;
 
-  r = size_parse ("create: size", operands[1], &size_bytes, err);
-  if (r < 0)
-    return r;
   call.body = json_pack ("{s:s, s:I}", "name", operands[0],
-                         "size_bytes", (json_int_t) size_bytes);
+                         "size_bytes", (json_int_t) cli->size_bytes);
   if (!call.body)
     return error_set (err, EINVAL, "create: name: is not UTF-8");
   if (cli->given & CLI_BLOCK_SIZE)

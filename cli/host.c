@@ -99,7 +99,7 @@ find_verb (const char *name)
 }
 
 static int
-check (const struct cli *cli, char *const operands[], struct error *err)
+check (struct cli *cli, char *const operands[], struct error *err)
 {
   const struct verb *verb = find_verb (operands[0]);
   const char *names[NR_VERBS + 1] = { NULL };

@@ -241,7 +241,7 @@ find_command (const char *name, struct error *err)
 
 /* The options and operands fit the subcommand. */
 static int
-check_line (const struct line *line, const struct command *command,
+check_line (struct line *line, const struct command *command,
             struct error *err)
 {
   unsigned n = 0;

@@ -6,11 +6,9 @@
 #include "common/size.h"
 
 static int
-check (const struct cli *cli, char *const operands[], struct error *err)
+check (struct cli *cli, char *const operands[], struct error *err)
 {
-  uint64_t size_bytes;
-
-  return size_parse ("resize: size", operands[1], &size_bytes, err);
+  return size_parse ("resize: size", operands[1], &cli->size_bytes, err);
 }
 
 static int
@@ -19,14 +17,9 @@ run (const struct cli *cli, char *const operands[], struct error *err)
   struct call call = {
     .method = "PATCH", .path = "/v1/volumes", .name = operands[0],
   };
-  uint64_t size_bytes;
-  int r;
 
-  r = size_parse ("resize: size", operands[1], &size_bytes, err);
-  if (r < 0)
-    return r;
   call.body = json_pack ("{s:I, s:b}",
-                         "size_bytes", (json_int_t) size_bytes,
+                         "size_bytes", (json_int_t) cli->size_bytes,
                          "shrink", (cli->given & CLI_SHRINK) != 0);
   return client_show (cli, &call, NULL, NULL, err);
 }

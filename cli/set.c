@@ -12,9 +12,9 @@
 static const char *const names[] = { "read_only", NULL };
 
 static int
-parse (const char *text, int *read_only, struct error *err)
+check (struct cli *cli, char *const operands[], struct error *err)
 {
-  const char *equals = strchr (text, '=');
+  const char *text = operands[1], *equals = strchr (text, '=');
   char name[64] = "";
 
   if (!equals || equals - text >= (ptrdiff_t) sizeof name)
@@ -24,20 +24,12 @@ parse (const char *text, int *read_only, struct error *err)
   if (strcmp (name, names[0]) != 0)
     return usage_unknown ("set: property", name, names, err);
   if (strcmp (equals + 1, "on") == 0)
-    *read_only = true;
+    cli->read_only = true;
   else if (strcmp (equals + 1, "off") == 0)
-    *read_only = false;
+    cli->read_only = false;
   else
     return error_set (err, EINVAL, "set: %.80s: must be on or off", text);
   return 0;
-}
-
-static int
-check (const struct cli *cli, char *const operands[], struct error *err)
-{
-  int read_only;
-
-  return parse (operands[1], &read_only, err);
 }
 
 static int
@@ -46,12 +38,8 @@ run (const struct cli *cli, char *const operands[], struct error *err)
   struct call call = {
     .method = "PATCH", .path = "/v1/volumes", .name = operands[0],
   };
-  int read_only = false, r;
 
-  r = parse (operands[1], &read_only, err);
-  if (r < 0)
-    return r;
-  call.body = json_pack ("{s:b}", "read_only", read_only);
+  call.body = json_pack ("{s:b}", "read_only", (int) cli->read_only);
   return client_show (cli, &call, NULL, NULL, err);
 }
 
