@@ -258,6 +258,9 @@ take_options (const struct cli *cli, struct bench *bench, struct error *err)
   };
   if (bench->io_size_bytes > BENCH_IO_SIZE_MAX)
     return error_set (err, EINVAL, "option: --io-size: must be at most 64M");
+  if (bench->fua && type == BENCH_READS)
+    return error_set (err, EINVAL, "option: --fua: is for writes: say "
+                      "--io-type write or mix");
   if (type != BENCH_READS && !(cli->given & CLI_OVERWRITE))
     return error_set (err, EINVAL, "bench: --io-type %s: destroys what is in "
                       "the volume: say --overwrite", cli->io_type);

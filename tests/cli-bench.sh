@@ -29,6 +29,8 @@ jq -e '.io_type == "read" and .io_pattern == "rand" and .depth == 16 and
 test $(($(ops read) - before)) = "$(jq .read.operations "$tmp/read.json")"
 expect_error 'destroys what is in the volume: say --overwrite' \
              qbd bench demo/disk --io-type write
+expect_error '^qbd: option: --fua: is for writes: say --io-type write or mix$' \
+             qbd bench demo/disk --fua
 qbd export demo/disk - | cmp - <(head -c 4M /dev/zero | tr '\0' '\7')
 # Sequential requests cover the volume, in order and again.
 qbd bench demo/disk --seconds 1 --io-pattern seq --io-size 1M --depth 3 |
