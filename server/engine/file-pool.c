@@ -22,8 +22,8 @@
 #include "common/cleanup.h"
 #include "common/dir-lock.h"
 #include "common/log.h"
-#include "common/nearest.h"
 #include "server/engine/file-internal.h"
+#include "server/engine/pool-argument.h"
 
 #define CATALOGUE "qbd-pool"
 #define CATALOGUE_NEW "qbd-pool.new"
@@ -32,27 +32,15 @@
 /* --- the argument: DIR[?cache=direct|buffered] ------------------------ */
 
 static int
-parse_cache (const char *option, enum file_cache *cache, struct error *err)
+parse_cache (const char *value, enum file_cache *cache, struct error *err)
 {
-  static const char *const keys[] = { "cache", NULL };
-  size_t n = strcspn (option, "=");
-  const char *near;
-  char key[64];
-
-  if (strcmp (option, "cache=direct") == 0)
+  if (strcmp (value, "direct") == 0)
     *cache = FILE_CACHE_DIRECT;
-  else if (strcmp (option, "cache=buffered") == 0)
+  else if (strcmp (value, "buffered") == 0)
     *cache = FILE_CACHE_BUFFERED;
-  else if (strncmp (option, "cache=", 6) == 0)
+  else
     return error_set (err, EINVAL, "pool: cache: %s: must be direct or "
-                      "buffered", option + 6);
-  else {
-    snprintf (key, sizeof key, "%.*s", (int) n, option);
-    near = nearest_name (key, keys);
-    return error_set (err, EINVAL, "pool: %s: unknown option of file:DIR%s%s%s",
-                      key, near ? ", did you mean " : "", near ? near : "",
-                      near ? "?" : "");
-  }
+                      "buffered", value);
   return 0;
 }
 
@@ -60,26 +48,22 @@ static int
 parse_argument (struct file_pool *pool, const char *argument,
                 struct error *err)
 {
-  const char *mark = strrchr (argument, '?');
-  CLEANUP_FREE char *dir = NULL;
-  int r;
+  struct pool_option options[] = { { .key = "cache" }, { 0 } };
+  CLEANUP_POOL_ARGUMENT parsed = { 0 };
+  int r = pool_argument_parse (pool->pool.name, "file:DIR", argument, options,
+                               &parsed, err);
 
-  if (mark) {
-    r = parse_cache (mark + 1, &pool->cache, err);
-    if (r < 0)
-      return r;
-  }
-  dir = mark ? strndup (argument, (size_t) (mark - argument))
-             : strdup (argument);
-  if (!dir)
-    return error_set (err, ENOMEM, "pool: %s: %s", argument,
-                      strerror (ENOMEM));
-  if (dir[0] == '\0')
-    return error_set (err, EINVAL, "pool: %s: file: needs a directory: file:DIR",
-                      pool->pool.name);
-  pool->path = realpath (dir, NULL);
+  if (r == 0 && options[0].value)
+    r = parse_cache (options[0].value, &pool->cache, err);
+  if (r < 0)
+    return r;
+  if (parsed.place[0] == '\0')
+    return error_set (err, EINVAL, "pool: %s: file: needs a directory: "
+                      "file:DIR", pool->pool.name);
+  pool->path = realpath (parsed.place, NULL);
   if (!pool->path)
-    return error_set (err, errno, "pool: %s: %s%s", dir, strerror (errno),
+    return error_set (err, errno, "pool: %s: %s%s", parsed.place,
+                      strerror (errno),
                       errno == ENOENT ? ": make an empty directory first"
                                       : "");
   return 0;

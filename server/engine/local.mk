@@ -21,6 +21,8 @@ libengine_la_SOURCES = \
 	server/engine/file.c \
 	server/engine/host-list.c \
 	server/engine/host-list.h \
+	server/engine/pool-argument.c \
+	server/engine/pool-argument.h \
 	server/engine/ram.c \
 	server/engine/ranges.c \
 	server/engine/ranges.h \

@@ -13,77 +13,41 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
-#include "common/nearest.h"
+#include "server/engine/pool-argument.h"
 #include "server/engine/rbd-internal.h"
 
 /* --- the argument ----------------------------------------------------- */
 
 struct arguments {
-  char *text;                   /* owns the others */
+  struct pool_argument parsed;          /* owns the others */
   const char *pool, *conf, *id, *namespace;
 };
 
 static void
 cleanup_arguments (struct arguments *arguments)
 {
-  free (arguments->text);
-}
-
-static int
-parse_option (const char *pool, char *option, struct arguments *arguments,
-              struct error *err)
-{
-  static const char *const keys[] = { "conf", "id", "namespace", NULL };
-  const char **values[] = {
-    &arguments->conf, &arguments->id, &arguments->namespace,
-  };
-  char *value = option + strcspn (option, "=");
-  const char *near;
-  size_t i;
-
-  if (*value == '=')
-    *value++ = '\0';
-  for (i = 0; keys[i] && strcmp (keys[i], option) != 0; ++i)
-    ;
-  if (keys[i] && *value == '\0')
-    return error_set (err, EINVAL, "pool: %s: rbd: %s= needs a value", pool,
-                      option);
-  if (keys[i] && *values[i])
-    return error_set (err, EINVAL, "pool: %s: rbd: %s= is given twice", pool,
-                      option);
-  if (keys[i]) {
-    *values[i] = value;
-    return 0;
-  }
-  near = nearest_name (option, keys);
-  return error_set (err, EINVAL, "pool: %s: %s: unknown option of "
-                    "rbd:CEPHPOOL%s%s%s", pool, option,
-                    near ? ", did you mean " : "", near ? near : "",
-                    near ? "?" : "");
+  pool_argument_free (&arguments->parsed);
 }
 
 static int
 parse_argument (const char *pool, const char *argument,
                 struct arguments *arguments, struct error *err)
 {
-  char *option, *next;
-  int r;
+  struct pool_option options[] = {
+    { .key = "conf" }, { .key = "id" }, { .key = "namespace" }, { 0 },
+  };
+  int r = pool_argument_parse (pool, "rbd:CEPHPOOL", argument, options,
+                               &arguments->parsed, err);
 
-  arguments->text = strdup (argument);
-  if (!arguments->text)
-    return error_set (err, ENOMEM, "pool: %s: %s", pool, strerror (ENOMEM));
-  arguments->pool = arguments->text;
-  next = strchr (arguments->text, '?');
-  if (next)
-    *next++ = '\0';
+  if (r < 0)
+    return r;
+  arguments->pool = arguments->parsed.place;
+  arguments->conf = options[0].value;
+  arguments->id = options[1].value;
+  arguments->namespace = options[2].value;
   if (arguments->pool[0] == '\0')
     return error_set (err, EINVAL, "pool: %s: rbd: needs a Ceph pool: "
                       "rbd:CEPHPOOL", pool);
-  while ((option = strsep (&next, "&"))) {
-    r = parse_option (pool, option, arguments, err);
-    if (r < 0)
-      return r;
-  }
   return 0;
 }
 

@@ -130,6 +130,12 @@ test_options (void **state)
   argument = join (dir, "?cahce=direct");
   assert_refused (argument, EINVAL, "did you mean cache?");
   free (argument);
+  argument = join (dir, "?cache");
+  assert_refused (argument, EINVAL, "file: cache= needs a value");
+  free (argument);
+  argument = join (dir, "?cache=direct&cache=direct");
+  assert_refused (argument, EINVAL, "file: cache= is given twice");
+  free (argument);
   remove_dir (dir);
 }
 
