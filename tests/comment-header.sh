@@ -17,7 +17,7 @@ check_tree ()
                 *.[ch])
                     [[ ${lines[0]} == "/* $licence */" &&
                        ${lines[1]} == "/*" && ${lines[2]} == " * "?* ]] ;;
-                *.sh | *.py | *.mk | dev/* | bench/run)
+                *.sh | *.py | *.mk | dev/* | bench/*)
                     [[ ${lines[*]::2} == *"# $licence"* ]] ;;
             esac || echo "$file"
         done
