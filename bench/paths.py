@@ -1,128 +1,47 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The ways to a block device that bench/run compares.
 
-Each path is a class: start() sets up its processes and returns when an NBD
-client can connect to self.socket; PATHS at the end names them.  All front
-ends are nbdkit with the same options, so that what differs is behind it.
+Each path is a class: start() sets up its processes and returns when a client
+can connect; load() runs one case.  PATHS at the end names them.  All front
+ends are nbdkit with the same options, so that what differs is behind it;
+only iSCSI has qemu-nbd, as nbdkit has no such plugin.
 """
 
-import contextlib
 import json
 import os
-import select
 import shutil
-import signal
 import socket
-import subprocess
-import threading
 
-PATIENCE = 60           # seconds for a process to be ready, or to end
-
-
-class Failed(Exception):
-    """A path cannot be set up or measured."""
+import cases
+import load
+from processes import Failed, Nbdkit, QbdServer, QemuNbd, Tgtd, run
 
 
-class Process:
-    """A child that ends with us; its standard error is kept for messages."""
-
-    def __init__(self, argv, log, env=None):
-        self.argv = argv
-        self.log = log
-        self.env = env
-        self.popen = None
-
-    def name(self):
-        return os.path.basename(self.argv[0])
-
-    def spawn(self, **options):
-        with open(self.log, "ab") as log:
-            self.popen = subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, env=self.env,
-                **{"stdout": log, "stderr": log, **options})
-
-    def died(self):
-        said = ""
-        with contextlib.suppress(OSError), open(self.log, "rb") as log:
-            said = log.read().decode(errors="replace").strip()
-        return Failed(said or f"{self.name()}: ended without a word")
-
-    def stop(self):
-        if self.popen is None or self.popen.poll() is not None:
-            return
-        self.popen.send_signal(signal.SIGTERM)
-        try:
-            self.popen.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
-
-
-class Nbdkit(Process):
-    """Ready when it has written its pid, into a FIFO."""
-
-    def start(self, directory):
-        fifo = os.path.join(directory, "pid")
-        os.mkfifo(fifo)
-        pid = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        self.argv[1:1] = ["--exit-with-parent", "-P", fifo]
-        self.spawn()
-        pidfd = os.pidfd_open(self.popen.pid)
-        try:
-            poll = select.poll()
-            poll.register(pid, select.POLLIN)
-            poll.register(pidfd, select.POLLIN)
-            ready = [fd for fd, _ in poll.poll(PATIENCE * 1000)]
-        finally:
-            os.close(pid)
-            os.close(pidfd)
-            os.unlink(fifo)
-        if not ready or (pid not in ready) or self.popen.poll() is not None:
-            self.stop()
-            raise self.died()
-
-
-class QbdServer(Process):
-    """Ready when it says so."""
-
-    def start(self):
-        self.argv[:0] = ["setpriv", "--pdeathsig", "TERM"]
-        self.spawn(stderr=subprocess.PIPE)
-        self.ready = threading.Event()
-        threading.Thread(target=self.copy_log, daemon=True).start()
-        if not self.ready.wait(PATIENCE) or self.popen.poll() is not None:
-            self.stop()
-            raise self.died()
-
-    def name(self):
-        return "qbd-server"
-
-    def copy_log(self):
-        with open(self.log, "ab", buffering=0) as log:
-            for line in self.popen.stderr:
-                log.write(line)
-                if line.endswith(b": ready\n"):
-                    self.ready.set()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.popen.wait(1)
-        self.ready.set()
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 class Path:
-    """One way.  directory is private and in memory."""
+    """One way.  directory is private and in memory; with volumes there are
+    that many, of size bytes each, instead of one."""
 
     name = None
     title = None
+    kinds = ("nbd",)                    # of cases
+    programs = ("fio", "nbdkit")
 
-    def __init__(self, directory, size):
+    def __init__(self, directory, size, volumes=0):
         self.directory = directory
         self.size = size                # bytes
+        self.names = [f"v{n + 1}" for n in range(volumes)]
+        self.many = volumes > 0
         self.socket = os.path.join(directory, "nbd")
         self.processes = []
         os.mkdir(directory)
 
-    def uri(self):
-        return f"nbd+unix:///?socket={self.socket}"
+    # What there is to start.
 
     def log(self):
         return os.path.join(self.directory, f"log{len(self.processes)}")
@@ -133,11 +52,43 @@ class Path:
         self.processes.append(process)
         process.start(self.directory)
 
-    def image(self):
-        image = os.path.join(self.directory, "image")
+    def front(self, *argv):
+        self.nbdkit("-U", self.socket, *argv)
+
+    def qemu_nbd(self, *argv):
+        number = len(self.processes)
+        process = QemuNbd(["qemu-nbd", "-f", "raw", "-t", "-e", "64", *argv],
+                          self.log())
+        self.processes.append(process)
+        process.start(os.path.join(self.directory, f"pid{number}"))
+
+    def on_free_port(self, start):
+        """start (port); somebody may be faster to the port."""
+        for attempt in range(5):
+            port = str(free_port())
+            try:
+                start(port)
+                return port
+            except Failed:
+                self.processes.pop()
+                if attempt == 4:
+                    raise
+
+    def image(self, name="image"):
+        image = os.path.join(self.directory, name)
         with open(image, "wb") as f:
             f.truncate(self.size)
         return image
+
+    def images(self):
+        """What nbdkit's file plugin is to serve."""
+        if not self.many:
+            return self.image()
+        directory = os.path.join(self.directory, "images")
+        os.mkdir(directory)
+        for name in self.names:
+            self.image(os.path.join("images", name))
+        return f"dir={directory}"
 
     def start(self):
         raise NotImplementedError
@@ -146,14 +97,39 @@ class Path:
         for process in reversed(self.processes):
             process.stop()
 
+    # What it does under load.
+
+    def export(self, name):
+        """The export name of a volume."""
+        return name
+
+    def clients(self, number):
+        """fio's options for that many clients, each on its own volume where
+        there are several."""
+        exports = [self.export(name) for name in self.names] or [""]
+        return [[f"--uri=nbd+unix:///{exports[n % len(exports)]}"
+                 f"?socket={self.socket}"] for n in range(number)]
+
+    def fio_options(self):
+        return ["--ioengine=nbd", f"--size={self.size}"]
+
+    def fill(self):
+        load.fill(self.directory, self.fio_options(),
+                  self.clients(len(self.names) or 1))
+
+    def load(self, case, seconds):
+        return load.fio(self.directory, [*self.fio_options(),
+                                         *load.timed(case, seconds)],
+                        self.clients(case.jobs))
+
     def cpu_seconds(self):
-        """User and system time of the path's processes so far."""
-        ticks = 0
-        for process in self.processes:
-            with open(f"/proc/{process.popen.pid}/stat") as f:
-                fields = f.read().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return sum(process.cpu_seconds() for process in self.processes)
+
+    def resident_kib(self):
+        return sum(process.resident_kib() for process in self.processes)
+
+
+# --- the peers --------------------------------------------------------------
 
 
 class Limit(Path):
@@ -161,45 +137,79 @@ class Limit(Path):
     title = "nbdkit memory"
 
     def start(self):
-        self.nbdkit("-U", self.socket, "memory", str(self.size))
+        self.front("memory", str(self.size))
 
 
 class Local(Path):
     name = "local"
     title = "nbdkit file"
+    kinds = ("nbd", "volumes")
 
     def start(self):
-        self.nbdkit("-U", self.socket, "file", self.image())
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+        self.front("file", self.images())
 
 
 class SameShape(Path):
     name = "same-shape"
     title = "nbdkit nbd -> TCP -> nbdkit file"
+    kinds = ("nbd", "volumes")
+
+    def serve(self, port):
+        self.nbdkit("-i", "127.0.0.1", "-p", port, "file", self.served)
 
     def start(self):
-        image = self.image()
-        for attempt in range(5):        # somebody may be faster to the port
-            port = str(free_port())
-            try:
-                self.nbdkit("-i", "127.0.0.1", "-p", port, "file", image)
-                break
-            except Failed:
-                self.processes.pop()
-                if attempt == 4:
-                    raise
-        self.nbdkit("-U", self.socket, "nbd", "hostname=127.0.0.1",
-                    f"port={port}")
+        self.served = self.images()
+        port = self.on_free_port(self.serve)
+        names = ["dynamic-export=true"] if self.many else []
+        self.front("nbd", "hostname=127.0.0.1", f"port={port}", *names)
+
+
+class SameShapeQemu(SameShape):
+    name = "same-shape-qemu"
+    title = "nbdkit nbd -> TCP -> qemu-nbd"
+    kinds = ("nbd",)
+    programs = ("fio", "nbdkit", "qemu-nbd")
+
+    def serve(self, port):
+        self.qemu_nbd("-b", "127.0.0.1", "-p", port, self.served)
+
+
+class Iscsi(Path):
+    name = "iscsi"
+    title = "qemu-nbd iscsi:// -> TCP -> tgtd"
+    programs = ("fio", "qemu-nbd", "tgtd", "tgtadm", "setpriv")
+
+    def serve(self, port):
+        process = Tgtd(["tgtd", "-f", "--iscsi", f"portal=127.0.0.1:{port}"],
+                       self.log(), dict(self.env))
+        self.processes.append(process)
+        process.start(self.directory)
+
+    def start(self):
+        target = "iqn.2001-04.org.example:bench"
+        self.env = os.environ | {
+            "TGT_IPC_SOCKET": os.path.join(self.directory, "tgt")}
+        port = self.on_free_port(self.serve)
+        for argv in (["target", "--op=new", "-T", target],
+                     ["logicalunit", "--op=new", "--lun=1", "-b",
+                      self.image()],
+                     ["target", "--op=bind", "-I", "ALL"]):
+            run(["tgtadm", "--lld=iscsi", "--tid=1", "--mode",
+                 *argv], self.env)
+        self.qemu_nbd("-k", self.socket, "--cache=none",
+                      f"iscsi://127.0.0.1:{port}/{target}/1")
+
+
+# --- qbd --------------------------------------------------------------------
 
 
 class Qbd(Path):
     name = "qbd"
     title = "nbdkit qbd -> NVMe/TCP -> qbd-server file"
+    kinds = ("nbd", "volumes")
+    programs = ("fio", "nbdkit", "qbd-server", "qbd", "setpriv")
+    server_options = ()
+    plugin_options = ()
 
     def listen(self):
         return "tcp://127.0.0.1:0"
@@ -209,24 +219,35 @@ class Qbd(Path):
         os.mkdir(pool)
         return f"file:{pool}"
 
-    def qbd(self, *argv):
-        result = subprocess.run(["qbd", "--control", self.control, *argv],
-                                capture_output=True, text=True)
-        if result.returncode != 0:
-            raise Failed(result.stderr.strip())
-        return result.stdout
+    def export(self, name):
+        return f"bench/{name}"
 
-    def start(self):
+    def qbd(self, command, *argv):
+        return run(["qbd", "--control", self.control, command, *argv])
+
+    def start_server(self):
         self.control = os.path.join(self.directory, "control")
         server = QbdServer(["qbd-server", "--control", self.control,
                             "--listen", self.listen(),
-                            "--pool", f"bench={self.pool()}"], self.log())
+                            "--pool", f"bench={self.pool()}",
+                            *self.server_options], self.log())
         self.processes.append(server)
         server.start()
-        self.qbd("create", f"bench/{self.name}", str(self.size))
+        for name in self.names or [self.name]:
+            self.qbd("create", self.export(name), str(self.size))
         listeners = json.loads(self.qbd("status", "--json"))["listeners"]
-        self.nbdkit("-U", self.socket, "qbd", f"volume=bench/{self.name}",
-                    f"server={listeners[0]['address']}")
+        self.server = f"server={listeners[0]['address']}"
+
+    def start(self):
+        self.start_server()
+        volume = [] if self.many else [f"volume={self.export(self.name)}"]
+        self.front("qbd", self.server, *volume, *self.plugin_options)
+
+
+class QbdPoll(Qbd):
+    name = "qbd-poll"
+    title = "the same, poll_us=50"
+    plugin_options = ("poll_us=50",)
 
 
 class QbdUnix(Qbd):
@@ -235,6 +256,40 @@ class QbdUnix(Qbd):
 
     def listen(self):
         return f"unix://{self.directory}/server"
+
+
+# --- without NBD ------------------------------------------------------------
+
+
+class FioFile(Qbd):
+    """The file of a volume: whoever reads it meets the same as its server."""
+
+    name = "fio-file"
+    title = "fio io_uring on a volume's file"
+    kinds = ("file",)
+    programs = ("fio", "qbd-server", "qbd", "setpriv")
+    server_options = ("--reactors", "1")
+
+    def start(self):
+        self.start_server()
+        volumes = os.path.join(self.directory, "pool", "volumes")
+        [name] = os.listdir(volumes)
+        self.file = os.path.join(volumes, name)
+
+    def clients(self, number):
+        return [[f"--filename={self.file}"]] * number
+
+    def fio_options(self):
+        return ["--ioengine=io_uring", f"--size={self.size}"]
+
+
+class QbdBench(FioFile):
+    name = "qbd-bench"
+    title = "qbd bench -> NVMe/TCP -> qbd-server file, one core"
+
+    def load(self, case, seconds):
+        # qbd asks the control API where the volume is.
+        return load.qbd_bench(self.qbd, self.export(self.name), case, seconds)
 
 
 # --- over one Ceph cluster, in memory, whose ceph.conf is in CEPH_CONF ------
@@ -248,11 +303,8 @@ class Cluster:
 
     def run(self, verb):
         here = os.path.dirname(os.path.realpath(__file__))
-        tool = os.path.join(here, "..", "tests", "ceph", "cluster.py")
-        result = subprocess.run([tool, verb, self.directory],
-                                capture_output=True, text=True)
-        if result.returncode != 0:
-            raise Failed((result.stdout + result.stderr).strip())
+        run([os.path.join(here, "..", "tests", "ceph", "cluster.py"), verb,
+             self.directory])
 
     def start(self):
         self.run("start")
@@ -262,57 +314,26 @@ class Cluster:
         self.run("stop")
 
 
-class QemuNbd(Process):
-    """Ready when it has forked."""
-
-    def start(self, pid_file):
-        result = subprocess.run([*self.argv, "--fork", f"--pid-file={pid_file}"],
-                                stdin=subprocess.DEVNULL, capture_output=True,
-                                text=True)
-        if result.returncode != 0:
-            raise Failed(result.stderr.strip())
-        with open(pid_file) as f:
-            self.popen = Forked(int(f.read()))
-
-
-class Forked:
-    """As much of a Popen as is needed, of a process that is no child."""
-
-    def __init__(self, pid):
-        self.pid = pid
-        self.fd = os.pidfd_open(pid)
-
-    def wait(self, timeout=None):
-        if not select.select([self.fd], [], [], timeout)[0]:
-            raise subprocess.TimeoutExpired("qemu-nbd", timeout)
-
-    def poll(self):
-        return 0 if select.select([self.fd], [], [], 0)[0] else None
-
-    def send_signal(self, number):
-        signal.pidfd_send_signal(self.fd, number)
-
-    def kill(self):
-        self.send_signal(signal.SIGKILL)
+CLUSTER_PROGRAMS = ("ceph-mon", "ceph-osd", "rbd")
 
 
 class CephQemuNbd(Path):
     name = "ceph-qemu"
     title = "qemu-nbd rbd:, without its cache"
+    programs = ("fio", "qemu-nbd", *CLUSTER_PROGRAMS)
 
     def start(self):
-        subprocess.run(["rbd", "create", f"rbd/{self.name}", "--size",
-                        f"{self.size >> 20}M"], check=True)
-        process = QemuNbd(["qemu-nbd", "-k", self.socket, "-f", "raw", "-t",
-                           "-e", "64", "--cache=none", "--discard=unmap",
-                           f"rbd:rbd/{self.name}"], self.log())
-        self.processes.append(process)
-        process.start(os.path.join(self.directory, "pid"))
+        run(["rbd", "create", f"rbd/{self.name}", "--size",
+             f"{self.size >> 20}M"])
+        self.qemu_nbd("-k", self.socket, "--cache=none", "--discard=unmap",
+                      f"rbd:rbd/{self.name}")
 
 
 class CephQbd(Qbd):
     name = "ceph-qbd"
     title = "nbdkit qbd -> NVMe/TCP -> qbd-server rbd"
+    kinds = ("nbd",)
+    programs = (*Qbd.programs, *CLUSTER_PROGRAMS)
 
     def pool(self):
         return "rbd:rbd"
@@ -321,25 +342,23 @@ class CephQbd(Qbd):
 class CephQbdUnix(CephQbd):
     name = "ceph-qbd-unix"
     title = "nbdkit qbd -> Unix socket -> qbd-server rbd"
-
-    def listen(self):
-        return f"unix://{self.directory}/server"
+    listen = QbdUnix.listen
 
 
+# In the order of the table.
+PATHS = {path.name: path for path in (
+    Limit, Local, SameShape, SameShapeQemu, Iscsi, Qbd, QbdPoll, QbdUnix,
+    FioFile, QbdBench, CephQemuNbd, CephQbd, CephQbdUnix)}
 CEPH = ["ceph-qemu", "ceph-qbd"]
-
-# In the order of the table.  Ratios are to the first and, for the others,
-# to same-shape.
-PATHS = {path.name: path for path in (Limit, Local, SameShape, Qbd, QbdUnix,
-                                            CephQemuNbd, CephQbd,
-                                            CephQbdUnix)}
-DEFAULT = ["limit", "same-shape", "qbd"]
+DEFAULT = [name for name in PATHS if not name.startswith("ceph-")]
+QUICK = ["limit", "same-shape", "qbd"]
 
 
-def missing_programs(names):
-    need = ["fio", "nbdkit"]
-    if any(issubclass(PATHS[name], Qbd) for name in names):
-        need += ["qbd-server", "qbd", "setpriv"]
-    if any(name.startswith("ceph-") for name in names):
-        need += ["ceph-mon", "ceph-osd", "rbd", "qemu-nbd"]
-    return [program for program in need if not shutil.which(program)]
+def many_of(case):
+    """How many volumes a path has for this case; 0: only one."""
+    return cases.MANY if case.kind == "volumes" else 0
+
+
+def missing_programs(paths):
+    need = {program for path in paths for program in path.programs}
+    return sorted(program for program in need if not shutil.which(program))

@@ -1,97 +1,76 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What bench/run writes: a table for people and JSON for plots.
-
-A result is one fio run: a dictionary with path, workload, round, and the
-figures.  Ratios are of two paths in one round, and then the median over the
-rounds: what slows the machine for a while slows both.
+"""What bench/run writes: a table for people, and JSON for plots and for a
+later run that adds to it.
 """
 
 import json
 import os
 import platform
-import statistics
 import subprocess
 
+import cases
+import targets
+from paths import PATHS
 
-def median(results, path, workload, figure):
-    return statistics.median(r[figure] for r in results
-                             if r["path"] == path
-                             and r["workload"] == workload)
-
-
-def ratio(results, path, reference, workload, figure="iops"):
-    """None when the reference was not measured, or is the path itself."""
-    by_round = {(r["path"], r["round"]): r[figure] for r in results
-                if r["workload"] == workload}
-    pairs = [value / by_round[reference, number]
-             for (name, number), value in by_round.items()
-             if name == path and (reference, number) in by_round]
-    if path == reference or not pairs:
-        return None
-    return statistics.median(pairs)
-
-
-def summarise(results, paths, workloads):
-    rows = []
-    for workload in workloads:
-        for path in paths:
-            row = {"workload": workload, "path": path}
-            for figure in ("iops", "mean_us", "p99_us", "cpu_us"):
-                row[figure] = median(results, path, workload, figure)
-            row["iops_to_limit"] = ratio(results, path, "limit", workload)
-            row["iops_to_same_shape"] = ratio(results, path, "same-shape",
-                                              workload)
-            row["iops_to_qemu"] = ratio(results, path, "ceph-qemu", workload)
-            row["latency_to_limit"] = ratio(results, path, "limit", workload,
-                                            "mean_us")
-            rows.append(row)
-    return rows
-
-
-COLUMNS = [
-    # heading, member, format
-    ("path", "path", "{}"),
-    ("IOPS", "iops", "{:.0f}"),
-    ("mean us", "mean_us", "{:.1f}"),
-    ("p99 us", "p99_us", "{:.1f}"),
-    ("CPU us", "cpu_us", "{:.1f}"),
-    ("/limit", "iops_to_limit", "{:.2f}x"),
-    ("/same shape", "iops_to_same_shape", "{:.2f}x"),
-    ("/qemu-nbd", "iops_to_qemu", "{:.2f}x"),
-    ("mean/limit", "latency_to_limit", "{:.2f}x"),
+FIGURES = [
+    # heading, figure, factor, format
+    ("IOPS", "iops", 1, "{:.0f}"),
+    ("MiB/s", "bytes_per_second", 2 ** -20, "{:.0f}"),
+    ("mean us", "mean_us", 1, "{:.1f}"),
+    ("p99 us", "p99_us", 1, "{:.1f}"),
+    ("p99.9 us", "p999_us", 1, "{:.1f}"),
+    ("CPU us", "cpu_us", 1, "{:.1f}"),
+    ("RSS MiB", "resident_kib", 2 ** -10, "{:.1f}"),
 ]
+REFERENCES = ["limit", "local", "same-shape", "ceph-qemu", "fio-file"]
 
 
-def table(rows, titles):
-    """titles: of the paths that are in rows."""
+def aligned(rows):
+    """The first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(cell.rjust(width) if i else cell.ljust(width)
+                      for i, (cell, width) in enumerate(zip(row, widths)))
+            .rstrip() for row in rows]
+
+
+def case_table(results, name):
+    measured = results.paths(name)
+    paths = [path for path in PATHS if path in measured]
+    references = [path for path in REFERENCES if path in measured]
+    lines = [["path", *(heading for heading, *_ in FIGURES),
+              *(f"/{path}" for path in references)]]
+    for path in paths:
+        figures = [form.format(results.median(path, name, figure) * factor)
+                   for _, figure, factor, form in FIGURES]
+        compared = ["-" if path == reference
+                    else str(results.ratio(path, reference, name))
+                    for reference in references]
+        lines.append([path, *figures, *compared])
+    return [f"{name}: {cases.parse(name).title}", *aligned(lines), ""]
+
+
+LEGEND = """\
+Figures are medians of the rounds.  CPU is user and system time per request
+of the path's processes, without fio; RSS is their resident memory without
+what is in tmpfs.  Ratios are of IOPS: the median of each round's, and half
+of the range of their middle half.
+"""
+
+
+def table(results):
     lines = []
-    workload = None
-    # Of the ratios, those whose reference was measured.
-    columns = [column for column in COLUMNS
-               if any(row[column[1]] is not None for row in rows)]
-    cells = [[heading for heading, _, _ in columns]]
-    cells += [["-" if row[member] is None else form.format(row[member])
-               for _, member, form in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells)]
+    for name in results.cases():
+        lines += case_table(results, name)
+    measured = {path for name in results.cases()
+                for path in results.paths(name)}
+    lines += [f"{name}: {path.title}" for name, path in PATHS.items()
+              if name in measured]
+    return "\n".join([*lines, LEGEND])
 
-    def put(line):
-        first, *rest = (cell.ljust(width) if i == 0 else cell.rjust(width)
-                        for i, (cell, width) in enumerate(zip(line, widths)))
-        lines.append("  ".join([first, *rest]))
 
-    for row, line in zip(rows, cells[1:]):
-        if row["workload"] != workload:
-            workload = row["workload"]
-            lines += ["", workload]
-            put(cells[0])
-        put(line)
-    lines.append("")
-    lines += [f"{name}: {title}" for name, title in titles.items()]
-    lines.append("IOPS, mean and p99 are medians of the rounds; CPU is user "
-                 "and system time per request")
-    lines.append("of the path's processes without fio; ratios are medians "
-                 "of each round's.")
-    return "\n".join(lines).lstrip("\n") + "\n"
+def targets_table(results):
+    rows = list(targets.rows(results))
+    return "\n".join([*aligned([targets.HEADINGS, *rows]), ""]) if rows else ""
 
 
 def first_line(*argv):
@@ -109,18 +88,22 @@ def environment():
         "cpus": len(os.sched_getaffinity(0)),
         "fio": first_line("fio", "--version"),
         "nbdkit": first_line("nbdkit", "--version"),
+        "qemu-nbd": first_line("qemu-nbd", "--version"),
         "qbd": first_line("qbd", "--version"),
     }
 
 
-def save(directory, stem, text, data):
-    """Returns the names of the files."""
-    os.makedirs(directory, exist_ok=True)
+def save(stem, results, run):
+    """stem: of the file names.  run: how it was measured.  Returns the
+    names."""
+    os.makedirs(os.path.dirname(os.path.abspath(stem)), exist_ok=True)
+    data = {**run, "targets": targets.as_json(results),
+            "results": results.list}
+    text = "\n".join(filter(None, [table(results), targets_table(results)]))
     names = []
     for suffix, content in ((".txt", text),
-                            (".json", json.dumps(data, indent=2) + "\n")):
-        name = os.path.join(directory, stem + suffix)
-        with open(name, "w") as f:
+                            (".json", json.dumps(data, indent=1) + "\n")):
+        names.append(stem + suffix)
+        with open(stem + suffix, "w") as f:
             f.write(content)
-        names.append(name)
     return names

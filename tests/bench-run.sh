@@ -1,34 +1,84 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# bench/run measures all its paths and writes what it found.
+# bench/run measures all its paths, adds to what it found, says which path
+# failed, and leaves nothing behind.
 source "${0%/*}/functions.sh"
+PATH=$PATH:/usr/sbin:/sbin
 requires fio --version
 requires sh -c 'fio --enghelp | grep -qw nbd'
 requires python3 -c 'import os; os.pidfd_open'
 requires command -v jq
+requires command -v qemu-nbd
+requires command -v tgtd
+requires sh -c 'ls /usr/lib/*/qemu/block-iscsi.so'
 bench=$srcdir/bench/run
+short=(--rounds 1 --seconds 0.2 --size 16 --memory "$tmp"
+       --output "$tmp/results")
 
-"$bench" --rounds 1 --seconds 1 --size 16 --depths 4 --memory "$tmp" \
-         --paths limit,local,same-shape,qbd,qbd-unix --output "$tmp/results" \
-         >"$tmp/table"
-cat "$tmp/table"
-for path in limit local same-shape qbd qbd-unix; do
-    grep -q "^$path " "$tmp/table"
-    for operation in randread randwrite; do
-        jq -e --arg path $path --arg what "4 KiB $operation, depth 4" '
-            [.results[] | select (.path == $path and .workload == $what)] |
-            length == 1 and .[0].iops > 0 and .[0].requests > 0 and
-            .[0].mean_us > 0 and .[0].p99_us >= .[0].p50_us' \
-            "$tmp"/results/*.json
-    done
+nothing_left ()
+{
+    test -z "$(ls "$tmp" | grep '^qbd-bench-')"
+}
+
+: every path that there is without a cluster
+"$bench" "${short[@]}" --cases 'read-4' >"$tmp/table"
+"$bench" "${short[@]}" --cases 'file-read-32,mix-2x2,seq-write-64k,volumes-8' \
+         --paths qbd,fio-file,qbd-bench --append "$tmp"/results/*.json
+nothing_left
+for path in limit local same-shape same-shape-qemu iscsi qbd qbd-poll \
+            qbd-unix; do
+    grep "^$path .*[0-9]" "$tmp/table"
+    jq -e --arg path $path '
+        [.results[] | select (.path == $path and .case == "read-4")] |
+        length == 1 and .[0].iops > 0 and .[0].requests > 0 and
+        .[0].mean_us > 0 and .[0].p99_us >= .[0].p50_us and
+        .[0].cpu_us >= 0 and .[0].resident_kib > 1000' "$tmp"/results/*.json
 done
-jq -e '.summary | length == 10 and
-       all (.iops_to_limit != null or .path == "limit")' "$tmp"/results/*.json
+jq -e '[.results[] | select (.round == 2) | .path + " " + .case] | sort ==
+    ["fio-file file-read-32", "qbd mix-2x2", "qbd seq-write-64k",
+     "qbd volumes-8", "qbd-bench file-read-32"]' "$tmp"/results/*.json
 
-# Nothing is left behind.
-test -z "$(ls "$tmp" | grep '^qbd-bench-')"
+: what was measured, against what is to be reached
+"$bench" --report "$tmp"/results/*.json --targets >"$tmp/targets"
+grep -E '^qbd bench, .* 0.35 .* (no|yes|aim)$' "$tmp/targets"
+"$bench" --report "$tmp"/results/*.json | grep '^volumes-8: .* 8 volumes'
+
+: ratios are of pairs in one round, and medians
+cat >"$tmp/made.json" <<'END'
+{ "results": [
+  { "path": "limit", "case": "read-16", "round": 1, "iops": 100 },
+  { "path": "qbd", "case": "read-16", "round": 1, "iops": 50 },
+  { "path": "limit", "case": "read-16", "round": 2, "iops": 10 },
+  { "path": "qbd", "case": "read-16", "round": 2, "iops": 6 },
+  { "path": "qbd", "case": "read-16", "round": 3, "iops": 900 },
+  { "path": "limit", "case": "read-16", "round": 4, "iops": 1 },
+  { "path": "qbd", "case": "read-16", "round": 4, "iops": 0.8 } ] }
+END
+sed -i 's/"iops"/"mean_us": 1, "p99_us": 2, &/' "$tmp/made.json"
+"$bench" --report "$tmp/made.json" --targets |
+    grep -E 'read, depth 16.* limit +>= 0.55 +>= 0.65 +0.60 ±.* yes$'
+
+: a path that does not work is named, and what it said is kept
+mkdir "$tmp/bin"
+printf '#!/bin/sh\necho no such luck >&2\nexit 1\n' >"$tmp/bin/tgtadm"
+chmod +x "$tmp/bin/tgtadm"
+PATH="$tmp/bin:$PATH" expect_error \
+    'bench/run: iscsi: start: tgtadm: no such luck .logs: ' \
+    "$bench" "${short[@]}" --paths iscsi --cases read-1
+grep . "$tmp"/results/failed-*/iscsi/log0
+nothing_left
+
+: Ctrl-C
+status=0
+timeout --preserve-status -s INT 2 "$bench" "${short[@]}" --seconds 100 \
+        --paths qbd,iscsi --cases read-1 || status=$?
+test $status -eq 130
+nothing_left
 
 expect_error 'bench/run: .*: not a build tree' \
              env -u QBD_BUILDDIR "$bench" --build "$tmp"
 expect_error 'not one of limit, local' "$bench" --paths limit,no-such
+expect_error 'no-such: no such case' "$bench" --cases read-1,no-such
+expect_error 'none of these paths serves' "$bench" --paths limit \
+             --cases volumes-2
 expect_error 'MiB are needed' "$bench" --size 1000000000
