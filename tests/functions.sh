@@ -140,6 +140,10 @@ _at_exit ()
     local status=$? i log
     trap '' INT TERM
     set +e +x
+    # nbdkit waits for its idle clients (60 s, until it is killed).
+    if test -n "${COPROC_PID-}"; then
+        kill "$COPROC_PID" 2>/dev/null
+    fi
     for ((i = ${#_cleanups[@]} - 1; i >= 0; i--)); do
         eval "${_cleanups[i]}"
     done
