@@ -14,7 +14,6 @@ SH_TESTS += tests/nbd-enospc.sh
 SH_TESTS += tests/nbd-fast-zero.sh
 SH_TESTS += tests/nbd-exports-many.sh
 SH_TESTS += tests/nbd-exports.sh
-SH_TESTS += tests/nbd-faults.sh
 SH_TESTS += tests/nbd-filters.sh
 SH_TESTS += tests/nbd-fio.sh
 SH_TESTS += tests/nbd-fio-connections.sh
@@ -77,3 +76,6 @@ tests_plugin_no_alloc_SOURCES = tests/plugin-no-alloc.c \
 tests_plugin_no_alloc_CFLAGS = $(AM_CFLAGS) $(NBDKIT_CFLAGS) -fno-builtin
 tests_plugin_no_alloc_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 tests_plugin_no_alloc_LDADD = -ldl
+
+# For dev/check: too long for make check.
+EXTRA_DIST += tests/nbd-faults.sh
