@@ -19,6 +19,7 @@ struct queue {
   pthread_mutex_t lock;                 /* everything below */
   bool sending;                         /* a thread has the role */
   bool receiving;
+  struct waiter *leader;                /* the receiver, where it waits */
   bool polling;                         /* the receiver is in poll */
   bool polling_out;                     /* and waits for room, too */
   unsigned waking;                      /* threads that wake, and then send */

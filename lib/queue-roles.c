@@ -95,12 +95,25 @@ sleep_on (struct waiter *waiter)
   return word;
 }
 
+static void
+kick (struct queue *queue)
+{
+  uint64_t one = 1;
+  ssize_t r = write (queue->kick_fd, &one, sizeof one);
+
+  (void) r;             /* full: it is readable */
+}
+
+/* The leader may be in poll when its own request ends: its answer came while
+ * another thread's send of it had not returned, and that thread ends it. */
 void
 waiter_finish_locked (struct queue *queue, struct waiter *waiter)
 {
   waiter->finished = true;
   if (waiter->asleep)
     wake_later_locked (queue, waiter, WORD_DONE);
+  else if (waiter == queue->leader && queue->polling)
+    kick (queue);
 }
 
 /* --- the lock ----------------------------------------------------------- */
@@ -120,7 +133,6 @@ take_wakes_locked (struct queue *queue)
   queue->wake_last = &queue->wake_first;
   return wakes;
 }
-
 
 /* Those who are woken will submit again, one by one.  So that their commands
  * go out together, they leave sending to the one who wakes. */
@@ -159,15 +171,6 @@ queue_set_now_locked (struct queue *queue, uint64_t now_ms)
 }
 
 /* --- the sender --------------------------------------------------------- */
-
-static void
-kick (struct queue *queue)
-{
-  uint64_t one = 1;
-  ssize_t r = write (queue->kick_fd, &one, sizeof one);
-
-  (void) r;             /* full: it is readable */
-}
 
 static void
 send_all_locked (struct queue *queue)
@@ -265,8 +268,10 @@ static void
 lead_locked (struct queue *queue, struct waiter *waiter)
 {
   assert (queue->receiving);
+  queue->leader = waiter;
   while (!waiter->finished && !queue_is_down_locked (queue))
     receive_turn_locked (queue, true);
+  queue->leader = NULL;
   queue->receiving = false;
 }
 

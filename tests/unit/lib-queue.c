@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "lib/queue-internal.h"
 #include "lib/tcp-queue.h"
 
 enum {
@@ -444,6 +445,83 @@ test_receiver_sends_what_was_cut_short (void **state)
   }
 }
 
+/* --- a send that returns late --------------------------------------------- */
+
+/* A socket's stream whose first send after `slow_sends` was set returns when
+ * the leader is in poll, and whose second returns when the leader has received
+ * something, too, and is in poll again. */
+static const struct stream_ops *socket_ops;
+static _Atomic unsigned slow_sends;
+
+static void
+await_poll (uint64_t received)
+{
+  bool polling;
+
+  do {
+    sched_yield ();
+    queue_lock (queue);
+    polling = queue->polling && queue->received > received;
+    pthread_mutex_unlock (&queue->lock);        /* no more than look */
+  } while (!polling);
+}
+
+static bool
+queue_is_sending (void)
+{
+  bool sending;
+
+  queue_lock (queue);
+  sending = queue->sending;
+  queue_unlock (queue);
+  return sending;
+}
+
+static ssize_t
+slow_send (struct stream *stream, struct iovec *iov, int iovcnt)
+{
+  uint64_t received = queue_received (queue);
+  ssize_t n = socket_ops->send (stream, iov, iovcnt);
+
+  if (slow_sends == 2)
+    await_poll (received - 1);
+  else if (slow_sends == 1)
+    await_poll (received);
+  if (slow_sends > 0)
+    slow_sends--;
+  return n;
+}
+
+/* The leader's command is sent by another thread, and answered before that
+ * thread is back: it is over when the send is, and the leader, who is in poll,
+ * has to notice. */
+static void
+test_leader_ended_by_the_sender (void **state)
+{
+  struct stream_ops ops;
+  struct stream *stream;
+
+  start (false, 5000);
+  stream = ((struct tcp_queue *) queue_transport (queue))->stream;
+  socket_ops = stream->ops;
+  ops = *socket_ops;
+  ops.send = slow_send;
+  stream->ops = &ops;
+  peer.mute_flush = true;
+  slow_sends = 2;
+  pthread_create (&callers[0].thread, NULL, flush_main, &callers[0]);
+  while (!queue_is_sending ())
+    sched_yield ();
+  assert_int_equal (call (&callers[1], nvme_cmd_read, 3, 100), 0);
+  queue_fail (queue, ECONNRESET, "test");
+  pthread_join (callers[0].thread, NULL);
+  assert_int_equal (callers[0].error, ENOTCONN);
+  stream->ops = socket_ops;
+  stop ();
+}
+
+/* --- watches -------------------------------------------------------------- */
+
 static _Atomic bool write_over;
 
 static void
@@ -570,6 +648,7 @@ main (void)
     cmocka_unit_test (test_lone_thread),
     cmocka_unit_test (test_many_threads),
     cmocka_unit_test (test_receiver_sends_what_was_cut_short),
+    cmocka_unit_test (test_leader_ended_by_the_sender),
     cmocka_unit_test (test_watch_tells_of_room),
     cmocka_unit_test (test_failure_ends_all_waits),
     cmocka_unit_test (test_failure_in_the_middle),
