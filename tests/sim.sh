@@ -11,5 +11,7 @@ timeout 60 "$QBD_BUILDDIR/tests/sim/sim" --seeds 10 --from 1000 --twice
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 expect_error 'flush succeeded over a loss of power' \
     "$QBD_BUILDDIR/tests/sim/sim" --seeds 300 --without epoch
-expect_error ' is wrong:$' \
-    "$QBD_BUILDDIR/tests/sim/sim" --seeds 2000 --without fence
+for what in fence range-lock; do
+    expect_error ' is wrong:$' \
+        "$QBD_BUILDDIR/tests/sim/sim" --seeds 2000 --without $what
+done

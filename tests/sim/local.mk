@@ -4,12 +4,17 @@ check_PROGRAMS += tests/sim/sim
 tests_sim_sim_SOURCES = \
 	server/reactor/file-call.c \
 	server/reactor/file-call.h \
+	tests/sim/fiber.c \
+	tests/sim/fiber.h \
 	tests/sim/model.c \
 	tests/sim/model.h \
+	tests/sim/sim-call.c \
+	tests/sim/sim-call.h \
 	tests/sim/sim-client.c \
 	tests/sim/sim-client.h \
 	tests/sim/sim-disk.c \
 	tests/sim/sim-disk.h \
+	tests/sim/sim-plugin.c \
 	tests/sim/sim-reactor.c \
 	tests/sim/sim-reactor.h \
 	tests/sim/sim-server.c \

@@ -12,6 +12,7 @@ struct write {
   uint64_t number;
   uint64_t begun, ended;        /* UINT64_MAX: not ended, or unknown */
   bool stable;
+  bool torn;                    /* part of it went before the power did */
 };
 
 struct block {
@@ -38,7 +39,9 @@ add_write (struct block *block, uint64_t number, uint64_t begun,
     if (block->writes == NULL)
       abort ();
   }
-  block->writes[block->nr++] = (struct write) { number, begun, ended, false };
+  block->writes[block->nr++] = (struct write) {
+    .number = number, .begun = begun, .ended = ended,
+  };
 }
 
 struct model *
@@ -95,7 +98,8 @@ model_write_ends (struct model *model, uint32_t block, uint32_t count,
   for (i = block; i < block + count; i++)
     for (j = 0; j < model->blocks[i].nr; j++)
       if (model->blocks[i].writes[j].begun == at) {
-        model->blocks[i].writes[j].ended = now;
+        if (stable || !model->blocks[i].writes[j].torn)
+          model->blocks[i].writes[j].ended = now;
         model->blocks[i].writes[j].stable = stable;
       }
 }
@@ -116,7 +120,7 @@ model_flush_ends (struct model *model, uint64_t at)
 
 /* As if nobody knew whether they were done. */
 void
-model_power_lost (struct model *model)
+model_power_lost (struct model *model, bool in_pieces)
 {
   uint32_t i;
   unsigned j;
@@ -126,6 +130,7 @@ model_power_lost (struct model *model)
     for (j = 0; j < model->blocks[i].nr; j++) {
       struct write *write = &model->blocks[i].writes[j];
 
+      write->torn |= in_pieces && write->ended == UINT64_MAX;
       if (!write->stable && write->ended >= model->stable_before)
         write->ended = UINT64_MAX;
     }

@@ -31,8 +31,9 @@ void model_write_ends (struct model *model, uint32_t block, uint32_t count,
 /* A flush: what had ended before it began is stable when it has succeeded. */
 uint64_t model_flush_begins (struct model *model);
 void model_flush_ends (struct model *model, uint64_t at);
-/* What is not stable may be lost, or not, block by block. */
-void model_power_lost (struct model *model);
+/* What is not stable may be lost, or not, block by block.  in_pieces: of
+ * what is under way, too: a part of it may have been done before. */
+void model_power_lost (struct model *model, bool in_pieces);
 /* The pattern of that write, for count blocks. */
 void model_fill (const struct model *model, uint64_t number, uint32_t block,
                  uint32_t count, uint8_t *data);

@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include "lib/internal.h"
+#include "plugin/blocks.h"
+#include "tests/sim/fiber.h"
+#include "tests/sim/sim-call.h"
 #include "tests/sim/sim-client.h"
 #include "tests/sim/world.h"
 
@@ -38,6 +41,8 @@ struct sim_client {
   struct association *association;
   struct paths *paths;
   struct qbd_volume *volume;
+  struct range_lock range_lock;
+  struct blocks blocks;         /* where requests need not fit */
   struct world_source clock;
   uint64_t tick_ms;
   uint64_t frozen_until_us;
@@ -152,6 +157,18 @@ choose_count (uint32_t nr_blocks)
   return (uint32_t) world_chance (1, most);
 }
 
+/* A range of whole blocks of the volume. */
+static void
+choose_whole (struct sim_client *client, uint32_t *block, uint32_t *count)
+{
+  const uint32_t each = client->params.blocks_each;
+  const uint32_t nr = client->params.nr_blocks / each;
+
+  *count = choose_count (nr);
+  *block = (uint32_t) world_chance (0, nr - *count) * each;
+  *count *= each;
+}
+
 static void
 prepare_op (struct sim_client *client, struct op *op)
 {
@@ -171,6 +188,8 @@ prepare_op (struct sim_client *client, struct op *op)
                 : choose_count (client->params.nr_blocks);
     op->block = (uint32_t) world_chance (0, client->params.nr_blocks
                                             - op->count);
+    if (op->kind == IO_DISCARD && client->params.blocks_each > 1)
+      choose_whole (client, &op->block, &op->count);
   }
   bytes = (size_t) op->count * client->params.block_size;
   if (op->kind == IO_READ || op->kind == IO_WRITE) {
@@ -203,16 +222,54 @@ begin_op (struct sim_client *client, struct op *op)
   }
 }
 
+static int
+run_call (struct sim_client *client, struct op *op)
+{
+  const uint32_t bytes = op->count * client->params.block_size;
+  const uint64_t offset = (uint64_t) op->block * client->params.block_size;
+
+  switch (op->kind) {
+  case IO_READ:
+    return blocks_read (&client->blocks, op->data, bytes, offset);
+  case IO_WRITE:
+    return blocks_write (&client->blocks, op->data, bytes, offset, op->flags);
+  case IO_DISCARD:
+    return blocks_trim (&client->blocks, bytes, offset, op->flags);
+  case IO_WRITE_ZEROES:
+    return blocks_zero (&client->blocks, bytes, offset, op->flags);
+  case IO_FLUSH:
+    return sim_flush (client->volume);
+  }
+  abort ();
+}
+
+/* In a fiber. */
+static void
+run_op (void *arg)
+{
+  struct op *op = arg;
+  int r = run_call (op->client, op);
+
+  op_over (&op->aio, r == 0 ? 0 : errno);
+}
+
 /* False: the queue is full, the operation stays for later. */
 static bool
 submit_op (struct sim_client *client, struct op *op)
 {
   const uint32_t block_size = client->params.block_size;
-  int r = aio_submit (client->volume, &op->aio, op->kind, op->data,
-                      (uint64_t) op->count * block_size,
-                      (uint64_t) op->block * block_size, op->flags,
-                      world_now_ms ());
+  int r;
 
+  if (client->params.blocks_each > 1) {
+    op->state = OP_IN_FLIGHT;
+    client->in_flight++;
+    fiber_start (run_op, op);
+    return true;
+  }
+  r = aio_submit (client->volume, &op->aio, op->kind, op->data,
+                  (uint64_t) op->count * block_size,
+                  (uint64_t) op->block * block_size, op->flags,
+                  world_now_ms ());
   if (r == -EAGAIN) {
     if (client->in_flight == 0)
       complain (client, "queue full without a request in flight", EAGAIN);
@@ -249,6 +306,8 @@ submit_what_fits (struct sim_client *client)
 {
   unsigned i;
 
+  while (sim_call_try_again ())
+    ;
   for (i = 0; i < client->depth; i++) {
     struct op *op = &client->ops[i];
 
@@ -324,11 +383,10 @@ static void
 map_ask (struct sim_client *client)
 {
   const uint32_t block_size = client->params.block_size;
-  uint32_t count = choose_count (client->params.nr_blocks);
-  uint32_t block = (uint32_t) world_chance (0, client->params.nr_blocks
-                                               - count);
+  uint32_t count, block;
   int error;
 
+  choose_whole (client, &block, &count);
   client->map.left--;
   client->map.next_bytes = (uint64_t) block * block_size;
   error = block_status_init (&client->map.status, client->volume,
@@ -403,6 +461,8 @@ drive (void *opaque)
                                       0, &err);
       if (client->volume == NULL)
         complain (client, err.message, err.code);
+      client->blocks.volume = client->volume;
+      client->blocks.lock = &client->range_lock;
       break;
     case ASSOCIATION_FAILED: case ASSOCIATION_LOST:
       complain (client, err.message, err.code);
@@ -455,6 +515,8 @@ sim_client_new (struct sim_server *server, struct model *model,
   int r;
 
   if (client == NULL)
+    abort ();
+  if (range_lock_init (&client->range_lock) != 0)
     abort ();
   client->port = (struct sim_port) { server, drive, client };
   a.opaque = &client->port;
@@ -584,6 +646,7 @@ sim_client_free (struct sim_client *client)
   if (client->paths->nr == 0)
     association_free (client->association);
   paths_free (client->paths);
+  range_lock_destroy (&client->range_lock);
   world_remove_source (&client->clock);
   free (client);
 }

@@ -18,7 +18,10 @@ struct sim_client_params {
   uint32_t nr_io_queues;
   uint32_t queue_size;
   bool hdr_digest, data_digest;
-  uint32_t block_size, nr_blocks;
+  uint32_t block_size, nr_blocks;       /* as requests count */
+  uint32_t blocks_each;         /* in a block of the volume: with more than one,
+                                   requests go through the plugin's code for
+                                   those that do not fit */
   bool reconnects;
   uint64_t seed;                /* of its pauses */
   bool foreign;                 /* the server is taken for one */

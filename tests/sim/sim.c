@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "tests/sim/model.h"
+#include "tests/sim/sim-call.h"
 #include "tests/sim/sim-client.h"
 #include "tests/sim/sim-server.h"
 #include "tests/sim/world.h"
@@ -45,6 +46,20 @@ choose_network (struct sim_network *network)
                           + (uint32_t) world_chance (0, 20000);
   network->window_bytes = windows[world_chance (0, 3)];
   network->pieces = world_chance (0, 3) > 0;
+}
+
+/* Requests of one process need not fit blocks; between processes that is not
+ * promised. */
+static void
+choose_blocks_each (struct scenario *s)
+{
+  s->client.blocks_each = 1;
+  if (s->nr_clients > 1 || world_once_in (2))
+    return;
+  s->client.blocks_each = s->client.block_size == 4096 ? 8 : 4;
+  s->client.block_size /= s->client.blocks_each;
+  s->client.nr_blocks *= s->client.blocks_each;
+  s->grown_blocks *= s->client.blocks_each;
 }
 
 static void
@@ -82,6 +97,7 @@ choose_scenario (struct scenario *s)
  size:
   s->grow_after = (unsigned) world_chance (0, s->cut_after);
   s->grown_blocks = s->client.nr_blocks + (uint32_t) world_chance (1, 512);
+  choose_blocks_each (s);
 }
 
 /* --- a world ---------------------------------------------------------------- */
@@ -182,7 +198,7 @@ static void
 lose_power (void)
 {
   sim_server_kill (now.server, true);
-  model_power_lost (now.model);
+  model_power_lost (now.model, now.s->client.blocks_each > 1);
   for (unsigned i = 0; i < now.nr_clients; i++)
     sim_client_power_lost (now.clients[i]);
 }
@@ -275,7 +291,8 @@ grow (void)
 {
   for (unsigned i = 0; i < now.nr_clients; i++)
     sim_client_expect_growth (now.clients[i], now.s->grown_blocks);
-  sim_server_grow (now.server, now.s->grown_blocks);
+  sim_server_grow (now.server,
+                   now.s->grown_blocks / now.s->client.blocks_each);
 }
 
 /* A load; in the midst of it the volume grows, and all connections are
@@ -358,12 +375,13 @@ static void
 describe (uint64_t seed, const struct scenario *s)
 {
   printf ("seed %llu: delay %u..%u us, window %u, %u queues of %u, "
-          "digests %d %d, %u blocks of %u, depth %u, %u blocks after %u, ",
+          "digests %d %d, %u blocks of %u (%u each), depth %u, "
+          "%u blocks after %u, ",
           (unsigned long long) seed, s->network.delay_min_us,
           s->network.delay_max_us, s->network.window_bytes,
           s->client.nr_io_queues, s->client.queue_size, s->client.hdr_digest,
           s->client.data_digest, s->client.nr_blocks, s->client.block_size,
-          s->depth, s->grown_blocks, s->grow_after);
+          s->client.blocks_each, s->depth, s->grown_blocks, s->grow_after);
   if (s->nr_faults == 0)
     printf ("cut after %u of %u\n", s->cut_after, s->nr_requests);
   else
@@ -386,8 +404,9 @@ run_seed (uint64_t seed, uint64_t *fingerprint)
   now.s = &s;
   now.model = model_new (s.client.block_size, s.grown_blocks);
   now.server = sim_server_new (s.nr_reactors, &s.network,
-                               s.client.block_size, s.client.nr_blocks,
-                               s.grown_blocks);
+                               s.client.block_size * s.client.blocks_each,
+                               s.client.nr_blocks / s.client.blocks_each,
+                               s.grown_blocks / s.client.blocks_each);
   right = run_story ();
   if (right) {
     /* Whatever is still under way arrives; then nothing may be left. */
@@ -414,7 +433,7 @@ usage (FILE *to)
            "  --seeds N    so many seeds (100)\n"
            "  --from N     beginning with this one (1)\n"
            "  --twice      each twice: both runs must be the same\n"
-           "  --without fence|epoch\n"
+           "  --without fence|epoch|range-lock\n"
            "               without what must be there: it should be noticed\n"
            "  -v           say what each seed does\n");
 }
@@ -426,6 +445,8 @@ switch_off (const char *what)
     without_fence = true;
   else if (strcmp (what, "epoch") == 0)
     without_epoch = true;
+  else if (strcmp (what, "range-lock") == 0)
+    sim_call_without_locks ();
   else
     return false;
   return true;
