@@ -94,6 +94,10 @@ struct reactor_watch {
 /* epoll_events as in epoll_ctl, EPOLLET included where wanted.  -errno. */
 int reactor_watch_add (struct reactor *reactor, struct reactor_watch *watch,
                        uint32_t epoll_events);
+/* Other events from now on.  With EPOLLET, what is ready then is one. */
+void reactor_watch_change (struct reactor *reactor,
+                           struct reactor_watch *watch,
+                           uint32_t epoll_events);
 /* After it returns, ready is not called again, not even for an event that
  * this turn had already fetched.  Before closing the descriptor. */
 void reactor_watch_remove (struct reactor *reactor,

@@ -2,6 +2,7 @@
 /*
  * Descriptors in the reactor's epoll set.
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "server/reactor/reactor-internal.h"
@@ -15,6 +16,18 @@ reactor_watch_add (struct reactor *reactor, struct reactor_watch *watch,
   if (epoll_ctl (reactor->epoll_fd, EPOLL_CTL_ADD, watch->fd, &event) < 0)
     return -errno;
   return 0;
+}
+
+void
+reactor_watch_change (struct reactor *reactor, struct reactor_watch *watch,
+                      uint32_t epoll_events)
+{
+  struct epoll_event event = { .events = epoll_events, .data.ptr = watch };
+  int r = epoll_ctl (reactor->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event);
+
+  /* A change of what is in the set takes no memory. */
+  assert (r == 0);
+  (void) r;
 }
 
 void

@@ -388,6 +388,22 @@ run_flush (struct reactor_task *task)
   tcp_release (connection);
 }
 
+enum { WATCH_EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLET };
+
+/* Not all the time: a Unix socket tells of room whenever its peer reads. */
+void
+tcp_watch_room (struct tcp_connection *connection)
+{
+  bool wants = !TAILQ_EMPTY (&connection->output);
+
+  if (connection->state == TCP_CLOSED || connection->watch.fd < 0
+      || wants == connection->wants_room)
+    return;
+  connection->wants_room = wants;
+  reactor_watch_change (connection->reactor, &connection->watch,
+                        WATCH_EVENTS | (wants ? EPOLLOUT : 0));
+}
+
 /* --- open -------------------------------------------------------------------------- */
 
 static struct tcp_connection *
@@ -444,7 +460,7 @@ tcp_connection_open (struct target *target, struct reactor *reactor,
 
     connection->watch.fd = stream->fd;
     r = reactor_watch_add (reactor, &connection->watch,
-                           EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+                           WATCH_EVENTS);
     if (r < 0) {
       log_error ("%s: cannot be watched: errno %d", portal->peer, -r);
       connection->watch.fd = -1;

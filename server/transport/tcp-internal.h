@@ -135,6 +135,7 @@ struct tcp_connection {
   bool peer_gone;               /* nothing more will come or be read */
   bool ended;                   /* TERM: the host's last byte was read */
   struct reactor_watch watch;
+  bool wants_room;              /* the watch tells of room for output, too */
   struct reactor_timer limit;
   struct reactor_timer stall;   /* looks whether the host does its part */
   bool stall_armed;
@@ -189,6 +190,8 @@ void tcp_again (struct tcp_connection *connection);
 /* The peer broke the protocol: TermReq. */
 void tcp_fatal (struct tcp_connection *connection,
                 const struct tcp_fault *fault);
+/* Output was sent, or could not be: is there something to wait for? */
+void tcp_watch_room (struct tcp_connection *connection);
 /* The stream is of no use any more; with the latter by the host's doing or
  * the network's.  reason is constant. */
 void tcp_lost (struct tcp_connection *connection, const char *reason);

@@ -124,6 +124,7 @@ tcp_flush (struct tcp_connection *connection)
     connection->sent_ms = reactor_now_ms (connection->reactor);
     advance (connection, (size_t) n);
   }
+  tcp_watch_room (connection);
   tcp_check_closed (connection);
   tcp_release (connection);
 }

@@ -297,6 +297,12 @@ reactor_watch_add (struct reactor *reactor, struct reactor_watch *watch,
 }
 
 void
+reactor_watch_change (struct reactor *reactor, struct reactor_watch *watch,
+                      uint32_t epoll_events)
+{
+}
+
+void
 reactor_watch_remove (struct reactor *reactor, struct reactor_watch *watch)
 {
 }

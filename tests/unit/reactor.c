@@ -487,6 +487,45 @@ test_remove_in_batch (void **state)
   close (pair.over);
 }
 
+static struct {
+  struct reactor_watch watch;
+  int over;
+} room;
+
+static void
+room_ready (struct reactor_watch *watch, uint32_t epoll_events)
+{
+  assert_true (epoll_events & EPOLLOUT);
+  reactor_watch_remove (reactor_current (), watch);
+  eventfd_write (room.over, 1);
+}
+
+static void
+watch_then_change (void *arg)
+{
+  assert_int_equal (reactor_watch_add (arg, &room.watch, EPOLLIN | EPOLLET),
+                    0);
+  reactor_watch_change (arg, &room.watch, EPOLLIN | EPOLLOUT | EPOLLET);
+}
+
+/* What is ready already when it is asked for is an event. */
+static void
+test_watch_change (void **state)
+{
+  struct reactor *reactor = start_reactor ();
+  int fds[2];
+
+  assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), 0);
+  room.watch = (struct reactor_watch) { room_ready, fds[0] };
+  room.over = eventfd (0, EFD_CLOEXEC);
+  reactor_call (reactor, watch_then_change, reactor);
+  await (room.over);
+  reactor_destroy (reactor);
+  close (room.over);
+  close (fds[0]);
+  close (fds[1]);
+}
+
 static void
 add_bad (void *arg)
 {
@@ -669,6 +708,7 @@ main (void)
     cmocka_unit_test (test_timer_in_loop),
     cmocka_unit_test (test_idle),
     cmocka_unit_test (test_remove_in_batch),
+    cmocka_unit_test (test_watch_change),
     cmocka_unit_test (test_watch_error),
     cmocka_unit_test (test_work),
     cmocka_unit_test (test_never_started),
