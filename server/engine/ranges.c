@@ -35,10 +35,24 @@ last_bucket (const struct range *range)
   return (range->end_bytes - 1) / RANGES_BUCKET_BYTES;
 }
 
-static bool
-is_wide (const struct range *range)
+static uint16_t *
+buckets_of (struct ranges *ranges, const struct range *range)
 {
-  return last_bucket (range) - first_bucket (range) >= RANGES_WIDE;
+  return range->exclusive ? ranges->exclusive : ranges->shared;
+}
+
+static bool
+is_wide (struct ranges *ranges, const struct range *range)
+{
+  const uint16_t *buckets = buckets_of (ranges, range);
+  uint64_t b;
+
+  if (last_bucket (range) - first_bucket (range) >= RANGES_WIDE)
+    return true;
+  for (b = first_bucket (range); b <= last_bucket (range); ++b)
+    if (buckets[b % RANGES_BUCKETS] == UINT16_MAX)
+      return true;
+  return false;
 }
 
 static bool
@@ -54,7 +68,7 @@ may_conflict (const struct ranges *ranges, const struct range *range)
 {
   uint64_t b;
 
-  if (ranges->nr_wide > 0 || is_wide (range))
+  if (ranges->nr_wide > 0 || range->is_wide)
     return true;
   for (b = first_bucket (range); b <= last_bucket (range); ++b)
     if (ranges->exclusive[b % RANGES_BUCKETS] > 0 ||
@@ -64,16 +78,17 @@ may_conflict (const struct ranges *ranges, const struct range *range)
 }
 
 static void
-count (struct ranges *ranges, const struct range *range, unsigned n)
+count (struct ranges *ranges, const struct range *range, int n)
 {
-  unsigned *buckets = range->exclusive ? ranges->exclusive : ranges->shared;
+  uint16_t *buckets = buckets_of (ranges, range);
   uint64_t b;
 
-  if (is_wide (range))
-    ranges->nr_wide += n;
+  if (range->is_wide)
+    ranges->nr_wide += (unsigned) n;
   else
     for (b = first_bucket (range); b <= last_bucket (range); ++b)
-      buckets[b % RANGES_BUCKETS] += n;
+      buckets[b % RANGES_BUCKETS] =
+        (uint16_t) (buckets[b % RANGES_BUCKETS] + n);
 }
 
 bool
@@ -82,6 +97,7 @@ ranges_lock (struct ranges *ranges, struct range *range)
   struct range *other;
   LOCK_SCOPE (&ranges->lock);
 
+  range->is_wide = is_wide (ranges, range);
   range->has_waiters = false;
   range->nr_blockers = 0;
   if (may_conflict (ranges, range))
@@ -107,5 +123,5 @@ ranges_unlock (struct ranges *ranges, struct range *range)
       if (conflict (range, other) && --other->nr_blockers == 0)
         other->granted (other);
   TAILQ_REMOVE (&ranges->list, range, next);
-  count (ranges, range, -1u);
+  count (ranges, range, -1);
 }

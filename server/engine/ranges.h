@@ -20,7 +20,8 @@
  * any bucket needs not look at the others. */
 #define RANGES_BUCKET_BYTES (64u * 1024)
 #define RANGES_BUCKETS 512u
-/* A range that touches more than these buckets is counted once, as wide. */
+/* A range that touches more than these buckets is counted once, as wide; so is
+ * one whose bucket is full: each volume has these counters, used or not. */
 #define RANGES_WIDE 32u
 
 struct range {
@@ -31,6 +32,7 @@ struct range {
    * ranges.c, so it may only pass the word. */
   void (*granted) (struct range *range);
   /* ranges.c's */
+  bool is_wide;
   bool has_waiters;             /* somebody behind counts it */
   unsigned nr_blockers;         /* how many before it must end first */
   TAILQ_ENTRY (range) next;
@@ -40,8 +42,8 @@ struct ranges {
   pthread_mutex_t lock;
   TAILQ_HEAD (range_list, range) list;  /* lock; in the order of asking */
   unsigned nr_wide;                     /* lock */
-  unsigned shared[RANGES_BUCKETS];      /* lock */
-  unsigned exclusive[RANGES_BUCKETS];   /* lock */
+  uint16_t shared[RANGES_BUCKETS];      /* lock */
+  uint16_t exclusive[RANGES_BUCKETS];   /* lock */
 };
 
 void ranges_init (struct ranges *ranges);

@@ -113,11 +113,44 @@ test_random (void **state)
   ranges_exit (&ranges);
 }
 
+/* More in one bucket than it can count. */
+static void
+test_full_bucket (void **state)
+{
+  static struct range readers[UINT16_MAX + 2];
+  const size_t n = sizeof readers / sizeof readers[0];
+  struct test_range writer = {
+    .range = { .end_bytes = 512, .exclusive = true, .granted = granted },
+    .state = WAITING,
+  };
+  struct test_range elsewhere = {
+    .range = { .start_bytes = GIB, .end_bytes = GIB + 512, .exclusive = true },
+  };
+  size_t i;
+
+  ranges_init (&ranges);
+  for (i = 0; i < n; ++i) {
+    readers[i] = (struct range) { .end_bytes = 512 };
+    assert_true (ranges_lock (&ranges, &readers[i]));
+  }
+  assert_true (ranges_lock (&ranges, &elsewhere.range));
+  ranges_unlock (&ranges, &elsewhere.range);
+  assert_false (ranges_lock (&ranges, &writer.range));
+  for (i = n; i > 0; --i) {
+    assert_int_equal (writer.state, WAITING);
+    ranges_unlock (&ranges, &readers[i - 1]);
+  }
+  assert_int_equal (writer.state, LOCKED);
+  ranges_unlock (&ranges, &writer.range);
+  ranges_exit (&ranges);
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_random),
+    cmocka_unit_test (test_full_bucket),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
