@@ -8,6 +8,7 @@ SH_TESTS += tests/pool-kill9.sh tests/server-kill9.sh tests/scale.sh
 
 check_PROGRAMS += tests/identify-pages
 tests_identify_pages_SOURCES = tests/identify-pages.c
+SH_TESTS += tests/server-idle.sh
 SH_TESTS += tests/server-identify.sh
 SH_TESTS += tests/server-modes.sh
 EXTRA_DIST += tests/nvme-host.py

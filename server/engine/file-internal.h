@@ -69,7 +69,7 @@ struct file_volume {
   struct engine_volume volume;
   int fd;                       /* constant after open */
   /* Another open file description, so that a write-back error that a FUA
-   * write saw is still to be seen by the next fdatasync. */
+   * write saw is still to be seen by the next fdatasync; in memory fd. */
   int fua_fd;                   /* constant after open */
   bool is_direct;               /* constant after open */
   bool is_memory;               /* constant after open */
@@ -174,6 +174,7 @@ int file_check_block_size (struct file_pool *pool, const char *name,
                            uint32_t block_size, struct error *err);
 /* Fills the descriptors and how they are used. */
 int file_open_volume (struct file_volume *volume, struct error *err);
+void file_close_volume (struct file_volume *volume);
 
 /* --- file-io.c -------------------------------------------------------- */
 

@@ -93,6 +93,15 @@ file_check_block_size (struct file_pool *pool, const char *name,
   return 0;
 }
 
+void
+file_close_volume (struct file_volume *v)
+{
+  if (v->fua_fd != v->fd)
+    close (v->fua_fd);
+  close (v->fd);
+}
+
+/* In memory nothing is written back: one will do. */
 static int
 open_both (struct file_volume *v, const char *file, int flags)
 {
@@ -103,7 +112,8 @@ open_both (struct file_volume *v, const char *file, int flags)
   v->fd = openat (pool->volumes_fd, file, flags);
   if (v->fd < 0)
     return -errno;
-  v->fua_fd = openat (pool->volumes_fd, file, flags);
+  v->fua_fd = pool->is_memory ? v->fd
+    : openat (pool->volumes_fd, file, flags);
   if (v->fua_fd < 0) {
     int r = -errno;
 
@@ -133,8 +143,7 @@ open_direct (struct file_volume *v, const char *file, struct error *err)
       v->memory_align = alignment.memory_bytes;
       return 1;
     }
-    close (v->fd);
-    close (v->fua_fd);
+    file_close_volume (v);
   }
   else if (r != -EINVAL)
     return 0;                   /* and will fail the other way as well */
@@ -168,8 +177,7 @@ file_open_volume (struct file_volume *v, struct error *err)
                       strerror (-r));
   if (fstat (v->fd, &st) < 0 || !S_ISREG (st.st_mode) ||
       (uint64_t) st.st_size < v->volume.block_size) {
-    close (v->fd);
-    close (v->fua_fd);
+    file_close_volume (v);
     return error_set (err, EIO, "open: %s/%s: %s/volumes/%s is no file of at "
                       "least one block", pool->pool.name, v->volume.name,
                       pool->path, file);

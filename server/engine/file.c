@@ -367,8 +367,7 @@ volume_close (struct engine_volume *volume)
   LIST_REMOVE (v, next);
   file_sync_exit (&v->sync);
   ranges_exit (&v->ranges);
-  close (v->fua_fd);
-  close (v->fd);
+  file_close_volume (v);
   free (v);
 }
 
