@@ -22,15 +22,18 @@ class Ratio:
         return f"{self.value:.2f} ±{self.spread / self.value:.0%}"
 
 
+def quartiles(values):
+    if len(values) < 2:
+        return values * 3
+    return statistics.quantiles(values, method="inclusive")
+
+
 def of_values(values):
     """None where there are none."""
     if not values:
         return None
-    spread = 0
-    if len(values) > 2:
-        low, _, high = statistics.quantiles(values, method="inclusive")
-        spread = (high - low) / 2
-    return Ratio(statistics.median(values), spread)
+    low, middle, high = quartiles(values)
+    return Ratio(middle, (high - low) / 2)
 
 
 class Results:
@@ -45,11 +48,12 @@ class Results:
     def paths(self, case):
         return {r["path"] for r in self.list if r["case"] == case}
 
+    def quartiles(self, path, case, figure):
+        return quartiles([r[figure] for r in self.list
+                          if (r["path"], r["case"]) == (path, case)])
+
     def median(self, path, case, figure):
-        """None where it was not measured."""
-        values = [r[figure] for r in self.list
-                  if (r["path"], r["case"]) == (path, case)]
-        return statistics.median(values) if values else None
+        return self.quartiles(path, case, figure)[1]
 
     def ratio(self, path, reference, case, figure="iops"):
         """None where they were not measured in one round."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# bench/run measures all its paths, adds to what it found, says which path
-# failed, and leaves nothing behind.
+# bench/run measures all its paths, adds to what it found, draws it, says
+# which path failed, and leaves nothing behind.
 source "${0%/*}/functions.sh"
 PATH=$PATH:/usr/sbin:/sbin
 requires fio --version
@@ -11,6 +11,7 @@ requires command -v jq
 requires command -v qemu-nbd
 requires command -v tgtd
 requires sh -c 'ls /usr/lib/*/qemu/block-iscsi.so'
+requires /usr/bin/python3 -c 'import matplotlib'
 bench=$srcdir/bench/run
 short=(--rounds 1 --seconds 0.2 --size 16 --memory "$tmp"
        --output "$tmp/results")
@@ -21,27 +22,37 @@ nothing_left ()
 }
 
 : every path that there is without a cluster
-"$bench" "${short[@]}" --cases 'read-4' >"$tmp/table"
-"$bench" "${short[@]}" --cases 'file-read-32,mix-2x2,seq-write-64k,volumes-8' \
-         --paths qbd,fio-file,qbd-bench --append "$tmp"/results/*.json
+"$bench" "${short[@]}" --cases read-16 >"$tmp/table"
+result=$(echo "$tmp"/results/*.json)
+stem=${result%.json}
+grep -e '<!-- iscsi -->' "$stem-percentiles.svg"
+test -s "$stem-cpu.png"
+"$bench" "${short[@]}" --cases 'file-read-32,mix-2x2,seq-write-*,volumes-8' \
+         --paths qbd,fio-file,qbd-bench --append "$result" --quick
 nothing_left
 for path in limit local same-shape same-shape-qemu iscsi qbd qbd-poll \
             qbd-unix; do
     grep "^$path .*[0-9]" "$tmp/table"
     jq -e --arg path $path '
-        [.results[] | select (.path == $path and .case == "read-4")] |
+        [.results[] | select (.path == $path and .case == "read-16")] |
         length == 1 and .[0].iops > 0 and .[0].requests > 0 and
         .[0].mean_us > 0 and .[0].p99_us >= .[0].p50_us and
-        .[0].cpu_us >= 0 and .[0].resident_kib > 1000' "$tmp"/results/*.json
+        .[0].cpu_us >= 0 and .[0].resident_kib > 1000' "$result"
 done
 jq -e '[.results[] | select (.round == 2) | .path + " " + .case] | sort ==
-    ["fio-file file-read-32", "qbd mix-2x2", "qbd seq-write-64k",
-     "qbd volumes-8", "qbd-bench file-read-32"]' "$tmp"/results/*.json
+    ["fio-file file-read-32", "qbd mix-2x2", "qbd seq-write-1m",
+     "qbd seq-write-64k", "qbd volumes-8", "qbd-bench file-read-32"]' "$result"
 
 : what was measured, against what is to be reached
-"$bench" --report "$tmp"/results/*.json --targets >"$tmp/targets"
+"$bench" --report "$result" --targets >"$tmp/targets"
 grep -E '^qbd bench, .* 0.35 .* (no|yes|aim)$' "$tmp/targets"
-"$bench" --report "$tmp"/results/*.json | grep '^volumes-8: .* 8 volumes'
+"$bench" --report "$result" >"$tmp/again"
+grep '^volumes-8: .* 8 volumes' "$tmp/again"
+
+: a plot of what was added
+test ! -e "$stem-block-size.svg"
+"$srcdir/bench/plot" "$result"
+grep -e '<!-- qbd -->' "$stem-block-size.svg"
 
 : ratios are of pairs in one round, and medians
 cat >"$tmp/made.json" <<'END'
