@@ -21,6 +21,7 @@ SH_TESTS += tests/cli-read-only.sh
 SH_TESTS += tests/cli-volumes.sh
 SH_TESTS += tests/control-api.sh
 SH_TESTS += tests/control-concurrent.sh
+SH_TESTS += tests/control-idle.sh
 SH_TESTS += tests/metrics.sh
 EXTRA_DIST += tests/metrics.py
 SH_TESTS += tests/server-any-host.sh

@@ -68,6 +68,19 @@ code E2BIG
     >"$tmp/fits"
 answers 201 $api/volumes --data-binary @"$tmp/fits"
 
+# The two that the manual excepts: the header's bound, and a body that does
+# not end.
+long=$(head -c 40000 /dev/zero | tr '\0' 'a')
+status=$(curl -sS -o /dev/null -w '%{http_code}' \
+              --unix-socket "$QBD_CONTROL" -H "x: $long" $api/status)
+test "$status" = 431
+status=0
+head -c 4M /dev/zero |
+    curl -sS -o /dev/null --unix-socket "$QBD_CONTROL" -T - -X POST \
+         $api/volumes || status=$?
+test $status -ne 0
+answers 200 $api/status
+
 answers 200 -X DELETE $api/volumes/mem/x
 answers 200 -X DELETE $api/volumes/mem/a+b
 answers 200 $api/volumes

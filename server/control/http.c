@@ -20,14 +20,15 @@
 #include "common/log.h"
 #include "common/stream.h"
 #include "server/control/control.h"
+#include "server/control/http-connections.h"
 
-#define CONNECTIONS_MAX 256u
 #define IDLE_TIMEOUT_S 10u
 #define DISCARD_MAX (1u << 20)  /* bytes of a body that is too large anyway */
 
 struct control {
   const struct api_server *server;      /* constant */
   struct MHD_Daemon *daemon;            /* constant after start */
+  struct http_connections connections;
   char path[CONTROL_PATH_MAX];          /* constant */
 };
 
@@ -84,13 +85,14 @@ refuse_body (struct MHD_Connection *connection)
 
 /* The header is there, the body is not. */
 static enum MHD_Result
-begin_request (struct MHD_Connection *connection,
+begin_request (struct control *control, struct MHD_Connection *connection,
                struct http_request **request)
 {
   const char *length =
     MHD_lookup_connection_value (connection, MHD_HEADER_KIND,
                                  MHD_HTTP_HEADER_CONTENT_LENGTH);
 
+  http_connections_busy (&control->connections, connection);
   if (length && strtoull (length, NULL, 10) > API_BODY_MAX)
     return refuse_body (connection);
   *request = malloc (sizeof **request);
@@ -176,7 +178,8 @@ handle (void *opaque, struct MHD_Connection *connection, const char *path,
         size_t *bytes, void **request)
 {
   if (!*request)
-    return begin_request (connection, (struct http_request **) request);
+    return begin_request (opaque, connection,
+                          (struct http_request **) request);
   if (*bytes > 0)
     return take_body (*request, data, bytes);
   return execute (opaque, connection, method, path, *request);
@@ -186,8 +189,12 @@ static void
 completed (void *opaque, struct MHD_Connection *connection, void **request,
            enum MHD_RequestTerminationCode code)
 {
+  struct control *control = opaque;
+
   free (*request);
   *request = NULL;
+  if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+    http_connections_idle (&control->connections, connection);
 }
 
 static int
@@ -288,6 +295,7 @@ control_start (const struct api_server *server, const char *path,
   if (!c)
     return error_set (err, ENOMEM, "control: %s: out of memory", path);
   c->server = server;
+  http_connections_init (&c->connections);
   strcpy (c->path, path);
   fd = open_socket (path, err);
   if (fd < 0) {
@@ -301,9 +309,11 @@ control_start (const struct api_server *server, const char *path,
                       0, NULL, NULL, handle, c,
                       MHD_OPTION_EXTERNAL_LOGGER, log_from_library, NULL,
                       MHD_OPTION_LISTEN_SOCKET, fd,
-                      MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+                      MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX,
                       MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S,
-                      MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+                      MHD_OPTION_NOTIFY_COMPLETED, completed, c,
+                      MHD_OPTION_NOTIFY_CONNECTION, http_connections_notify,
+                      &c->connections,
                       MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
                       MHD_OPTION_END);
   if (!c->daemon) {
