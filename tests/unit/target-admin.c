@@ -10,60 +10,7 @@
 
 #include <uuid/uuid.h>
 
-#include "tests/unit/server-fixture.h"
-
-static struct server server;
-static struct host admin, io;
-
-static int
-setup (void **state)
-{
-  server_start (&server, &(struct server_options) { 0 });
-  host_attach (&admin, &io, &server, 0);
-  return 0;
-}
-
-static int
-setup_4096 (void **state)
-{
-  server_start (&server, &(struct server_options) { .block_size = 4096 });
-  host_attach (&admin, &io, &server, 0);
-  return 0;
-}
-
-static int
-setup_read_only (void **state)
-{
-  server_start (&server, &(struct server_options) { .read_only = true });
-  host_attach (&admin, &io, &server, 0);
-  return 0;
-}
-
-static int
-setup_bare (void **state)
-{
-  server_start (&server, &(struct server_options) { 0 });
-  return 0;
-}
-
-static int
-teardown (void **state)
-{
-  host_close (&io);
-  host_close (&admin);
-  server_stop (&server);
-  return 0;
-}
-
-static int
-teardown_bare (void **state)
-{
-  server_stop (&server);
-  return 0;
-}
-
-#define DNR(sc) STATUS_DNR (sc)
-#define SPECIFIC(sc) STATUS_DNR (STATUS_SPECIFIC (sc))
+#include "tests/unit/attached-fixture.h"
 
 /* --- Identify ------------------------------------------------------------- */
 

@@ -9,46 +9,14 @@
 #include <string.h>
 
 #include "nvmeof/lba-status.h"
-#include "tests/unit/server-fixture.h"
-
-static struct server server;
-static struct host admin, io;
-
-#define DNR(sc) STATUS_DNR (sc)
-
-static int
-setup (void **state)
-{
-  server_start (&server, &(struct server_options) { 0 });
-  host_attach (&admin, &io, &server, 0);
-  return 0;
-}
-
-static int
-setup_4096 (void **state)
-{
-  server_start (&server, &(struct server_options) { .block_size = 4096 });
-  host_attach (&admin, &io, &server, 0);
-  return 0;
-}
+#include "tests/unit/attached-fixture.h"
 
 /* NLB has 32 bits. */
 static int
 setup_huge (void **state)
 {
-  server_start (&server, &(struct server_options) {
-      .size_bytes = UINT64_C (5) << 41 });
-  host_attach (&admin, &io, &server, 0);
-  return 0;
-}
-
-static int
-teardown (void **state)
-{
-  host_close (&io);
-  host_close (&admin);
-  server_stop (&server);
-  return 0;
+  return setup_with (&(struct server_options) {
+      .size_bytes = UINT64_C (5) << 41 }, 0);
 }
 
 static union {
@@ -348,13 +316,6 @@ test_drained (void **state)
   WAIT_UNTIL (nr_attached () == 0);
 }
 
-static int
-teardown_drained (void **state)
-{
-  server_stop (&server);
-  return 0;
-}
-
 int
 main (void)
 {
@@ -366,7 +327,7 @@ main (void)
     cmocka_unit_test_setup_teardown (test_huge_extent, setup_huge, teardown),
     cmocka_unit_test_setup_teardown (test_engine_error, setup, teardown),
     cmocka_unit_test_setup_teardown (test_refusals, setup, teardown),
-    cmocka_unit_test_setup_teardown (test_drained, setup, teardown_drained),
+    cmocka_unit_test_setup_teardown (test_drained, setup, teardown_bare),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -20,6 +20,8 @@ tests_unit_command_check_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
 check_LTLIBRARIES += libserver-fixture.la
 libserver_fixture_la_SOURCES = \
+	tests/unit/attached-fixture.c \
+	tests/unit/attached-fixture.h \
 	tests/unit/host-fixture.c \
 	tests/unit/server-fixture.c \
 	tests/unit/server-fixture.h
