@@ -87,6 +87,16 @@ const char *qbd_config_transport (const struct qbd_config *config);
  * interrupted with it.  Any thread; cannot be undone. */
 void qbd_config_interrupt (struct qbd_config *config);
 
+/* For a log: of volumes that are opened afterwards with this configuration or
+ * a copy of it, notice is called with a line when connections are lost, when
+ * they are there again, and when they are given up.  In a thread of libqbd's or
+ * of a caller's: it must not call libqbd, and what it waits for, requests wait
+ * for.  NULL, the default: nobody is told. */
+void qbd_config_set_notice (struct qbd_config *config,
+                            void (*notice) (void *opaque,
+                                            const char *message),
+                            void *opaque);
+
 /* The known keys, NULL terminated, constant. */
 const char *const *qbd_config_keys (void);
 

@@ -66,15 +66,45 @@ association_is_setting_up (enum association_state state)
   return state > ASSOCIATION_DOWN && state < ASSOCIATION_LIVE;
 }
 
+/* Not under the lock: who is told may ask. */
+static void
+tell (const struct association *association, const char *message)
+{
+  const struct options *options = &association->params.options;
+
+  if (association->params.reconnects && options->notice)
+    options->notice (options->notice_opaque, message);
+}
+
+static void
+tell_again (const struct association *association)
+{
+  uint64_t ms = association->now_ms - association->re.lost_ms;
+  struct error line;
+
+  error_set (&line, 0, "%s: %s: connected again after %u.%u s",
+             options_name (&association->params.options), association->uri,
+             (unsigned) (ms / 1000), (unsigned) (ms % 1000 / 100));
+  tell (association, line.message);
+}
+
 void
 association_advance (struct association *association,
                      enum association_state state)
 {
-  LOCK_SCOPE (&association->lock);
-  if (association->state < ASSOCIATION_LIVE &&
-      (association->state != ASSOCIATION_DOWN ||
-       state == ASSOCIATION_CONNECT))
+  bool again;
+
+  {
+    LOCK_SCOPE (&association->lock);
+    if (association->state >= ASSOCIATION_LIVE ||
+        (association->state == ASSOCIATION_DOWN &&
+         state != ASSOCIATION_CONNECT))
+      return;
+    again = state == ASSOCIATION_LIVE && association->was_live;
     set_state_locked (association, state);
+  }
+  if (again)
+    tell_again (association);
 }
 
 enum association_state
@@ -136,16 +166,21 @@ static void
 end (struct association *association, const struct error *err, bool for_good,
      int io_error)
 {
-  enum association_state state;
+  enum association_state before, state;
 
   {
     LOCK_SCOPE (&association->lock);
+    before = association->state;
     state = end_state_locked (association, for_good);
-    if (state == association->state)
+    if (state == before)
       return;
     association->error = *err;
     set_state_locked (association, state);
   }
+  /* A try that failed is no news, nor is an end that was asked for. */
+  if ((before == ASSOCIATION_LIVE || state == ASSOCIATION_LOST) &&
+      err->code != ESHUTDOWN)
+    tell (association, err->message);
   if (!association->params.reconnects)
     each_queue (association, fail_queue, err, 0);
   else if (state == ASSOCIATION_DOWN)

@@ -299,6 +299,15 @@ qbd_config_interrupt (struct qbd_config *config)
   interrupt_set (config->interrupt);
 }
 
+void
+qbd_config_set_notice (struct qbd_config *config,
+                       void (*notice) (void *opaque, const char *message),
+                       void *opaque)
+{
+  config->options.notice = notice;
+  config->options.notice_opaque = opaque;
+}
+
 struct interrupt *
 config_interrupt (const struct qbd_config *config)
 {

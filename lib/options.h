@@ -57,6 +57,8 @@ struct options {
   bool data_digest;
   enum options_transport transport;
   uint32_t poll_us;                     /* RDMA */
+  void (*notice) (void *opaque, const char *message);   /* NULL: none */
+  void *notice_opaque;
 };
 
 /* Fills in what the configuration leaves to defaults. */

@@ -7,6 +7,8 @@ nbdkit_qbd_plugin_la_SOURCES = \
 	plugin/blocks.h \
 	plugin/exports.c \
 	plugin/exports.h \
+	plugin/notice.c \
+	plugin/notice.h \
 	plugin/plugin.c \
 	plugin/probe.c \
 	plugin/probe.h \

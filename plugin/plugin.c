@@ -24,6 +24,7 @@
 #include "common/nearest.h"
 #include "plugin/attach.h"
 #include "plugin/exports.h"
+#include "plugin/notice.h"
 #include "plugin/probe.h"
 #include "plugin/stall.h"
 #include "plugin/swap.h"
@@ -68,6 +69,7 @@ qbd_plugin_load (void)
     nbdkit_error ("load: qbd: %s", qbd_errmsg ());
     exit (EXIT_FAILURE);
   }
+  qbd_config_set_notice (config, notice, NULL);
   err = swap_load ();
   if (err) {
     nbdkit_error ("load: qbd: %s", strerror (err));
@@ -222,6 +224,11 @@ qbd_plugin_after_fork (void)
 
   if (swap_after_fork () == -1)
     return -1;
+  err = notice_start ();
+  if (err) {
+    nbdkit_error ("start: thread: %s", strerror (err));
+    return -1;
+  }
   if (!lazy && have_volume && attach_first () == -1)
     return -1;
   /* nbdkit waits for its connections when it ends, and a connection may wait
@@ -240,6 +247,7 @@ qbd_plugin_cleanup (void)
 {
   stall_watch_stop ();
   attach_end ();
+  notice_stop ();
 }
 
 /* --- exports -------------------------------------------------------------- */

@@ -29,6 +29,7 @@ SH_TESTS += tests/nbd-magic-key.sh
 SH_TESTS += tests/nbd-map-fragments.sh
 SH_TESTS += tests/nbd-map.sh
 SH_TESTS += tests/nbd-multi-conn.sh
+SH_TESTS += tests/nbd-notice.sh
 SH_TESTS += tests/nbd-nqn.sh
 SH_TESTS += tests/nbd-one-block.sh
 SH_TESTS += tests/nbd-parameter-unknown.sh
