@@ -66,6 +66,9 @@ const char *qbd_version (void);
  *                    "off", the default
  *   reconnect_delay  seconds, the longest pause between tries to connect,
  *                    1..3600, default 2
+ *   retain           memory for writes that were completed and not flushed,
+ *                    as 64M; a server that lost its cache gets them again.
+ *                    64K..64G, or "off", the default
  *   hdr_digest, data_digest   booleans, default off: CRC32C on the wire
  */
 struct qbd_config *qbd_config_new (void);
@@ -204,7 +207,8 @@ int qbd_pwrite (struct qbd_volume *volume, const void *buf, size_t count,
  * EIO: it is not, or may not be, as the server lost its cache (its machine was
  * started anew, say) while there were changes that no flush had covered.  Then
  * every later flush fails, too, until all handles of the association are
- * closed. */
+ * closed.  With the key retain the changes are made again instead, before
+ * anything else, and this happens only when the server refuses them. */
 int qbd_flush (struct qbd_volume *volume);
 /* The blocks read as zeroes or as before; space may be freed.  QBD_FUA: a
  * Flush follows. */

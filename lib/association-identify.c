@@ -267,8 +267,11 @@ answered_namespace (struct association *association, uint16_t status,
     return;
   }
   info.rotational = association->step_rotational;
-  namespace_add (association, association->step_nsid,
-                 association->params.options.nsid == 0, &info);
+  if (!namespace_add (association, association->step_nsid,
+                      association->params.options.nsid == 0, &info)) {
+    association_fail (association, ENOMEM, "retain: out of memory");
+    return;
+  }
   reconnect_before_live (association);
   association_advance (association, ASSOCIATION_LIVE);
 }

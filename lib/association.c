@@ -380,12 +380,15 @@ association_next_ms (struct association *association)
   return next_ms;
 }
 
-/* An I/O queue whose Connect is under way; or NULL. */
+/* An I/O queue whose Connect is under way, or that takes what is sent again;
+ * or NULL. */
 struct queue *
 association_step_io_queue (struct association *association)
 {
   enum association_state state = association_get_state (association, NULL);
 
+  if (association->re.replaying)
+    return association->io[0];
   return state == ASSOCIATION_CONNECT_IO ? association->step_queue : NULL;
 }
 
@@ -547,6 +550,8 @@ association_free (struct association *association)
   for (uint32_t i = 0; i < association->nr_io; i++)
     queue_destroy (association->io[i]);
   queue_destroy (association->admin);
+  for (uint32_t i = 0; i < association->nr_namespaces; i++)
+    retain_free (association->namespaces[i].retain);
   pthread_mutex_destroy (&association->lock);
   free (association->buffer);
   free (association);

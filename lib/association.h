@@ -77,6 +77,7 @@ struct namespace {
     _Atomic unsigned losses;            /* of caches that may have had some */
     uint64_t epoch;                     /* of the connection */
   } durable;
+  struct retain *retain;                /* constant; NULL: not asked for */
 };
 
 enum { NAMESPACES_MAX = 16 };
@@ -173,6 +174,7 @@ struct association {
     struct old_controller old, now;
     bool changing;                      /* changes may go to `now` */
     bool fenced;                        /* no command of `old` is left */
+    bool replaying;                     /* retained changes are sent again */
     uint64_t hold_until_ms;             /* when `old` is over by itself */
   } re;
 

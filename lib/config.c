@@ -10,9 +10,12 @@
 #include <strings.h>
 
 #include "common/nearest.h"
+#include "common/size.h"
 #include "lib/internal.h"
 
 #define DEFAULT_SERVER "tcp://127.0.0.1"
+#define RETAIN_MIN_BYTES (UINT64_C (64) << 10)
+#define RETAIN_MAX_BYTES (UINT64_C (64) << 30)
 
 struct qbd_config {
   struct options options;
@@ -86,6 +89,26 @@ set_boolean (struct qbd_config *config, const struct key *key,
   }
   return error_set (err, EINVAL, "%s: %s: neither true nor false", key->name,
                     value);
+}
+
+/* Of memory; also "off" and 0. */
+static int
+set_retain (struct qbd_config *config, const struct key *key,
+            const char *value, struct error *err)
+{
+  uint64_t bytes = 0;
+
+  if (strcasecmp (value, "off") != 0 && strcmp (value, "0") != 0) {
+    int r = size_parse (key->name, value, &bytes, err);
+
+    if (r < 0)
+      return r;
+    if (bytes < RETAIN_MIN_BYTES || bytes > RETAIN_MAX_BYTES)
+      return error_set (err, EINVAL, "%s: %s: not a size from 64K to 64G",
+                        key->name, value);
+  }
+  config->options.retain_bytes = bytes;
+  return 0;
 }
 
 static int
@@ -210,13 +233,14 @@ static const struct key keys[] = {
   BOOLEAN ("data_digest", data_digest),
   { .name = "transport", .set = set_transport },
   NUMBER ("poll_us", poll_us, 0, 1000, 1),
+  { .name = "retain", .set = set_retain },
 };
 
 static const char *const key_names[] = {
   "volume", "nqn", "nsid", "server", "hostnqn", "hostid", "nr_io_queues",
   "queue_size", "keep_alive_tmo", "connect_tmo", "io_tmo", "ctrl_loss_tmo",
   "fast_io_fail_tmo", "reconnect_delay", "hdr_digest", "data_digest",
-  "transport", "poll_us", NULL
+  "transport", "poll_us", "retain", NULL
 };
 
 static_assert (sizeof key_names / sizeof key_names[0] ==

@@ -4,7 +4,8 @@
  * completed without being stable by themselves, and how many of them a flush
  * has covered since.  When a new connection finds another durability epoch,
  * or a controller that has none, while there are others, they may be lost: then
- * no flush succeeds any more, for as long as the association is in use.
+ * no flush succeeds any more, for as long as the association is in use; unless
+ * they were retained, and are sent again (retain.c).
  *
  * The counters are any thread's.  The epoch is the driver's: when it looks at
  * it, nothing is under way, as every queue is shut.
@@ -54,12 +55,15 @@ durable_reconnected (struct association *association, struct namespace *ns,
                      uint64_t epoch)
 {
   bool same = epoch != 0 && epoch == ns->durable.epoch;
+  bool lost = !same && association->controller.volatile_cache;
 
   ns->durable.epoch = epoch;
-  if (!same && association->controller.volatile_cache)
+  if (lost)
     ns->durable.losses++;
-  if (!same && association->controller.volatile_cache &&
-      ns->durable.changes != ns->durable.stable &&
-      !association->params.epochless)
+  if (association->params.epochless)
+    lost = false;
+  if (ns->retain)
+    retain_reconnected (ns->retain, lost);
+  else if (lost && ns->durable.changes != ns->durable.stable)
     ns->durable.lost = true;
 }

@@ -13,6 +13,8 @@
  *   reconnect.c   |                and what becomes of a lost association
  *   events.c      |                asynchronous events: sizes that change
  *   namespace.c   |                the namespaces of an association
+ *   durable.c     |                what a flush can promise,
+ *   retain.c      |                and what makes good for a lost cache
  *   admin.c       |                one admin command, waited for
  *      |          |
  *   association.c |                set-up as a state machine, loss
@@ -44,6 +46,7 @@
 #include "lib/options.h"
 #include "lib/paths.h"
 #include "lib/queue.h"
+#include "lib/retain.h"
 #include "lib/transport.h"
 #include "lib/volume.h"
 

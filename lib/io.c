@@ -146,6 +146,9 @@ make_command (struct transfer *transfer, struct io_request *io,
     request->sqe.common = (struct nvme_sqe) { .opcode = nvme_cmd_flush };
     transfer->flush_left = false;
     transfer->covers = durable_so_far (transfer->volume->ns);
+    if (transfer->volume->ns->retain)
+      transfer->covers_retained =
+        retain_so_far (transfer->volume->ns->retain);
   } else if (transfer->op == IO_DISCARD) {
     make_discard (transfer, io, bytes);
   } else {
@@ -158,16 +161,22 @@ make_command (struct transfer *transfer, struct io_request *io,
 
 /* --- a transfer --------------------------------------------------------- */
 
+/* Dataset Management has no FUA.  Without a volatile cache what is done is
+ * stable. */
+static bool
+wants_flush (const struct transfer *transfer)
+{
+  return transfer->volume->paths->controller.volatile_cache &&
+    (transfer->op == IO_FLUSH ||
+     (transfer->op == IO_DISCARD && transfer->flags & QBD_FUA &&
+      transfer->whole_bytes > 0));
+}
+
 void
 transfer_init (struct transfer *transfer, struct qbd_volume *volume,
                enum io_op op, void *buf, uint64_t count, uint64_t offset,
                unsigned flags)
 {
-  bool cache = volume->paths->controller.volatile_cache;
-  /* Dataset Management has no FUA. */
-  bool flush = op == IO_FLUSH ||
-    (op == IO_DISCARD && flags & QBD_FUA && count > 0);
-
   *transfer = (struct transfer) {
     .volume = volume,
     .op = op,
@@ -179,9 +188,8 @@ transfer_init (struct transfer *transfer, struct qbd_volume *volume,
     .whole_offset_bytes = offset,
     .whole_bytes = op == IO_FLUSH ? 0 : count,
     .losses = durable_losses (volume->ns),
-    /* Without a volatile cache what is done is stable. */
-    .flush_left = flush && cache,
   };
+  transfer->flush_left = wants_flush (transfer);
 }
 
 bool
@@ -218,8 +226,13 @@ account (struct transfer *transfer, const struct request *request)
 
   if (!transfer->volume->paths->controller.volatile_cache)
     return 0;
-  if (sqe->opcode == nvme_cmd_flush)
-    return durable_flushed (ns, transfer->covers) ? 0 : EIO;
+  if (sqe->opcode == nvme_cmd_flush) {
+    if (!durable_flushed (ns, transfer->covers))
+      return EIO;
+    if (ns->retain)
+      retain_flushed (ns->retain, transfer->covers_retained);
+    return 0;
+  }
   if (request->changes &&
       (sqe->opcode == nvme_cmd_dsm ||
        !(le16_to_cpu (sqe->control) & NVME_RW_CONTROL_FUA)))
@@ -238,6 +251,26 @@ has_to_begin_again (const struct transfer *transfer)
     transfer->losses != durable_losses (transfer->volume->ns);
 }
 
+/* All of it is done, and stable only in that it is kept here.  False: there is
+ * no room, and a Flush has to make it stable, and room. */
+static bool
+keep (struct transfer *transfer, const struct request *request)
+{
+  const struct nvme_rw_sqe *sqe = &request->transport.sqe.rw;
+  struct namespace *ns = transfer->volume->ns;
+  bool write = transfer->op == IO_WRITE;
+
+  if (!ns->retain || transfer->pending > 0 || transfer->error != 0 ||
+      transfer->left_bytes > 0 || transfer->flush_left ||
+      !request->changes || durable_is_lost (ns))
+    return true;
+  return retain_keep (ns->retain, sqe->opcode,
+                      transfer->op == IO_DISCARD ? 0 : rw_control (transfer),
+                      write ? transfer->whole_buf : NULL,
+                      transfer->whole_offset_bytes, transfer->whole_bytes,
+                      write && transfer->flags & QBD_FUA);
+}
+
 static void
 begin_again (struct transfer *transfer)
 {
@@ -245,6 +278,7 @@ begin_again (struct transfer *transfer)
   transfer->offset_bytes = transfer->whole_offset_bytes;
   transfer->left_bytes = transfer->whole_bytes;
   transfer->losses = durable_losses (transfer->volume->ns);
+  transfer->flush_left = wants_flush (transfer);
 }
 
 /* [locked] A command of a transfer is over. */
@@ -265,9 +299,10 @@ transfer_done (struct request *request)
   }
   if (error != 0)
     transfer_fail (transfer, error, status);
-  if (request->transport.sqe.common.opcode != nvme_cmd_flush &&
-      has_to_begin_again (transfer))
+  if (has_to_begin_again (transfer))
     begin_again (transfer);
+  else if (!keep (transfer, request))
+    transfer->flush_left = true;
   if (transfer_has_next (transfer))
     transfer_next_locked (transfer, io, true);
   if (transfer->pending == 0)

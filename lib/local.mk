@@ -37,6 +37,8 @@ libqbd_internal_la_SOURCES = \
 	lib/queue.h \
 	lib/reconnect.c \
 	lib/registry.c \
+	lib/retain.c \
+	lib/retain.h \
 	lib/tcp-queue.c \
 	lib/tcp-queue.h \
 	lib/tcp-receive.c \

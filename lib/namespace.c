@@ -146,6 +146,20 @@ namespace_judge_again (const struct association *association,
 
 /* --- the table ---------------------------------------------------------- */
 
+/* False: out of memory. */
+static bool
+prepare_retain (const struct association *association, struct namespace *ns,
+                const struct namespace_info *info)
+{
+  uint64_t bytes = association->params.options.retain_bytes;
+
+  if (bytes == 0 || !association->params.reconnects ||
+      !association->controller.volatile_cache)
+    return true;
+  ns->retain = retain_create (bytes, info->block_bytes);
+  return ns->retain != NULL;
+}
+
 struct namespace *
 namespace_add (struct association *association, uint32_t nsid, bool only,
                const struct namespace_info *info)
@@ -156,6 +170,8 @@ namespace_add (struct association *association, uint32_t nsid, bool only,
   if (n == NAMESPACES_MAX)
     return NULL;
   ns = &association->namespaces[n];
+  if (!prepare_retain (association, ns, info))
+    return NULL;
   ns->nsid = nsid;
   ns->only = only;
   ns->info = *info;

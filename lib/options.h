@@ -59,6 +59,7 @@ struct options {
   uint32_t poll_us;                     /* RDMA */
   void (*notice) (void *opaque, const char *message);   /* NULL: none */
   void *notice_opaque;
+  uint64_t retain_bytes;                /* 0: off */
 };
 
 /* Fills in what the configuration leaves to defaults. */

@@ -139,11 +139,11 @@ hold_ms (const struct association *association)
   return kato_ms * (association->re.old.traffic_keeps_alive ? 3 : 2);
 }
 
+/* The first that can change the volume is about to be sent. */
 static void
-let_changes_go (struct association *association)
+begin_changes (struct association *association)
 {
   association->re.old = association->re.now;
-  association->re.changing = true;
   association->re.fenced = false;
   association->re.hold_until_ms = 0;
 }
@@ -159,8 +159,10 @@ reconnect_before_live (struct association *association)
   };
   if (fresh->can_cross_reset && !association->params.foreign)
     association->re.now.instance = fresh->instance;
-  if (!association->was_live)
-    let_changes_go (association);
+  if (!association->was_live) {
+    begin_changes (association);
+    association->re.changing = true;
+  }
 }
 
 /* --- down --------------------------------------------------------------- */
@@ -226,7 +228,7 @@ judge_loss (struct association *association, uint64_t now_ms)
 static void
 try_again (struct association *association, uint64_t now_ms)
 {
-  association->re.changing = false;
+  association->re.changing = association->re.replaying = false;
   association->re.trying = true;
   association->re.start_ms = now_ms;
   association_start (association, now_ms);
@@ -309,6 +311,31 @@ reconnect_tick (struct association *association, uint64_t now_ms)
 
 /* --- live again --------------------------------------------------------- */
 
+/* Until they are there, what is read is wrong. */
+static bool
+must_replay (const struct association *association)
+{
+  for (uint32_t i = 0; i < association->nr_namespaces; i++) {
+    const struct retain *retain = association->namespaces[i].retain;
+
+    if (retain && retain_is_wanted (retain))
+      return true;
+  }
+  return false;
+}
+
+/* False: it goes on. */
+static bool
+replay (struct association *association, uint64_t now_ms)
+{
+  bool over = true;
+
+  for (uint32_t i = 0; i < association->nr_namespaces; i++)
+    over &= retain_replay (association, &association->namespaces[i], now_ms);
+  association->re.replaying = !over;
+  return over;
+}
+
 static void
 begin_live (struct association *association, uint64_t now_ms)
 {
@@ -320,7 +347,7 @@ begin_live (struct association *association, uint64_t now_ms)
     now_ms + hold_ms (association);
   association->keep_alive_next_ms = 0;
   events_restart (association);
-  if (now_ms < association->re.hold_until_ms)
+  if (now_ms < association->re.hold_until_ms && !must_replay (association))
     open_gates (association, QUEUE_READS, now_ms);
 }
 
@@ -333,7 +360,10 @@ reconnect_live_tick (struct association *association, uint64_t now_ms)
     return UINT64_MAX;
   if (now_ms < association->re.hold_until_ms)
     return association->re.hold_until_ms;
-  let_changes_go (association);
+  begin_changes (association);
+  if (!replay (association, now_ms))
+    return UINT64_MAX;          /* an answer comes */
+  association->re.changing = true;
   open_gates (association, QUEUE_OPEN, now_ms);
   return UINT64_MAX;
 }

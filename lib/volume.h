@@ -69,6 +69,7 @@ struct transfer {
                                    ends it is not submitted yet */
   unsigned pending;             /* commands in flight */
   uint64_t covers;              /* of the Flush: durable_so_far */
+  uint64_t covers_retained;     /* and retain_so_far */
   /* As the call was, to begin it again when a cache was lost in its midst. */
   uint8_t *whole_buf;
   uint64_t whole_offset_bytes, whole_bytes;

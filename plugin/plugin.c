@@ -161,6 +161,8 @@ qbd_plugin_config (const char *key, const char *value)
   "                       Fail requests until it is back (default off).\n"   \
   "reconnect_delay=SECONDS\n"                                                 \
   "                       Longest pause between tries (default 2).\n"        \
+  "retain=SIZE            Memory for writes that were not flushed, so that a\n" \
+  "                       server that loses them gets them again (default off).\n" \
   "hdr_digest=BOOL        CRC32C over each header (default false).\n"         \
   "data_digest=BOOL       CRC32C over all data (default false).\n"            \
   "poll_us=MICROSECONDS   RDMA: look for answers before sleeping (default 0)."

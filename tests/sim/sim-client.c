@@ -532,6 +532,7 @@ sim_client_new (struct sim_server *server, struct model *model,
     .ctrl_loss_tmo_ms = UINT32_MAX,
     .fast_io_fail_tmo_ms = UINT32_MAX,
     .reconnect_delay_ms = 2000,
+    .retain_bytes = params->retain_bytes,
     .hdr_digest = params->hdr_digest,
     .data_digest = params->data_digest,
     .hostnqn = HOST_NQN,
@@ -601,6 +602,8 @@ sim_client_lose (struct sim_client *client)
 void
 sim_client_power_lost (struct sim_client *client)
 {
+  if (client->params.retain_bytes > 0)
+    return;
   client->power_lost = true;
   client->at_risk |= client->changed_at > client->flushed_at;
 }

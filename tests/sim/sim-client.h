@@ -26,6 +26,7 @@ struct sim_client_params {
   uint64_t seed;                /* of its pauses */
   bool foreign;                 /* the server is taken for one */
   bool unfenced, epochless;
+  uint64_t retain_bytes;        /* then no loss of power is noticed */
 };
 
 /* Begins to attach.  Drive the world until sim_client_is_attached. */

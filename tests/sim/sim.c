@@ -88,6 +88,9 @@ choose_scenario (struct scenario *s)
   s->nr_requests /= s->nr_clients;
   s->client.reconnects = true;
   s->client.foreign = world_once_in (4);
+  /* One writer only can say what is newer. */
+  if (s->nr_clients == 1 && world_once_in (2))
+    s->client.retain_bytes = world_chance (1, 64) * 4096;
   s->client.unfenced = without_fence;
   s->client.epochless = without_epoch;
   /* Few blocks: that writes meet is what this is about. */
@@ -198,7 +201,9 @@ static void
 lose_power (void)
 {
   sim_server_kill (now.server, true);
-  model_power_lost (now.model, now.s->client.blocks_each > 1);
+  /* Who retains what was not flushed loses nothing. */
+  if (now.s->client.retain_bytes == 0)
+    model_power_lost (now.model, now.s->client.blocks_each > 1);
   for (unsigned i = 0; i < now.nr_clients; i++)
     sim_client_power_lost (now.clients[i]);
 }
@@ -206,7 +211,7 @@ lose_power (void)
 static void
 end_server (void)
 {
-  if (world_once_in (4)) {
+  if (world_once_in (now.s->client.retain_bytes > 0 ? 2 : 4)) {
     say ("power is lost");
     lose_power ();
   }
@@ -385,8 +390,10 @@ describe (uint64_t seed, const struct scenario *s)
   if (s->nr_faults == 0)
     printf ("cut after %u of %u\n", s->cut_after, s->nr_requests);
   else
-    printf ("%u faults in %u times %u%s\n", s->nr_faults, s->nr_clients,
-            s->nr_requests, s->client.foreign ? ", foreign" : "");
+    printf ("%u faults in %u times %u, retain %llu%s\n", s->nr_faults,
+            s->nr_clients, s->nr_requests,
+            (unsigned long long) s->client.retain_bytes,
+            s->client.foreign ? ", foreign" : "");
 }
 
 static bool

@@ -96,7 +96,7 @@ test_every_key_is_known (void **state)
   static const char *const values[] = {
     "pool/vol", NULL, "2", "tcp://host:1", "nqn.2014-08.org.example:a",
     "00112233-4455-6677-8899-aabbccddeeff", "64", "1024", "0", "86400", "1",
-    "forever", "off", "3600", "on", "FALSE", "tcp", "1000",
+    "forever", "off", "3600", "on", "FALSE", "tcp", "1000", "64M",
   };
   const char *const *keys = qbd_config_keys ();
   size_t i;
@@ -133,6 +133,9 @@ test_refusals (void **state)
   refused ("transport", "udp", "\"tcp\", \"rdma\" or \"auto\"");
   refused ("transport", "", "transport");
   refused ("poll_us", "1001", "from 0 to 1000");
+  refused ("retain", "4K", "not a size from 64K to 64G");
+  refused ("retain", "65G", "not a size from 64K to 64G");
+  refused ("retain", "much", "retain: much: ");
   refused ("hostnqn", "iqn.2003-01.org.linux:x", "not an NVMe qualified");
   refused ("hostid", "1234", "not a UUID");
 }

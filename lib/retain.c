@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Changes that were acknowledged and that no flush has covered yet, in the
+ * order of their acknowledgement: the data in a ring of bytes, what it was for
+ * in a ring of entries.  Both are made when the volume is opened.  A change
+ * that finds no room is flushed before it is acknowledged, and with it all that
+ * are in the rings.
+ *
+ * When a server has lost its cache, the driver sends them once more: behind
+ * the fence, and before anything else, reads as well, gets through.  They stay
+ * until a flush covers them.
+ *
+ * The rings have a lock, below a queue's.  The replay belongs to the driver, its
+ * commands to the lock of the queue that they take.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "lib/internal.h"
+
+enum {
+  ENTRY_BYTES = 4096,           /* of data to one entry, on average */
+  ENTRIES_MIN = 64,
+  PIECE_MAX_BYTES = 128 << 10,  /* of data in one command */
+  PIECES = 8,                   /* commands in flight */
+  DSM_DEALLOCATE = 1 << 2,      /* AD */
+};
+
+struct entry {
+  uint64_t offset_bytes, bytes;
+  uint64_t data;                /* position of its data */
+  uint16_t control;
+  uint8_t opcode;
+  bool has_data;
+};
+
+/* A command of the replay. */
+struct piece {
+  struct request request;       /* first member */
+  struct retain *retain;
+  struct nvme_dsm_range range;
+  uint64_t offset_bytes, bytes;
+  bool busy;
+};
+
+struct retain {
+  /* Positions grow, and are taken modulo the size. */
+  pthread_mutex_t lock;
+  uint8_t *ring;
+  struct entry *entries;
+  uint64_t ring_bytes, nr_entries;      /* constant */
+  uint64_t first_data, end_data;
+  uint64_t first, end;                  /* entries */
+
+  bool wanted;                  /* the driver's: a replay is */
+  uint64_t next;                /* entry */
+  uint64_t next_bytes;          /* of it that are sent */
+  struct piece pieces[PIECES];
+  unsigned in_flight;
+  bool broken;                  /* the connection was lost meanwhile */
+  bool failed;                  /* the server refused one */
+};
+
+/* --- the rings ---------------------------------------------------------- */
+
+struct retain *
+retain_create (uint64_t bytes, uint32_t block_bytes)
+{
+  struct retain *retain = calloc (1, sizeof *retain);
+
+  if (!retain)
+    return NULL;
+  /* A block's data is in one piece. */
+  retain->ring_bytes = bytes - bytes % block_bytes;
+  retain->nr_entries = bytes / ENTRY_BYTES;
+  if (retain->nr_entries < ENTRIES_MIN)
+    retain->nr_entries = ENTRIES_MIN;
+  retain->ring = malloc (retain->ring_bytes);
+  retain->entries = calloc (retain->nr_entries, sizeof *retain->entries);
+  if (!retain->ring || !retain->entries) {
+    free (retain->ring);
+    free (retain->entries);
+    free (retain);
+    return NULL;
+  }
+  /* The pages are there from now on. */
+  memset (retain->ring, 0xff, retain->ring_bytes);
+  memset (retain->entries, 0xff, retain->nr_entries * sizeof *retain->entries);
+  pthread_mutex_init (&retain->lock, NULL);
+  for (unsigned i = 0; i < PIECES; i++)
+    retain->pieces[i].retain = retain;
+  return retain;
+}
+
+void
+retain_free (struct retain *retain)
+{
+  if (!retain)
+    return;
+  pthread_mutex_destroy (&retain->lock);
+  free (retain->ring);
+  free (retain->entries);
+  free (retain);
+}
+
+static struct entry *
+entry_at (struct retain *retain, uint64_t at)
+{
+  return &retain->entries[at % retain->nr_entries];
+}
+
+static void
+put_data_locked (struct retain *retain, const uint8_t *data, uint64_t bytes)
+{
+  uint64_t at = retain->end_data % retain->ring_bytes;
+  uint64_t n = retain->ring_bytes - at < bytes ? retain->ring_bytes - at :
+    bytes;
+
+  memcpy (retain->ring + at, data, n);
+  memcpy (retain->ring, data + n, bytes - n);
+  retain->end_data += bytes;
+}
+
+bool
+retain_keep (struct retain *retain, uint8_t opcode, uint16_t control,
+             const void *data, uint64_t offset, uint64_t bytes, bool stable)
+{
+  uint64_t data_bytes = data ? bytes : 0;
+
+  LOCK_SCOPE (&retain->lock);
+  /* It must not be undone by an older one. */
+  if (stable && retain->first == retain->end)
+    return true;
+  if (retain->end - retain->first == retain->nr_entries ||
+      data_bytes > retain->ring_bytes - (retain->end_data -
+                                         retain->first_data))
+    return false;
+  *entry_at (retain, retain->end++) = (struct entry) {
+    .offset_bytes = offset,
+    .bytes = bytes,
+    .data = retain->end_data,
+    .control = control,
+    .opcode = opcode,
+    .has_data = data != NULL,
+  };
+  if (data)
+    put_data_locked (retain, data, bytes);
+  return true;
+}
+
+uint64_t
+retain_so_far (struct retain *retain)
+{
+  LOCK_SCOPE (&retain->lock);
+  return retain->end;
+}
+
+void
+retain_flushed (struct retain *retain, uint64_t so_far)
+{
+  LOCK_SCOPE (&retain->lock);
+  for (; retain->first < so_far; retain->first++) {
+    const struct entry *entry = entry_at (retain, retain->first);
+
+    if (entry->has_data)
+      retain->first_data = entry->data + entry->bytes;
+  }
+}
+
+/* --- the replay --------------------------------------------------------- */
+
+void
+retain_reconnected (struct retain *retain, bool lost)
+{
+  LOCK_SCOPE (&retain->lock);
+  retain->wanted |= lost && retain->first != retain->end;
+  retain->next = retain->first;
+  retain->next_bytes = 0;
+  retain->broken = retain->failed = false;
+}
+
+bool
+retain_is_wanted (const struct retain *retain)
+{
+  return retain->wanted;
+}
+
+static void
+piece_done (struct request *request)
+{
+  struct piece *piece = (struct piece *) request;
+  struct retain *retain = piece->retain;
+
+  piece->busy = false;
+  retain->in_flight--;
+  /* SQ deletion: the controller is on its way out. */
+  if (request->transport.error != 0 ||
+      nvme_cqe_status (&request->transport.cqe) == NVME_SC_ABORT_QUEUE)
+    retain->broken = true;
+  else if (nvme_cqe_status (&request->transport.cqe) != 0)
+    retain->failed = true;
+  keeper_wake ();
+}
+
+/* In the order in which they were acknowledged, where they meet. */
+static struct piece *
+free_piece (struct retain *retain, uint64_t offset, uint64_t bytes)
+{
+  struct piece *found = NULL;
+
+  for (unsigned i = 0; i < PIECES; i++) {
+    struct piece *piece = &retain->pieces[i];
+
+    if (!piece->busy)
+      found = piece;
+    else if (offset < piece->offset_bytes + piece->bytes &&
+             piece->offset_bytes < offset + bytes)
+      return NULL;
+  }
+  return found;
+}
+
+/* How much of the entry the next command takes. */
+static uint64_t
+piece_bytes (const struct association *association,
+             const struct namespace *ns, const struct entry *entry)
+{
+  const struct retain *retain = ns->retain;
+  const struct controller_info *controller = &association->controller;
+  uint32_t block_bytes = ns->info.block_bytes;
+  uint64_t most = UINT64_C (65536) * block_bytes, to_end;
+
+  if (entry->opcode == nvme_cmd_dsm) {
+    most = (uint64_t) controller->dsm_max_blocks * block_bytes;
+  } else if (!entry->has_data) {
+    if (controller->zeroes_max_bytes < most)
+      most = controller->zeroes_max_bytes;
+  } else {
+    if (most > PIECE_MAX_BYTES)
+      most = PIECE_MAX_BYTES;
+    if (most > controller->max_transfer_bytes)
+      most = controller->max_transfer_bytes;
+    to_end = retain->ring_bytes -
+      (entry->data + retain->next_bytes) % retain->ring_bytes;
+    if (most > to_end)
+      most = to_end;
+  }
+  most -= most % block_bytes;
+  if (most < block_bytes)
+    most = block_bytes;
+  return most < entry->bytes - retain->next_bytes ? most :
+    entry->bytes - retain->next_bytes;
+}
+
+static void
+make_command (struct piece *piece, const struct namespace *ns,
+              const struct entry *entry)
+{
+  struct retain *retain = piece->retain;
+  struct transport_request *request = &piece->request.transport;
+  uint32_t block_bytes = ns->info.block_bytes;
+  uint64_t slba = piece->offset_bytes / block_bytes;
+  uint32_t nlb = (uint32_t) (piece->bytes / block_bytes);
+  uint64_t data = entry->data + retain->next_bytes;
+
+  memset (&request->sqe, 0, sizeof request->sqe);
+  request->data = TRANSPORT_NO_DATA;
+  request->iov = (struct iovec) { 0 };
+  if (entry->opcode == nvme_cmd_dsm) {
+    piece->range = (struct nvme_dsm_range) {
+      .nlb = cpu_to_le32 (nlb), .slba = cpu_to_le64 (slba),
+    };
+    request->sqe.common.cdw11 = cpu_to_le32 (DSM_DEALLOCATE);
+    request->iov = (struct iovec) { &piece->range, sizeof piece->range };
+  } else {
+    request->sqe.rw.slba = cpu_to_le64 (slba);
+    request->sqe.rw.nlb_0based = cpu_to_le16 ((uint16_t) (nlb - 1));
+    request->sqe.rw.control = cpu_to_le16 (entry->control);
+  }
+  if (entry->has_data)
+    request->iov = (struct iovec) {
+      retain->ring + data % retain->ring_bytes, piece->bytes,
+    };
+  if (request->iov.iov_len > 0)
+    request->data = TRANSPORT_TO_CONTROLLER;
+  request->sqe.common.opcode = entry->opcode;
+  request->sqe.common.nsid = cpu_to_le32 (ns->nsid);
+}
+
+/* [locked: the queue] False: nothing more can be sent now. */
+static bool
+send_next_locked (struct association *association, struct namespace *ns)
+{
+  struct retain *retain = ns->retain;
+  const struct entry *entry = entry_at (retain, retain->next);
+  uint64_t offset, bytes;
+  struct piece *piece;
+
+  if (retain->broken || retain->failed || retain->next == retain->end)
+    return false;
+  offset = entry->offset_bytes + retain->next_bytes;
+  bytes = piece_bytes (association, ns, entry);
+  piece = free_piece (retain, offset, bytes);
+  if (!piece)
+    return false;
+  piece->offset_bytes = offset;
+  piece->bytes = bytes;
+  piece->request.fleeting = true;
+  piece->request.changes = true;
+  piece->request.done = piece_done;
+  make_command (piece, ns, entry);
+  if (queue_submit_locked (association->io[0], &piece->request, true) < 0)
+    return false;               /* it is dead, and has said so */
+  piece->busy = true;
+  retain->in_flight++;
+  retain->next_bytes += bytes;
+  if (retain->next_bytes == entry->bytes) {
+    retain->next++;
+    retain->next_bytes = 0;
+  }
+  return true;
+}
+
+/* The server refuses what it had accepted: some of it is gone. */
+static void
+replay_ends (struct namespace *ns)
+{
+  struct retain *retain = ns->retain;
+
+  retain->wanted = false;
+  if (!retain->failed)
+    return;
+  ns->durable.lost = true;
+  retain_flushed (retain, retain->end);
+}
+
+bool
+retain_replay (struct association *association, struct namespace *ns,
+               uint64_t now_ms)
+{
+  struct retain *retain = ns->retain;
+  struct queue *queue = association->io[0];
+  bool sent = true, over = false;
+
+  if (!retain || !retain->wanted)
+    return true;
+  while (sent && !over) {
+    queue_lock (queue);
+    queue_set_now_locked (queue, now_ms);
+    sent = false;
+    while (send_next_locked (association, ns))
+      sent = true;
+    queue_unlock (queue);
+    queue_pump (queue, now_ms);
+    queue_lock (queue);
+    over = retain->in_flight == 0 && !retain->broken &&
+      (retain->failed || retain->next == retain->end);
+    queue_unlock (queue);
+  }
+  if (over)
+    replay_ends (ns);
+  return over;
+}

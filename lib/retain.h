@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Acknowledged changes that no flush has covered yet (key retain).  Part of
+ * internal.h, which says who is above whom.
+ */
+#ifndef QBD_LIB_RETAIN_H
+#define QBD_LIB_RETAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct association;
+struct namespace;
+struct retain;
+
+/* Of one namespace, with room for so many bytes of data.  NULL: out of
+ * memory. */
+struct retain *retain_create (uint64_t bytes, uint32_t block_bytes);
+void retain_free (struct retain *retain);
+
+/* A change of a range that was completed, and is about to be acknowledged.
+ * data: what was written, or NULL; op and control are the command's opcode and
+ * its control field.  stable: by itself.  False: there is no room, so that it
+ * has to be flushed first.  Any thread. */
+bool retain_keep (struct retain *retain, uint8_t opcode, uint16_t control,
+                  const void *data, uint64_t offset, uint64_t bytes,
+                  bool stable);
+/* What a flush that is submitted now covers; and it succeeded. */
+uint64_t retain_so_far (struct retain *retain);
+void retain_flushed (struct retain *retain, uint64_t so_far);
+
+/* [driver] There is another connection.  lost: and the cache that had them is
+ * gone. */
+void retain_reconnected (struct retain *retain, bool lost);
+/* [driver] They are to be sent again, before anything else is sent. */
+bool retain_is_wanted (const struct retain *retain);
+/* [driver] Sends them, behind the fence.  False: come again when there are
+ * answers.  What fails is lost (durable.c). */
+bool retain_replay (struct association *association, struct namespace *ns,
+                    uint64_t now_ms);
+
+#endif
