@@ -3,7 +3,6 @@
 # Tests that take a kernel: each case boots a machine of its own.  They are
 # no part of make check: make check-vm, and one by hand as any other test.
 VM_TESTS =
-VM_TESTS += tests/vm/crash-points.sh
 VM_TESTS += tests/vm/guest-disk.sh
 VM_TESTS += tests/vm/guest-root.sh
 VM_TESTS += tests/vm/guestfish.sh
@@ -25,21 +24,19 @@ VM_TESTS += tests/vm/rdma-nbd-parallel.sh
 VM_TESTS += tests/vm/rdma-nbd.sh
 VM_TESTS += tests/vm/rdma-nvmet.sh
 
-EXTRA_PROGRAMS = tests/vm/fsx tests/vm/replay-log
+EXTRA_PROGRAMS = tests/vm/fsx
 tests_vm_fsx_SOURCES = tests/vm/fsx.c
-tests_vm_replay_log_SOURCES = tests/vm/replay-log.c
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 # Seconds for one case, above the limit that it has in the guest.
 VM_TEST_TIMEOUT = 400
 
-check-vm: all $(EXTRA_PROGRAMS)
+check-vm: all tests/vm/fsx$(EXEEXT)
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_TESTS)" \
 		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
 .PHONY: check-vm
 
-EXTRA_DIST += $(VM_TESTS) tests/vm/boot.sh tests/vm/crash-points.py \
-	tests/vm/enter.sh \
+EXTRA_DIST += $(VM_TESTS) tests/vm/boot.sh tests/vm/enter.sh \
 	tests/vm/filesystems.sh tests/vm/functions.sh tests/vm/guest.sh \
 	tests/vm/init tests/vm/machine.sh tests/vm/nvme.sh tests/vm/nvmet.sh \
 	tests/vm/rdma.sh tests/vm/root-init tests/vm/shell.rc tests/vm/shell.sh
