@@ -85,6 +85,10 @@ class Session:
             raise Failed(f"{path.name}: {what}: {e} "
                          f"(logs: {self.keep_logs(path)})") from e
 
+    def progress(self, nr_rounds):
+        return Progress(len(set_ups(self.plan)) + nr_rounds
+                        * sum(len(names) for _, names in self.plan))
+
     def set_up(self, stack, progress):
         for (name, many), case in set_ups(self.plan).items():
             progress.show(f"set up {name}")
@@ -120,18 +124,15 @@ class Session:
                        **figures}
 
     def run(self, rounds, seconds, stack):
-        """rounds: their numbers.  Returns the results."""
+        """rounds: their numbers.  Yields the results."""
         if any(name.startswith("ceph-") for _, names in self.plan
                for name in names):
             cluster = paths.Cluster(self.directory)
             stack.callback(cluster.stop)
             cluster.start()
-        progress = Progress(len(set_ups(self.plan)) + len(rounds)
-                            * sum(len(names) for _, names in self.plan))
+        progress = self.progress(len(rounds))
         stack.callback(progress.clear)
         self.set_up(stack, progress)
-        results = []
         for done, number in enumerate(rounds):
-            results += self.one_round(number, seconds, progress,
+            yield from self.one_round(number, seconds, progress,
                                       f"round {done + 1} of {len(rounds)}")
-        return results
