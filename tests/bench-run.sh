@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # bench/run measures all its paths, adds to what it found, draws it, says
-# which path failed, and leaves nothing behind.
+# which path failed, and leaves nothing behind; bench/profile samples a path.
 source "${0%/*}/functions.sh"
 PATH=$PATH:/usr/sbin:/sbin
 requires fio --version
@@ -85,6 +85,18 @@ timeout --preserve-status -s INT 2 "$bench" "${short[@]}" --seconds 100 \
         --paths qbd,iscsi --cases read-1 || status=$?
 test $status -eq 130
 nothing_left
+
+: where the time goes
+if perf record -q -e cpu-clock -o "$tmp/perf" true; then
+    "$srcdir/bench/profile" qbd read-16 --seconds 1 --size 16 \
+        --frequency 99 --memory "$tmp" --output "$tmp/profiles" >"$tmp/profile"
+    grep -E '^ +[0-9.]+%  (nbdkit|qbd-server)' "$tmp/profile"
+    grep '<title>qbd-server: ' "$tmp"/profiles/*.svg
+    python3 -c 'import sys, xml.dom.minidom as m; m.parse (sys.argv[1])' \
+            "$tmp"/profiles/*.svg
+    grep '^nbdkit;.* [0-9]*$' "$tmp"/profiles/*.folded
+    nothing_left
+fi
 
 expect_error 'bench/run: .*: not a build tree' \
              env -u QBD_BUILDDIR "$bench" --build "$tmp"

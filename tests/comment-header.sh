@@ -14,6 +14,7 @@ check_tree ()
         while read -r file; do
             mapfile -t -n 3 lines <"$1/$file"
             case $file in
+                bench/NOTES | bench/README | bench/results/*) ;;
                 *.[ch])
                     [[ ${lines[0]} == "/* $licence */" &&
                        ${lines[1]} == "/*" && ${lines[2]} == " * "?* ]] ;;
