@@ -198,9 +198,10 @@ batch_request (struct tcp_queue *queue, struct transport_request *request)
   if (tcp->header_bytes == 0)
     capsule_header (queue, request);
   batch_add_rest (queue, tcp->header, tcp->header_bytes, &skip);
-  batch_add_rest (queue,
-                  (uint8_t *) request->iov.iov_base + tcp->unit_offset_bytes,
-                  tcp->unit_data_bytes, &skip);
+  if (tcp->unit_data_bytes > 0)
+    batch_add_rest (queue,
+                    (uint8_t *) request->iov.iov_base
+                    + tcp->unit_offset_bytes, tcp->unit_data_bytes, &skip);
   batch_add_rest (queue, &tcp->data_digest,
                   unit_digest_bytes (queue, request), &skip);
   request->sending = true;
