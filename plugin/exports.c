@@ -51,7 +51,8 @@ add (void *opaque, const struct qbd_discovered *discovered)
   struct export *export;
 
   if (strcmp (discovered->transport, "tcp") != 0
-      && strcmp (discovered->transport, "unix") != 0)
+      && strcmp (discovered->transport, "unix") != 0
+      && strcmp (discovered->transport, "rdma") != 0)
     return;
   if (list->nr == list->room && !grow (list)) {
     list->out_of_memory = true;
