@@ -31,8 +31,10 @@ SH_TESTS += tests/server-journal.sh
 SH_TESTS += tests/server-kill-changes.sh
 if HAVE_RDMA
 SH_TESTS += tests/server-locked-memory.sh
+SH_TESTS += tests/server-locked-memory-namespace.sh
 else
-EXTRA_DIST += tests/server-locked-memory.sh
+EXTRA_DIST += tests/server-locked-memory.sh \
+	tests/server-locked-memory-namespace.sh
 endif
 SH_TESTS += tests/server-options.sh
 SH_TESTS += tests/server-read-only.sh
