@@ -36,7 +36,8 @@
 #   tcp_address      the server's tcp://HOST:PORT, as it reports it
 #
 # Over which transport start_server serves by default, and its clients attach,
-# is QBD_TEST_LISTEN's: unix:// in $tmp, or e.g. rdma://ADDRESS:0.
+# is QBD_TEST_LISTEN's: unix:// in $tmp, or e.g. rdma://ADDRESS:0.  $server_uri
+# is the address, before a server is there too.
 #
 # Nothing polls and nothing sleeps: what is waited for is a process that
 # ends, a line in a log or a descriptor that closes, for $patience seconds.
@@ -49,6 +50,9 @@ patience=${QBD_TEST_PATIENCE:-60}
 test_name=${0##*/}; test_name=${test_name%.sh}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/qbd-$test_name.XXXXXX")
 pool_url=${QBD_TEST_POOL:-file:$tmp/pool}
+# Whoever starts the server again finds it where it was.
+server_uri=${QBD_TEST_LISTEN:-unix://$tmp/server.sock}
+server_uri=${server_uri/%:0/:$((20000 + $$ % 10000))}
 unset QBD_SERVER QBD_CONTROL
 
 _cleanups=()
@@ -170,18 +174,13 @@ trap 'exit 143' TERM
 
 start_server ()
 {
-    local listen=(--listen "${QBD_TEST_LISTEN:-unix://$tmp/server.sock}")
+    local listen=()
     case " $* " in
-        *" --listen"*) listen=() ;;
-        *) export QBD_SERVER=${listen[1]} ;;
+        *" --listen"*) ;;
+        *) listen=(--listen "$server_uri")
+           test -z "$QBD_TEST_LISTEN" || listen+=(--allow-any-host)
+           export QBD_SERVER=$server_uri ;;
     esac
-    # Whoever starts it again finds it where it was.
-    if test -n "$QBD_TEST_LISTEN" && test ${#listen[@]} -gt 0; then
-        listen+=(--allow-any-host)
-        QBD_TEST_LISTEN=${QBD_TEST_LISTEN/%:0/:$((20000 + $$ % 10000))}
-        listen[1]=$QBD_TEST_LISTEN
-        QBD_SERVER=$QBD_TEST_LISTEN
-    fi
     export QBD_CONTROL="$tmp/control"
     server_log="$tmp/server$((++_count)).log"
     : >"$server_log"

@@ -83,4 +83,4 @@ stop_nbdkit
 
 # At start discovery must work.
 stop_server
-expect_error 'connect: unix://.*: ' nbdkit -f -U - qbd --run true
+expect_error "connect: ${QBD_SERVER%%:*}://.*: " nbdkit -f -U - qbd --run true
