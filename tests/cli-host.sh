@@ -61,6 +61,7 @@ expect_error "open: demo/open: no such volume" \
     nbdkit -f -U - qbd volume=demo/open hostnqn="$other" --run true
 wait_for_line "$server_log" \
               "warning: discovery: host $other at .*: sees none of 2 volumes"
+test "$(grep -c ": host $other at .*: sees none" "$server_log")" = 1
 
 # It survives a restart, and a volume's lists end with it.
 stop_server
