@@ -118,6 +118,11 @@ identify_namespace (struct target_command *command)
 
   subsystem_namespace (subsystem, &ns);
   memset (id, 0, sizeof *id);
+  /* NUSE is NCAP at all times, as section 4.1.5.1 lets controllers report
+   * that are not made for hosts which watch thin provisioning by it: none is
+   * known that does.  To ask the storage may block or, with Ceph, take
+   * seconds, and every attaching host waits for this answer.  Get LBA Status
+   * and qbd info tell what is allocated. */
   id->nsze = id->ncap = id->nuse = cpu_to_le64 (ns.nsze);
   id->nsfeat = NVME_NS_FEAT_THIN;
   id->nmic = NVME_NS_NMIC_SHARED;

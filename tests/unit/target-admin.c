@@ -82,6 +82,7 @@ check_namespace (uint32_t block_size)
   assert_int_equal (identify (0, 1, &id), 0);
   assert_int_equal (le64_to_cpu (id.nsze), (64 << 20) / block_size);
   assert_int_equal (le64_to_cpu (id.ncap), (64 << 20) / block_size);
+  assert_int_equal (le64_to_cpu (id.nuse), (64 << 20) / block_size);
   assert_int_equal (1u << id.lbaf[0].ds, block_size);
   assert_int_equal (le16_to_cpu (id.lbaf[0].ms), 0);
   assert_int_equal (id.nlbaf, 0);
