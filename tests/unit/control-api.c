@@ -450,6 +450,13 @@ test_hosts (void **state)
   ask_query ("DELETE", HOSTS, "nqn", "nqn.x");
   assert_int_equal (nr_allowed (), 0);
   assert_true (json_is_array (json_object_get (answer, "allowed_hosts")));
+  ask_query ("DELETE", HOSTS, "list", "true");
+  assert_int_equal (status, 200);
+  assert_true (json_is_null (json_object_get (answer, "allowed_hosts")));
+  ask_query ("DELETE", HOSTS, "list", "true");
+  assert_refused (404, "ENOENT", "host: demo/disk: has no list");
+  ask_query ("DELETE", HOSTS, "list", "false");
+  assert_int_equal (status, 400);
 
   ask ("POST", HOSTS, "{\"nqn\":\"any \"}");
   assert_int_equal (status, 400);
@@ -458,7 +465,8 @@ test_hosts (void **state)
   ask ("POST", HOSTS, "{\"force\":true}");
   assert_refused (400, "EINVAL", "host: nqn: is missing");
   ask_query ("DELETE", HOSTS, "force", "true");
-  assert_refused (400, "EINVAL", "host: nqn: is missing");
+  assert_refused (400, "EINVAL", "host: demo/disk: must be one of nqn and "
+                  "list=true");
   ask_query ("DELETE", HOSTS, "force", "yes");
   assert_refused (400, "EINVAL", "host: force: must be true or false");
   ask_query ("DELETE", HOSTS, "nqn", NULL);
