@@ -26,6 +26,7 @@ libcommon_la_SOURCES = \
 	common/socket-connect.c \
 	common/socket-listen.c \
 	common/socket-stream.c \
+	common/spin.h \
 	common/stream.h \
 	common/usage.c \
 	common/usage.h

@@ -50,8 +50,8 @@ const char *qbd_version (void);
  *                    tcp://127.0.0.1:4420
  *   transport        tcp, rdma, or auto: RDMA where it works, else TCP, to the
  *                    same host and port; default what server says
- *   poll_us          RDMA: microseconds to look for an answer before
- *                    sleeping, 0..1000, default 0
+ *   poll_us          microseconds that a synchronous call looks for its answer
+ *                    before it sleeps, 0..1000, default 0
  *   hostnqn, hostid  default /etc/nvme/hostnqn, /etc/nvme/hostid, else
  *                    derived from the machine id
  *   nr_io_queues     connections for I/O, 1..64, default 1

@@ -145,8 +145,10 @@ create (struct association *association, uint16_t qid, uint16_t depth,
     transport = open_tcp (association, qid, depth, err);
   if (!transport)
     return NULL;
-  queue = queue_create (transport,
-                        association_queue_params (association, &params));
+  association_queue_params (association, &params);
+  if (association->server.family == ADDRESS_RDMA || qid == 0)
+    params.poll_us = 0;         /* verbs poll for themselves */
+  queue = queue_create (transport, &params);
   if (!queue)
     error_set (err, ENOMEM, "connect: %s: out of memory", association->uri);
   return queue;

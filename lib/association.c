@@ -284,6 +284,7 @@ association_queue_params (struct association *association,
   *params = (struct queue_params) {
     .timeout_ms = association->params.options.io_tmo_ms,
     .keeps = association->params.reconnects,
+    .poll_us = association->params.options.poll_us,
     .lost = queue_lost,
     .overdue = queue_overdue,
     .opaque = association,

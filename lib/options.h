@@ -56,7 +56,7 @@ struct options {
   bool hdr_digest;
   bool data_digest;
   enum options_transport transport;
-  uint32_t poll_us;                     /* RDMA */
+  uint32_t poll_us;                     /* at most, before sleeping */
   void (*notice) (void *opaque, const char *message);   /* NULL: none */
   void *notice_opaque;
   uint64_t retain_bytes;                /* 0: off */

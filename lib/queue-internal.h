@@ -6,6 +6,7 @@
 #ifndef QBD_LIB_QUEUE_INTERNAL_H
 #define QBD_LIB_QUEUE_INTERNAL_H
 
+#include "common/spin.h"
 #include "lib/internal.h"
 
 TAILQ_HEAD (request_list, request);
@@ -20,6 +21,8 @@ struct queue {
   bool sending;                         /* a thread has the role */
   bool receiving;
   struct waiter *leader;                /* the receiver, where it waits */
+  struct spin spin;                     /* the receiver's */
+  unsigned lone_turns;                  /* one request in flight, so often */
   bool polling;                         /* the receiver is in poll */
   bool polling_out;                     /* and waits for room, too */
   unsigned waking;                      /* threads that wake, and then send */

@@ -543,6 +543,7 @@ queue_create (struct transport_queue *transport,
   queue->params = *params;
   queue->transport = transport;
   queue->wake_last = &queue->wake_first;
+  queue->spin = spin_init (params->poll_us);
   pthread_mutex_init (&queue->lock, NULL);
   TAILQ_INIT (&queue->in_flight);
   TAILQ_INIT (&queue->backlog);

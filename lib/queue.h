@@ -109,6 +109,9 @@ struct queue_params {
   /* What was in flight on a connection that is lost waits for the next, in
    * any order; the gate says for how long. */
   bool keeps;
+  /* The receiver looks for an answer for at most so long before it sleeps,
+   * while one request at a time is in flight.  0: never. */
+  uint32_t poll_us;
   /* Both without a lock, by the thread that saw it: once for a connection,
    * that it died; and with keeps, that a command should be aborted
    * (queue_take_overdue). */

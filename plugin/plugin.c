@@ -165,7 +165,7 @@ qbd_plugin_config (const char *key, const char *value)
   "                       server that loses them gets them again (default off).\n" \
   "hdr_digest=BOOL        CRC32C over each header (default false).\n"         \
   "data_digest=BOOL       CRC32C over all data (default false).\n"            \
-  "poll_us=MICROSECONDS   RDMA: look for answers before sleeping (default 0)."
+  "poll_us=MICROSECONDS   Look for answers before sleeping (default 0)."
 
 static void
 qbd_plugin_dump_plugin (void)

@@ -31,10 +31,12 @@ struct config_file {
   bool seen_key, seen_url;      /* in it */
   bool may_listen;              /* the command line left it to the file */
   bool may_control;
+  bool may_poll_us;
   bool may_reactors;
   bool seen_allow_any_host;
   bool seen_control;
   bool seen_log_level;
+  bool seen_poll_us;
   bool seen_reactors;
   int result;                   /* the first mistake */
   struct error *err;
@@ -183,7 +185,8 @@ set_server_key (struct config_file *file, const char *key, const char *value,
                 struct error *err)
 {
   static const char *const known[] = {
-    "allow_any_host", "control", "listen", "log_level", "reactors", NULL
+    "allow_any_host", "control", "listen", "log_level", "poll_us",
+    "reactors", NULL
   };
   int r;
 
@@ -200,6 +203,12 @@ set_server_key (struct config_file *file, const char *key, const char *value,
     return set_allow_any_host (file, value, err);
   if (strcmp (key, "log_level") == 0)
     return set_log_level (file, value, err);
+  if (strcmp (key, "poll_us") == 0) {
+    r = once (&file->seen_poll_us, key, err);
+    if (r < 0 || !file->may_poll_us)
+      return r;
+    return options_set_poll_us (file->options, value, err);
+  }
   if (strcmp (key, "reactors") == 0) {
     r = once (&file->seen_reactors, key, err);
     if (r < 0 || !file->may_reactors)
@@ -261,6 +270,7 @@ options_read_file (struct options *options, const char *filename,
     .options = options,
     .may_listen = options->nr_listen == 0,
     .may_control = options->control[0] == '\0' && !(env && env[0]),
+    .may_poll_us = !options->poll_us_said,
     .may_reactors = options->nr_reactors == 0,
     .err = err,
   };

@@ -17,7 +17,8 @@
 
 const char options_help[] =
   "Usage: qbd-server [-c FILE] [--listen URI]... [--pool NAME=ENGINE:ARG]...\n"
-  "                  [--allow-any-host] [--control PATH] [--reactors N] [-v]\n"
+  "                  [--allow-any-host] [--control PATH] [--poll-us N] [--reactors N]\n"
+  "                  [-v]\n"
   "\n"
   "Serve volumes over NVMe over Fabrics.\n"
   "\n"
@@ -42,6 +43,8 @@ const char options_help[] =
   "  --control PATH        socket of the management API [$QBD_CONTROL, else\n"
   "                        /run/qbd/control, else\n"
   "                        $XDG_RUNTIME_DIR/qbd/control]\n"
+  "  --poll-us N           microseconds to look for requests before sleeping,\n"
+  "                        while they come one at a time [0]\n"
   "  --reactors N          threads that serve hosts [the processors, at\n"
   "                        most 4]\n"
   "  -v, --verbose         log more\n"
@@ -49,12 +52,14 @@ const char options_help[] =
   "  --version             show the version and exit\n"
   "\n"
   "The same settings in FILE; options on the command line go first.  SIGHUP\n"
-  "reads it again; control and reactors take a restart:\n"
+  "reads it again; control, poll_us and reactors take a\n"
+  "restart:\n"
   "\n"
   "  [server]\n"
   "  listen = tcp://0.0.0.0:4420      ; may be repeated\n"
   "  control = /run/qbd/control\n"
   "  allow_any_host = no              ; yes: as --allow-any-host\n"
+  "  poll_us = 0\n"
   "  reactors = 2\n"
   "  log_level = info                 ; error, warning, info, debug\n"
   "\n"
@@ -66,6 +71,7 @@ enum {
   OPT_CONTROL,
   OPT_HELP,
   OPT_LISTEN,
+  OPT_POLL_US,
   OPT_POOL,
   OPT_REACTORS,
   OPT_VERSION,
@@ -77,6 +83,7 @@ static const struct option long_options[] = {
   { "control", required_argument, NULL, OPT_CONTROL },
   { "help", no_argument, NULL, OPT_HELP },
   { "listen", required_argument, NULL, OPT_LISTEN },
+  { "poll-us", required_argument, NULL, OPT_POLL_US },
   { "pool", required_argument, NULL, OPT_POOL },
   { "reactors", required_argument, NULL, OPT_REACTORS },
   { "verbose", no_argument, NULL, 'v' },
@@ -84,22 +91,39 @@ static const struct option long_options[] = {
   { NULL, 0, NULL, 0 },
 };
 
-int
-options_set_reactors (struct options *options, const char *text,
-                      struct error *err)
+static int
+set_number (const char *what, const char *text, unsigned min, unsigned max,
+            unsigned *to, struct error *err)
 {
   unsigned long n;
   char *end;
 
   errno = 0;
   n = strtoul (text, &end, 10);
-  if (errno || end == text || *end || text[0] == '-'
-      || n < 1 || n > OPTIONS_REACTORS_MAX)
-    return error_set (err, EINVAL,
-                      "reactors: %s: must be a number from 1 to %d",
-                      text, OPTIONS_REACTORS_MAX);
-  options->nr_reactors = n;
+  if (errno || end == text || *end || text[0] == '-' || n < min || n > max)
+    return error_set (err, EINVAL, "%s: %s: must be a number from %u to %u",
+                      what, text, min, max);
+  *to = (unsigned) n;
   return 0;
+}
+
+int
+options_set_reactors (struct options *options, const char *text,
+                      struct error *err)
+{
+  return set_number ("reactors", text, 1, OPTIONS_REACTORS_MAX,
+                     &options->nr_reactors, err);
+}
+
+int
+options_set_poll_us (struct options *options, const char *text,
+                     struct error *err)
+{
+  int r = set_number ("poll_us", text, 0, OPTIONS_POLL_US_MAX,
+                      &options->poll_us, err);
+
+  options->poll_us_said |= r == 0;
+  return r;
 }
 
 int
@@ -218,6 +242,8 @@ parse_option (struct options *options, int opt, struct error *err)
     return options_add_listen (options, optarg, err);
   case OPT_POOL:
     return parse_pool (options, optarg, err);
+  case OPT_POLL_US:
+    return options_set_poll_us (options, optarg, err);
   case OPT_REACTORS:
     return options_set_reactors (options, optarg, err);
   case OPT_VERSION:

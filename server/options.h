@@ -18,6 +18,7 @@
 #define OPTIONS_LISTEN_MAX 16           /* LISTENERS_MAX */
 #define OPTIONS_POOL_MAX 64             /* two locks each: REACTOR_HOLD_MAX */
 #define OPTIONS_REACTORS_MAX 64
+#define OPTIONS_POLL_US_MAX 1000
 
 struct options_pool {
   char name[ENGINE_NAME_MAX];
@@ -39,6 +40,8 @@ struct options {
   const char *config;                   /* a pointer into argv, or NULL */
   char control[CONTROL_PATH_MAX];       /* empty: not said */
   unsigned nr_reactors;                 /* 0: not said */
+  bool poll_us_said;
+  unsigned poll_us;
   unsigned nr_listen;
   struct address listen[OPTIONS_LISTEN_MAX];
   unsigned nr_pools;
@@ -62,6 +65,8 @@ void options_free (struct options *options);
 /* One setting, as text, for both: shared by options.c and options-file.c. */
 int options_set_reactors (struct options *options, const char *text,
                           struct error *err);
+int options_set_poll_us (struct options *options, const char *text,
+                         struct error *err);
 int options_add_listen (struct options *options, const char *text,
                         struct error *err);
 /* text: ENGINE:ARGUMENT. */

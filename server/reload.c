@@ -193,6 +193,8 @@ tell_what_stays (const struct options *asked, const struct options *anew)
 {
   if (strcmp (asked->control, anew->control) != 0)
     takes_restart ("control", anew->control);
+  if (asked->poll_us != anew->poll_us)
+    takes_restart ("poll_us", "");
   if (asked->nr_reactors != anew->nr_reactors)
     takes_restart ("reactors", "");
 }

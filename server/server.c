@@ -35,6 +35,8 @@ create_reactors (struct server *server, struct error *err)
                         &server->reactors[server->nr_reactors], err);
     if (r < 0)
       return r;
+    reactor_set_poll (server->reactors[server->nr_reactors],
+                      server->options->poll_us);
     server->nr_reactors++;
   }
   return 0;

@@ -34,6 +34,7 @@ SH_TESTS += tests/nbd-nqn.sh
 SH_TESTS += tests/nbd-one-block.sh
 SH_TESTS += tests/nbd-parameter-unknown.sh
 SH_TESTS += tests/nbd-parameter-value.sh
+SH_TESTS += tests/nbd-poll.sh
 SH_TESTS += tests/nbd-qemu-img.sh
 SH_TESTS += tests/nbd-qemu-io-unaligned.sh
 SH_TESTS += tests/nbd-qemu-io.sh

@@ -18,13 +18,14 @@ says ()
     test ! -e "$tmp/ctl"
 }
 
-says 2 'option: --poll: unknown, did you mean --pool?' --poll a=ram:
+says 2 'option: --pooll: unknown, did you mean --pool?' --pooll a=ram:
 says 2 'option: -z: unknown' -z
 says 2 'option: --listen: needs a value' --listen
 says 2 'argument: a=ram:: none is expected' a=ram:
 says 2 'pool: a: engine: raam: unknown, did you mean ram?' --pool a=raam:
 says 2 'pool: a: given twice' --pool a=ram: --pool a=ram:
 says 2 'reactors: 0: must be a number from 1 to 64' --reactors 0
+says 2 'poll_us: 1001: must be a number from 0 to 1000' --poll-us 1001
 expect_error '^qbd-server: error: listen: tpc://x: unknown scheme, did you mean tcp://' \
              qbd-server --listen tpc://x --pool a=ram:
 # No RDMA device has that address, if there is RDMA at all.

@@ -56,10 +56,12 @@ for address in "$tmp/notify" "@qbd-test-$$"; do
     wait_for_line "$server_log" ': debug: control: GET /v1/volumes/mem/a: 200'
 
     # What takes a restart.
-    configure 'log_level = info' 'reactors = 7'
+    configure 'log_level = info' 'reactors = 7' 'poll_us = 50'
     kill -s HUP "$server_pid"
     expect 'RELOADING=1 .*'
     expect READY=1
+    wait_for_line "$server_log" \
+                  ': warning: reload: poll_us: the change takes a restart$'
     wait_for_line "$server_log" \
                   ': warning: reload: reactors: the change takes a restart$'
     grep ': listen: .*: closed' "$server_log" && fail "no listener changed"

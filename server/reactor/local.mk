@@ -7,6 +7,7 @@ libreactor_la_SOURCES = \
 	server/reactor/file-uring.c \
 	server/reactor/file.c \
 	server/reactor/mailbox.c \
+	server/reactor/poll.c \
 	server/reactor/reactor-internal.h \
 	server/reactor/reactor.c \
 	server/reactor/reactor.h \

@@ -63,12 +63,18 @@ mailbox_awake (struct mailbox *mailbox)
   atomic_store_explicit (&mailbox->sleeping, false, memory_order_relaxed);
 }
 
+bool
+mailbox_has (const struct mailbox *mailbox)
+{
+  return atomic_load_explicit (&mailbox->head, memory_order_relaxed) != NULL;
+}
+
 void
 mailbox_run (struct mailbox *mailbox)
 {
   struct reactor_task *task, *next, *first = NULL;
 
-  if (!atomic_load_explicit (&mailbox->head, memory_order_relaxed))
+  if (!mailbox_has (mailbox))
     return;
   task = atomic_exchange (&mailbox->head, NULL);
   for (; task; task = next) {

@@ -6,6 +6,7 @@
  *   mailbox.c       tasks from other threads
  *   timers.c        a wheel of intrusive timers
  *   watch.c         epoll
+ *   poll.c          looking for events before the loop sleeps
  *   file.c          file I/O: the queue before the back end
  *   file-uring.c      back end io_uring
  *   file-threads.c    back end worker threads
@@ -30,6 +31,7 @@
 
 #include <sys/epoll.h>
 
+#include "common/spin.h"
 #include "server/reactor/reactor.h"
 
 /* --- mailbox.c -------------------------------------------------------- */
@@ -48,6 +50,7 @@ void mailbox_post (struct mailbox *mailbox, struct reactor_task *task);
 /* Before the loop sleeps: false if there is something to run instead. */
 bool mailbox_sleep (struct mailbox *mailbox);
 void mailbox_awake (struct mailbox *mailbox);
+bool mailbox_has (const struct mailbox *mailbox);
 void mailbox_run (struct mailbox *mailbox);
 
 /* --- timers.c --------------------------------------------------------- */
@@ -136,6 +139,21 @@ void workers_settle (void);
 int thread_start (pthread_t *thread, const char *name,
                   void *(*fn) (void *), void *arg);
 
+/* --- poll.c ----------------------------------------------------------- */
+
+struct poll_state {
+  struct spin spin;
+  unsigned begun;               /* requests of this turn */
+  unsigned nr_requests;         /* in progress */
+  unsigned crowded;             /* turns until it may be tried again */
+};
+
+/* False: look no longer, sleep.  Else events are in place, if it is those. */
+bool poll_spin (struct reactor *reactor);
+/* epoll_wait, and how long it took. */
+int poll_sleep (struct reactor *reactor, int timeout_ms);
+void poll_turn_ends (struct reactor *reactor);
+
 /* --- reactor.c -------------------------------------------------------- */
 
 #define REACTOR_EVENTS_MAX 128
@@ -150,6 +168,7 @@ struct reactor {
   int nr_events;
   int next_event;               /* the first that was not handled yet */
 
+  struct poll_state poll;
   struct mailbox mailbox;
   struct reactor_watch mailbox_watch;
 

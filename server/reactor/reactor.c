@@ -79,14 +79,15 @@ wait_for_events (struct reactor *reactor)
   int timeout_ms;
 
   timeout_ms = sleep_ms (reactor, before_ms);
-  if (timeout_ms != 0 && !mailbox_sleep (&reactor->mailbox))
-    timeout_ms = 0;
   reactor->next_event = 0;
-  reactor->nr_events = epoll_wait (reactor->epoll_fd, reactor->events,
-                                   REACTOR_EVENTS_MAX, timeout_ms);
-  if (reactor->nr_events < 0)
-    reactor->nr_events = 0;     /* EINTR: completions arrived at the ring */
-  mailbox_awake (&reactor->mailbox);
+  if (timeout_ms == 0 || !poll_spin (reactor)) {
+    if (timeout_ms != 0 && !mailbox_sleep (&reactor->mailbox))
+      timeout_ms = 0;
+    reactor->nr_events = poll_sleep (reactor, timeout_ms);
+    if (reactor->nr_events < 0)
+      reactor->nr_events = 0;   /* EINTR: completions arrived at the ring */
+    mailbox_awake (&reactor->mailbox);
+  }
 
   /* Where every turn is long, every second one judges timers. */
   reactor->gap = !was_gap && before_ms - reactor->now_ms > GAP_MS;
@@ -136,6 +137,7 @@ run_turn (struct reactor *reactor)
     timers_run (&reactor->timers, reactor->now_ms);
   run_deferred (reactor);
   file_queue_push (reactor);
+  poll_turn_ends (reactor);
 }
 
 static bool

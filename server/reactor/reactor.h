@@ -32,6 +32,13 @@ int reactor_create (unsigned index, struct reactor **reactor,
                     struct error *err);
 /* Start the thread. */
 int reactor_start (struct reactor *reactor, struct error *err);
+/* Before reactor_start: look for events for at most so many microseconds before
+ * each sleep, while that pays.  0, the default: never. */
+void reactor_set_poll (struct reactor *reactor, unsigned poll_us);
+/* What somebody waits for began, and is over: while it is one at a time,
+ * looking pays. */
+void reactor_request_begins (struct reactor *reactor);
+void reactor_request_ends (struct reactor *reactor);
 /* Any thread but a reactor's.  Ends the loop after the current turn, joins,
  * waits for file I/O in flight, frees.  Nothing may be posted any more. */
 void reactor_destroy (struct reactor *reactor);

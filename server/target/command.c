@@ -89,6 +89,7 @@ target_command_execute (struct target_command *command)
   assert ((command->buffer != NULL) == (command->data_bytes > 0));
   command->executing = true;
   queue->nr_executing++;
+  reactor_request_begins (queue->reactor);
   counters_start (command);
   if (queue->state == TARGET_QUEUE_DEAD)
     command_complete (command, NVME_SC_ABORT_QUEUE);
@@ -113,6 +114,7 @@ command_complete (struct target_command *command, uint16_t status)
   if (command->executing) {
     command->executing = false;
     counters_finish (command, status);
+    reactor_request_ends (queue->reactor);
     queue->nr_executing--;
     queue_check_drained (queue);
   }
@@ -124,5 +126,6 @@ command_hold (struct target_command *command)
 {
   assert (command->executing);
   command->executing = false;
+  reactor_request_ends (command->queue->reactor);
   command->queue->nr_executing--;
 }

@@ -297,6 +297,16 @@ reactor_watch_add (struct reactor *reactor, struct reactor_watch *watch,
 }
 
 void
+reactor_request_begins (struct reactor *reactor)
+{
+}
+
+void
+reactor_request_ends (struct reactor *reactor)
+{
+}
+
+void
 reactor_watch_change (struct reactor *reactor, struct reactor_watch *watch,
                       uint32_t epoll_events)
 {

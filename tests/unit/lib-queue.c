@@ -230,6 +230,7 @@ writer_main (void *arg)
 /* --- the queue ---------------------------------------------------------- */
 
 static struct queue *queue;
+static uint32_t poll_us;                /* of the next start */
 static _Atomic unsigned nr_lost;
 
 static void
@@ -243,6 +244,7 @@ start (bool mute, uint32_t timeout_ms)
 {
   const struct tcp_queue_params tcp = { .qid = 1, .depth = DEPTH };
   const struct queue_params params = { .timeout_ms = timeout_ms,
+                                       .poll_us = poll_us,
                                        .lost = lost };
   int fds[2], bytes = 4608;
 
@@ -410,6 +412,16 @@ test_lone_thread (void **state)
   caller_main (&callers[0]);
   assert_int_equal (callers[0].error, 0);
   stop ();
+}
+
+/* The same, and whoever receives looks before it sleeps. */
+static void
+test_polling (void **state)
+{
+  poll_us = 1000;
+  test_lone_thread (state);
+  test_many_threads (state);
+  poll_us = 0;
 }
 
 static void *
@@ -647,6 +659,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_lone_thread),
     cmocka_unit_test (test_many_threads),
+    cmocka_unit_test (test_polling),
     cmocka_unit_test (test_receiver_sends_what_was_cut_short),
     cmocka_unit_test (test_leader_ended_by_the_sender),
     cmocka_unit_test (test_watch_tells_of_room),

@@ -198,6 +198,7 @@ read_text (const char *text)
   "listen = tcp://10.0.0.1:1 ; a comment\n"     \
   "listen = unix:///s\n"                        \
   "control = /c\n"                              \
+  "poll_us = 7\n"                               \
   "reactors = 5\n"                              \
   "[pool one]\n"                                \
   "url = ram:\n"                                \
@@ -212,6 +213,7 @@ test_file (void **state)
   assert_int_equal (options.nr_listen, 2);
   assert_string_equal (options.listen[0].host, "10.0.0.1");
   assert_string_equal (options.control, "/c");
+  assert_int_equal (options.poll_us, 7);
   assert_int_equal (options.nr_reactors, 5);
   assert_int_equal (options.nr_pools, 2);
   assert_string_equal (options.pools[1].name, "two");
@@ -222,11 +224,12 @@ static void
 test_command_line_goes_first (void **state)
 {
   parse ("--listen", "tcp://h", "--control", "/mine", "--reactors", "1",
-         "--pool", "zero=ram:", NULL);
+         "--poll-us", "0", "--pool", "zero=ram:", NULL);
   assert_int_equal (read_text (TEXT), 0);
   assert_int_equal (options.nr_listen, 1);
   assert_string_equal (options.control, "/mine");
   assert_int_equal (options.nr_reactors, 1);
+  assert_int_equal (options.poll_us, 0);
   assert_int_equal (options.nr_pools, 3);
 }
 

@@ -487,6 +487,84 @@ test_remove_in_batch (void **state)
   close (pair.over);
 }
 
+/* --- looking before sleeping --------------------------------------------- */
+
+#define ECHOES 3000
+
+static struct {
+  struct reactor_watch watch;
+  unsigned nr_requests;         /* each is told of so often: a crowd or not */
+} echo;
+
+static void
+echo_ready (struct reactor_watch *watch, uint32_t epoll_events)
+{
+  struct reactor *reactor = reactor_current ();
+  char c;
+
+  assert_int_equal (read (watch->fd, &c, 1), 1);
+  for (unsigned i = 0; i < echo.nr_requests; i++)
+    reactor_request_begins (reactor);
+  for (unsigned i = 0; i < echo.nr_requests; i++)
+    reactor_request_ends (reactor);
+  assert_int_equal (write (watch->fd, &c, 1), 1);
+}
+
+static void
+watch_echo (void *arg)
+{
+  assert_int_equal (reactor_watch_add (arg, &echo.watch, EPOLLIN), 0);
+}
+
+static void
+unwatch_echo (void *arg)
+{
+  reactor_watch_remove (arg, &echo.watch);
+}
+
+static void
+crowd_is (void *arg)
+{
+  bool *crowded = arg;
+
+  *crowded = reactor_current ()->poll.crowded > 0;
+}
+
+/* Events and mail come through while it looks; a crowd ends it, and comes to
+ * an end itself. */
+static void
+test_poll (void **state)
+{
+  struct reactor *reactor;
+  struct error err;
+  bool crowded;
+  int fds[2];
+  char c = 'x';
+
+  assert_int_equal (reactor_create (3, &reactor, &err), 0);
+  reactor_set_poll (reactor, 1000);
+  assert_int_equal (reactor_start (reactor, &err), 0);
+  assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), 0);
+  echo.watch = (struct reactor_watch) { echo_ready, fds[0] };
+  reactor_call (reactor, watch_echo, reactor);
+  for (unsigned i = 0; i < ECHOES; i++) {
+    echo.nr_requests = i == ECHOES / 2 ? 2 : 1;
+    assert_int_equal (write (fds[1], &c, 1), 1);
+    assert_int_equal (read (fds[1], &c, 1), 1);
+    if (i % 100 == 50) {
+      reactor_call (reactor, crowd_is, &crowded);
+      assert_int_equal (crowded, i > ECHOES / 2 &&
+                        i < ECHOES / 2 + 1000);
+    }
+  }
+  reactor_call (reactor, unwatch_echo, reactor);
+  reactor_destroy (reactor);
+  close (fds[0]);
+  close (fds[1]);
+}
+
+/* --- other events ---------------------------------------------------------- */
+
 static struct {
   struct reactor_watch watch;
   int over;
@@ -708,6 +786,7 @@ main (void)
     cmocka_unit_test (test_timer_in_loop),
     cmocka_unit_test (test_idle),
     cmocka_unit_test (test_remove_in_batch),
+    cmocka_unit_test (test_poll),
     cmocka_unit_test (test_watch_change),
     cmocka_unit_test (test_watch_error),
     cmocka_unit_test (test_work),
