@@ -246,8 +246,9 @@ class Qbd(Path):
 
 class QbdPoll(Qbd):
     name = "qbd-poll"
-    title = "the same, poll_us=50"
-    plugin_options = ("poll_us=50",)
+    title = "the same, poll_us=200 on both sides"
+    server_options = ("--poll-us", "200")
+    plugin_options = ("poll_us=200",)
 
 
 class QbdUnix(Qbd):
