@@ -222,6 +222,10 @@ keeper_tick (struct association *association, uint64_t now_ms)
     next_ms = reconnect_tick (association, now_ms);
   if (association_get_state (association, NULL) == ASSOCIATION_LIVE)
     next_ms = live_tick (association, now_ms);
+  /* Lost meanwhile: its time begins now. */
+  if (association_get_state (association, NULL) == ASSOCIATION_DOWN &&
+      association->re.lost_ms == 0)
+    next_ms = now_ms;
   return next_ms;
 }
 

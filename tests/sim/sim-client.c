@@ -16,6 +16,7 @@
 #include "tests/sim/world.h"
 
 #define DEPTH_MAX 64
+#define PATIENCE_SLACK_MS 2000
 #define HOST_NQN "nqn.2014-08.org.nvmexpress:uuid:" \
                  "11111111-2222-4333-8444-555555555555"
 
@@ -25,6 +26,7 @@ struct op {
   enum io_op kind;
   uint32_t block, count;
   uint64_t at;                  /* model's beginning of it */
+  uint64_t begun_ms;
   uint8_t *data;
   unsigned flags;               /* QBD_* */
   enum {
@@ -62,6 +64,9 @@ struct sim_client {
   } map;
   uint32_t grown_blocks;        /* what nr_blocks becomes; or the same */
   bool loss_expected;
+  uint64_t away_since_ms;       /* 0: it is not */
+  uint64_t thawed_ms;
+  uint64_t pause_until_ms;      /* after a request that failed */
   bool wrong;
 };
 
@@ -84,6 +89,52 @@ complain (struct sim_client *client, const char *what, int code)
     fprintf (stderr, "sim: client: association: %s\n", why.message);
 }
 
+/* --- how long requests wait --------------------------------------------------------- */
+
+static uint32_t
+patience_ms (const struct sim_client *client)
+{
+  const struct sim_client_params *params = &client->params;
+
+  return params->ctrl_loss_tmo_ms < params->fast_io_fail_tmo_ms ?
+    params->ctrl_loss_tmo_ms : params->fast_io_fail_tmo_ms;
+}
+
+static bool
+may_fail (const struct sim_client *client)
+{
+  return client->loss_expected || patience_ms (client) != UINT32_MAX;
+}
+
+static bool
+has_waited (const struct sim_client *client, const struct op *op)
+{
+  uint64_t since_ms = client->away_since_ms;
+
+  if (op->state != OP_IN_FLIGHT)
+    return false;
+  if (op->begun_ms > since_ms)
+    since_ms = op->begun_ms;
+  if (client->thawed_ms > since_ms)
+    since_ms = client->thawed_ms;
+  return world_now_ms () > since_ms + patience_ms (client) + PATIENCE_SLACK_MS;
+}
+
+/* Every one ends in time, when its server is away. */
+static void
+judge_patience (struct sim_client *client)
+{
+  if (association_get_state (client->association, NULL) == ASSOCIATION_LIVE)
+    client->away_since_ms = 0;
+  else if (client->away_since_ms == 0)
+    client->away_since_ms = world_now_ms ();
+  if (client->away_since_ms == 0 || patience_ms (client) == UINT32_MAX)
+    return;
+  for (unsigned i = 0; i < client->depth; i++)
+    if (has_waited (client, &client->ops[i]))
+      complain (client, "a request outlives its time limit", ETIMEDOUT);
+}
+
 /* --- the load ------------------------------------------------------------------- */
 
 static void
@@ -104,7 +155,10 @@ op_over (struct qbd_aio *aio, int error)
 
   world_note (((uint64_t) op->kind << 48) ^ ((uint64_t) op->block << 16)
               ^ (uint64_t) error);
+  if (error && !client->loss_expected)
+    client->pause_until_ms = world_now_ms () + 200;
   if (error && !client->loss_expected
+      && !(error == EIO && may_fail (client))
       && !(op->kind == IO_FLUSH && error == EIO && client->power_lost))
     complain (client, "request failed", error);
   if (error == 0)
@@ -297,6 +351,7 @@ make_op (struct sim_client *client, struct op *op)
   if (op->kind == IO_WRITE_ZEROES && world_once_in (2))
     op->flags = QBD_NO_UNMAP;
   op->state = OP_WAITS;
+  op->begun_ms = world_now_ms ();
   client->left--;
   client->waiting++;
 }
@@ -308,6 +363,8 @@ submit_what_fits (struct sim_client *client)
 
   while (sim_call_try_again ())
     ;
+  if (world_now_ms () < client->pause_until_ms)
+    return;
   for (i = 0; i < client->depth; i++) {
     struct op *op = &client->ops[i];
 
@@ -375,7 +432,7 @@ map_submit (struct sim_client *client)
   queue_unlock (admin);
   queue_flush_sends (admin);
   client->map.asked = r == 0;
-  if (r < 0 && !client->loss_expected)
+  if (r < 0 && !may_fail (client))
     complain (client, "block status", -r);
 }
 
@@ -413,7 +470,7 @@ map_drive (struct sim_client *client)
       r = block_status_answered (&client->map.status,
                                  nvme_cqe_status (&client->map.request
                                                   .transport.cqe));
-    if (r < 0 && !client->loss_expected)
+    if (r < 0 && !may_fail (client))
       complain (client, "block status", -r);
     if (r > 0)
       map_submit (client);
@@ -481,21 +538,28 @@ drive (void *opaque)
   while (volume_pump (client->volume, now_ms) > 0)
     submit_what_fits (client);
   map_drive (client);
+  judge_patience (client);
 }
 
 static uint64_t
 next_due_us (void *opaque)
 {
   struct sim_client *client = opaque;
+  uint64_t due_ms;
 
   if (world_now_us () < client->frozen_until_us)
     return client->frozen_until_us;
-  if (client->tick_ms >= UINT64_MAX / 1000)
+  due_ms = client->tick_ms;
+  if (client->left + client->waiting > 0
+      && client->pause_until_ms > world_now_ms ()
+      && client->pause_until_ms < due_ms)
+    due_ms = client->pause_until_ms;
+  if (due_ms >= UINT64_MAX / 1000)
     return UINT64_MAX;
   /* Not in this instant again: time must pass. */
-  if (client->tick_ms <= world_now_ms ())
+  if (due_ms <= world_now_ms ())
     return world_now_us () + 1000;
-  return client->tick_ms * 1000;
+  return due_ms * 1000;
 }
 
 struct sim_client *
@@ -528,9 +592,9 @@ sim_client_new (struct sim_server *server, struct model *model,
     .queue_size = params->queue_size,
     .keep_alive_tmo_ms = 5000,
     .connect_tmo_ms = 10000,
-    .io_tmo_ms = 600000,         /* the slowest links need minutes */
-    .ctrl_loss_tmo_ms = UINT32_MAX,
-    .fast_io_fail_tmo_ms = UINT32_MAX,
+    .io_tmo_ms = params->io_tmo_ms,
+    .ctrl_loss_tmo_ms = params->ctrl_loss_tmo_ms,
+    .fast_io_fail_tmo_ms = params->fast_io_fail_tmo_ms,
     .reconnect_delay_ms = 2000,
     .retain_bytes = params->retain_bytes,
     .hdr_digest = params->hdr_digest,
@@ -583,7 +647,14 @@ sim_client_expect_growth (struct sim_client *client, uint32_t nr_blocks)
 bool
 sim_client_has_grown (struct sim_client *client)
 {
-  return client->params.nr_blocks == client->grown_blocks;
+  return client->params.nr_blocks == client->grown_blocks
+         || sim_client_is_dead (client);
+}
+
+bool
+sim_client_is_dead (struct sim_client *client)
+{
+  return client->association->dead;
 }
 
 void
@@ -612,6 +683,7 @@ void
 sim_client_freeze (struct sim_client *client, uint64_t until_us)
 {
   client->frozen_until_us = until_us;
+  client->thawed_ms = until_us / 1000;
 }
 
 void

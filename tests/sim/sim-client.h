@@ -27,6 +27,9 @@ struct sim_client_params {
   bool foreign;                 /* the server is taken for one */
   bool unfenced, epochless;
   uint64_t retain_bytes;        /* then no loss of power is noticed */
+  uint32_t io_tmo_ms;
+  /* With one of them, a request may fail, and no later than that. */
+  uint32_t ctrl_loss_tmo_ms, fast_io_fail_tmo_ms;       /* UINT32_MAX: off */
 };
 
 /* Begins to attach.  Drive the world until sim_client_is_attached. */
@@ -53,6 +56,8 @@ void sim_client_power_lost (struct sim_client *client);
 void sim_client_freeze (struct sim_client *client, uint64_t until_us);
 /* Reads the whole volume. */
 void sim_client_read_all (struct sim_client *client);
+/* Its association was given up. */
+bool sim_client_is_dead (struct sim_client *client);
 /* Nothing is in flight and nothing is left to submit. */
 bool sim_client_is_idle (struct sim_client *client);
 unsigned sim_client_nr_ended (struct sim_client *client);

@@ -62,6 +62,25 @@ choose_blocks_each (struct scenario *s)
   s->grown_blocks *= s->client.blocks_each;
 }
 
+/* Where a network is quick enough for them. */
+static void
+choose_limits (struct scenario *s)
+{
+  bool quick = s->network.delay_min_us <= 1000
+               && s->network.window_bytes >= 65536;
+
+  s->client.io_tmo_ms = 600000;  /* the slowest links need minutes */
+  s->client.ctrl_loss_tmo_ms = s->client.fast_io_fail_tmo_ms = UINT32_MAX;
+  if (s->nr_faults == 0 || !quick)
+    return;
+  if (world_once_in (2))
+    s->client.io_tmo_ms = (uint32_t) world_chance (10000, 30000);
+  if (world_once_in (4))
+    s->client.fast_io_fail_tmo_ms = (uint32_t) world_chance (0, 20000);
+  if (world_once_in (4))
+    s->client.ctrl_loss_tmo_ms = (uint32_t) world_chance (1000, 20000);
+}
+
 static void
 choose_scenario (struct scenario *s)
 {
@@ -101,6 +120,7 @@ choose_scenario (struct scenario *s)
   s->grow_after = (unsigned) world_chance (0, s->cut_after);
   s->grown_blocks = s->client.nr_blocks + (uint32_t) world_chance (1, 512);
   choose_blocks_each (s);
+  choose_limits (s);
 }
 
 /* --- a world ---------------------------------------------------------------- */
@@ -321,6 +341,19 @@ load_and_cut (void)
                     "requests of a lost connection");
 }
 
+/* Whose requests failed has not waited for the server. */
+static void
+let_server_come_back (void)
+{
+  const uint64_t until_us = world_now_us () + 2 * MINUTE_US;
+
+  if (now.s->client.ctrl_loss_tmo_ms == UINT32_MAX
+      && now.s->client.fast_io_fail_tmo_ms == UINT32_MAX)
+    return;
+  while (world_step (until_us))
+    ;
+}
+
 /* A load, and all kinds of things happen; the clients notice nothing. */
 static bool
 load_and_survive (void)
@@ -333,9 +366,11 @@ load_and_survive (void)
   if (!run_until (load_is_there, 60 * MINUTE_US, "load"))
     return false;
   grow ();
-  return run_until (faults_are_over, 60 * MINUTE_US, "faults")
-         && run_until (sim_client_is_idle, 60 * MINUTE_US, "load")
-         && run_until (sim_client_has_grown, 10 * MINUTE_US, "new size");
+  if (!run_until (faults_are_over, 60 * MINUTE_US, "faults")
+      || !run_until (sim_client_is_idle, 60 * MINUTE_US, "load"))
+    return false;
+  let_server_come_back ();
+  return run_until (sim_client_has_grown, 10 * MINUTE_US, "new size");
 }
 
 static bool
