@@ -9,6 +9,10 @@ A case is told by its name, so that one can ask for any depth or size:
                                         once, depth 16 each
   file-read-DEPTH, file-write-DEPTH     without NBD: qbd bench, and fio on
                                         the file itself
+  vm-tcp-read-DEPTH, vm-tcp-write-...   in a virtual machine with Linux as
+                                        NVMe host: instructions, once,
+                                        whatever --rounds; DEPTH is 1 or 16
+  vm-nbd-tcp                            the same for nbdkit and the plugin
 """
 
 import dataclasses
@@ -30,6 +34,8 @@ DEFAULT = [
     "seq-read-64k", "seq-read-1m", "seq-write-64k", "seq-write-1m",
     "volumes-1", "volumes-2", "volumes-4", "volumes-8",
     "file-read-32",
+    "vm-tcp-read-1", "vm-tcp-write-1", "vm-tcp-read-16", "vm-tcp-write-16",
+    "vm-nbd-tcp",
 ]
 QUICK = ["read-1", "read-16", "write-16"]
 
@@ -38,7 +44,7 @@ QUICK = ["read-1", "read-16", "write-16"]
 class Case:
     name: str
     title: str
-    kind: str           # who can do it: nbd, volumes, file
+    kind: str           # who can do it: nbd, volumes, file, vm
     operation: str      # read, write, mix
     depth: int          # of each job
     jobs: int = 1
@@ -100,9 +106,23 @@ def parse_file(name):
                 f"{match[2]}", "file", match[1], int(match[2]))
 
 
+def parse_vm(name):
+    match = re.fullmatch(r"vm-tcp-(read|write)-(1|16)", name)
+    if match:
+        operation, depth = match.groups()
+        return Case(name, f"4 KiB random {operation} by Linux over NVMe/TCP, "
+                    f"depth {depth}, instructions", "vm", operation,
+                    int(depth))
+    if name == "vm-nbd-tcp":
+        return Case(name, "4 KiB random read, depth 16, NBD over NVMe/TCP, "
+                    "instructions", "vm-nbd", "read", 16)
+    return None
+
+
 def parse(name):
     """None: there is no such case."""
-    for parser in (parse_random, parse_sequential, parse_volumes, parse_file):
+    for parser in (parse_random, parse_sequential, parse_volumes, parse_file,
+                   parse_vm):
         case = parser(name)
         if case:
             return case

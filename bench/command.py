@@ -78,7 +78,9 @@ def check_machine(args, plan):
     if missing:
         raise Failed(f"these programs are missing: {', '.join(missing)} "
                      "(dev/deps installs them)")
-    need = args.size * len(session.set_ups(plan)) * 5 // 4
+    need = args.size * 5 // 4 * len(session.set_ups(
+        (case, serving) for case, serving in plan
+        if not case.kind.startswith("vm")))
     free = shutil.disk_usage(args.memory).free
     if free < need:
         raise Failed(f"{args.memory}: {need >> 20} MiB are needed, "

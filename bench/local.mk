@@ -2,4 +2,21 @@
 EXTRA_DIST += bench/NOTES bench/README bench/plot bench/profile bench/run
 EXTRA_DIST += bench/cases.py bench/command.py bench/figures.py \
 	bench/flamegraph.py bench/load.py bench/paths.py bench/processes.py \
-	bench/ratios.py bench/report.py bench/session.py bench/targets.py
+	bench/ratios.py bench/report.py bench/session.py bench/targets.py \
+	bench/vm.py
+
+# For bench/vm: what counts in the emulator, and the guest's program for it.
+bench_vm_cc = $(AM_V_CC)$(MKDIR_P) bench/vm && $(CC) -std=gnu17 $(WARN_CFLAGS) \
+	-I$(top_srcdir) -O2
+bench_vm = $(srcdir)/bench/vm
+
+bench/vm/instructions.so: $(bench_vm)/instructions.c $(bench_vm)/mark.h \
+		$(bench_vm)/qemu-plugin.h
+	$(bench_vm_cc) -shared -fPIC -fvisibility=hidden -o $@ $<
+
+bench/vm/mark: $(bench_vm)/mark.c $(bench_vm)/mark.h
+	$(bench_vm_cc) -o $@ $<
+
+CLEANFILES += bench/vm/instructions.so bench/vm/mark
+EXTRA_DIST += bench/vm/instructions.c bench/vm/mark.c \
+	bench/vm/mark.h bench/vm/qemu-plugin.h bench/vm/tcp.sh

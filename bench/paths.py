@@ -346,10 +346,40 @@ class CephQbdUnix(CephQbd):
     listen = QbdUnix.listen
 
 
+# --- in a virtual machine: vm.py runs these ---------------------------------
+
+
+class VmPath(Path):
+    kinds = ("vm",)
+    programs = ("qemu-system-x86_64", "busybox", "make", "gcc")
+
+
+class VmNvmetFile(VmPath):
+    name = "vm-nvmet-file"
+    title = "Linux NVMe host -> Linux target, file"
+
+
+class VmNvmetRam(VmPath):
+    name = "vm-nvmet-ram"
+    title = "Linux NVMe host -> Linux target, RAM disk"
+
+
+class VmQbdServer(VmPath):
+    name = "vm-qbd-server"
+    title = "Linux NVMe host -> qbd-server file"
+
+
+class VmNbdkit(VmPath):
+    name = "vm-nbdkit"
+    title = "nbdkit qbd -> qbd-server file, fio's part included"
+    kinds = ("vm-nbd",)
+
+
 # In the order of the table.
 PATHS = {path.name: path for path in (
     Limit, Local, SameShape, SameShapeQemu, Iscsi, Qbd, QbdPoll, QbdUnix,
-    FioFile, QbdBench, CephQemuNbd, CephQbd, CephQbdUnix)}
+    FioFile, QbdBench, CephQemuNbd, CephQbd, CephQbdUnix, VmNvmetFile,
+    VmNvmetRam, VmQbdServer, VmNbdkit)}
 CEPH = ["ceph-qemu", "ceph-qbd"]
 DEFAULT = [name for name in PATHS if not name.startswith("ceph-")]
 QUICK = ["limit", "same-shape", "qbd"]

@@ -22,7 +22,13 @@ FIGURES = [
     ("CPU us", "cpu_us", 1, "{:.1f}"),
     ("RSS MiB", "resident_kib", 2 ** -10, "{:.1f}"),
 ]
-REFERENCES = ["limit", "local", "same-shape", "ceph-qemu", "fio-file"]
+IN_VM = [
+    ("instructions", "instructions", 1, "{:.0f}"),
+    ("user", "user_instructions", 1, "{:.0f}"),
+    ("kernel", "kernel_instructions", 1, "{:.0f}"),
+]
+REFERENCES = ["limit", "local", "same-shape", "ceph-qemu", "fio-file",
+              "vm-nvmet-file", "vm-nvmet-ram"]
 
 
 def aligned(rows):
@@ -34,26 +40,29 @@ def aligned(rows):
 
 
 def case_table(results, name):
+    case = cases.parse(name)
+    figures = IN_VM if case.kind.startswith("vm") else FIGURES
     measured = results.paths(name)
     paths = [path for path in PATHS if path in measured]
     references = [path for path in REFERENCES if path in measured]
-    lines = [["path", *(heading for heading, *_ in FIGURES),
+    lines = [["path", *(heading for heading, *_ in figures),
               *(f"/{path}" for path in references)]]
     for path in paths:
-        figures = [form.format(results.median(path, name, figure) * factor)
-                   for _, figure, factor, form in FIGURES]
+        cells = [form.format(results.median(path, name, figure) * factor)
+                 for _, figure, factor, form in figures]
         compared = ["-" if path == reference
-                    else str(results.ratio(path, reference, name))
+                    else str(results.ratio(path, reference, name,
+                                           figures[0][1]))
                     for reference in references]
-        lines.append([path, *figures, *compared])
-    return [f"{name}: {cases.parse(name).title}", *aligned(lines), ""]
+        lines.append([path, *cells, *compared])
+    return [f"{name}: {case.title}", *aligned(lines), ""]
 
 
 LEGEND = """\
 Figures are medians of the rounds.  CPU is user and system time per request
 of the path's processes, without fio; RSS is their resident memory without
-what is in tmpfs.  Ratios are of IOPS: the median of each round's, and half
-of the range of their middle half.
+what is in tmpfs.  Ratios are of IOPS, or of instructions: the median of each
+round's, and half of the range of their middle half.
 """
 
 

@@ -8,7 +8,9 @@
 #   make_initramfs FILE DIR MODULE...    of DIR, which has the /init, with
 #                                busybox and these modules in /modules
 #   machine FILE ARG...          QEMU with this initramfs until it ends; the
-#                                guest's console is our standard output
+#                                guest's console is our standard output.  Whoever
+#                                boots it may have set the array vm_options to
+#                                more of QEMU's arguments
 #
 # Environment, all optional:
 #   QBD_VM_CACHE     where kernels are kept
@@ -134,7 +136,7 @@ machine ()
             -kernel "$kernel_dir/boot/vmlinuz-$kernel_release" \
             -initrd "$initramfs" \
             -append "$cmdline" \
-            "$@" || status=$?
+            "${vm_options[@]}" "$@" || status=$?
     if test $status -ne 0; then
         fail "the machine ended with status $status"
     fi
