@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The life of an RDMA connection, from the connection request that the
- * listener brings to the last hold.
+ * listener brings to the last hold.  What asks a device's firmware to make,
+ * connect or destroy something takes its time, and is a worker's.
  *
  * Its queue pair is destroyed only when all its work requests have ended
  * (those of a queue pair in error end at once, as flushed) and every receive
@@ -32,6 +33,9 @@ static const bool legal[RDMA_NR_STATES][RDMA_NR_STATES] = {
     [RDMA_FLUSHING] = true,
   },
   [RDMA_FLUSHING] = {
+    [RDMA_DESTROYING] = true,
+  },
+  [RDMA_DESTROYING] = {
     [RDMA_CLOSED] = true,
   },
 };
@@ -61,6 +65,12 @@ void
 rdma_hold (struct rdma_connection *connection)
 {
   connection->holds++;
+}
+
+bool
+rdma_has_send_cq (const struct rdma_connection *connection)
+{
+  return connection->state < RDMA_DESTROYING;
 }
 
 void
@@ -100,42 +110,60 @@ drop_requests (struct rdma_connection *connection, bool posted_too)
   }
 }
 
+/* Worker thread.  The reactor still takes notifications of the send queue that
+ * came before: to destroy it waits for that. */
 static void
-close_now (struct rdma_connection *connection)
+destroy (struct reactor_work *work)
 {
-  /* The queue pair is in error: no more of its capsules come. */
-  while (rdma_poll_receives (connection->device))
-    ;
-  set_state (connection, RDMA_CLOSED);
-  reactor_timer_disarm (connection->reactor, &connection->limit);
-  reactor_timer_disarm (connection->reactor, &connection->stall);
-  reactor_watch_remove (connection->reactor, &connection->watch);
-  LIST_REMOVE (connection, in_bucket);
+  struct rdma_connection *connection =
+    (void *) ((char *) work - offsetof (struct rdma_connection, work));
+
   rdma_destroy_qp (connection->id);
   ibv_destroy_cq (connection->send_cq);
-  connection->send_cq = NULL;
   rdma_destroy_id (connection->id);
-  connection->id = NULL;
   rdma_destroy_event_channel (connection->channel);
-  drop_requests (connection, true);
-  target_queue_disconnected (&connection->queue, queue_drained);
 }
 
-/* Never inside a function that polls. */
+static void
+destroyed (struct reactor_work *work)
+{
+  struct rdma_connection *connection =
+    (void *) ((char *) work - offsetof (struct rdma_connection, work));
+
+  set_state (connection, RDMA_CLOSED);
+  connection->id = NULL;
+  connection->send_cq = NULL;
+  drop_requests (connection, true);
+  target_queue_disconnected (&connection->queue, queue_drained);
+  rdma_release (connection);
+}
+
+/* Never inside a function that polls.  The hold becomes the worker's. */
 static void
 run_end (struct reactor_task *task)
 {
   struct rdma_connection *connection =
     (void *) ((char *) task - offsetof (struct rdma_connection, end));
 
-  close_now (connection);
-  rdma_release (connection);
+  /* The queue pair is in error: no more of its capsules come. */
+  while (rdma_poll_receives (connection->device))
+    ;
+  set_state (connection, RDMA_DESTROYING);
+  reactor_timer_disarm (connection->reactor, &connection->limit);
+  reactor_timer_disarm (connection->reactor, &connection->stall);
+  reactor_watch_remove (connection->reactor, &connection->watch);
+  LIST_REMOVE (connection, in_bucket);
+  connection->work.work = destroy;
+  connection->work.done = destroyed;
+  reactor_work_submit (connection->reactor, &connection->work);
 }
 
 static void
 post_end (struct rdma_connection *connection)
 {
-  if (connection->end_posted)
+  if (connection->accepting)
+    connection->end_waits = true;
+  if (connection->end_posted || connection->accepting)
     return;
   connection->end_posted = true;
   rdma_hold (connection);
@@ -217,6 +245,7 @@ limit_expired (struct reactor_timer *timer)
   case RDMA_FLUSHING:
     post_end (connection);
     break;
+  case RDMA_DESTROYING:
   case RDMA_CLOSED:
     assert (!"disarmed");
   }
@@ -414,24 +443,42 @@ prepare (struct reactor_work *work)
     incoming->result = -errno;
 }
 
-static int
-accept_now (struct rdma_connection *connection,
-            const struct rdma_incoming *incoming)
+/* Worker thread. */
+static void
+accept_it (struct reactor_work *work)
 {
+  struct rdma_connection *connection =
+    (void *) ((char *) work - offsetof (struct rdma_connection, work));
   const struct nvme_rdma_cm_accept accept =
     rdma_make_accept (connection->asked.entries);
-  uint8_t reads = incoming->initiator_depth;
   struct rdma_conn_param param = {
     .private_data = &accept,
     .private_data_len = sizeof accept,
+    .initiator_depth = connection->reads,
     .rnr_retry_count = 7,       /* the shared receives may be used up */
     .flow_control = 1,
   };
 
-  if (reads > connection->device->max_reads)
-    reads = (uint8_t) connection->device->max_reads;
-  param.initiator_depth = reads;
-  return rdma_accept (connection->id, &param) != 0 ? -errno : 0;
+  connection->accepted =
+    rdma_accept (connection->id, &param) != 0 ? -errno : 0;
+}
+
+/* The host's first capsules, and its end, may have been here before. */
+static void
+accepted (struct reactor_work *work)
+{
+  struct rdma_connection *connection =
+    (void *) ((char *) work - offsetof (struct rdma_connection, work));
+
+  connection->accepting = false;
+  if (connection->end_waits)
+    post_end (connection);
+  if (connection->accepted < 0 && connection->state < RDMA_FLUSHING) {
+    log_warning ("%s: accept: %s", connection->portal.peer,
+                 strerror (-connection->accepted));
+    rdma_lost (connection, "it could not be accepted");
+  }
+  rdma_release (connection);
 }
 
 static void
@@ -449,6 +496,11 @@ connection_init (struct rdma_connection *connection,
   connection->send_cq = incoming->send_cq;
   connection->send_size = connection->send_room = incoming->send_size;
   connection->qp_num = incoming->id->qp->qp_num;
+  connection->reads = incoming->initiator_depth;
+  if (connection->reads > incoming->device->max_reads)
+    connection->reads = (uint8_t) incoming->device->max_reads;
+  connection->work.work = accept_it;
+  connection->work.done = accepted;
   connection->watch.ready = channel_ready;
   connection->watch.fd = incoming->channel->fd;
   connection->limit.expired = limit_expired;
@@ -487,17 +539,19 @@ prepared (struct reactor_work *work)
                     [connection->qp_num % RDMA_QP_BUCKETS],
                     connection, in_bucket);
   arm_limit (connection, RDMA_HANDSHAKE_LIMIT_MS);
+  free (incoming);
   rdma_hold (connection);
   r = reactor_watch_add (connection->reactor, &connection->watch,
                          EPOLLIN | EPOLLET);
-  if (r == 0)
-    r = accept_now (connection, incoming);
-  free (incoming);
   if (r < 0) {
-    log_warning ("%s: accept: %s", connection->portal.peer, strerror (-r));
+    log_error ("%s: cannot be watched: %s", connection->portal.peer,
+               strerror (-r));
     rdma_lost (connection, "it could not be accepted");
+    rdma_release (connection);
+    return;
   }
-  rdma_release (connection);
+  connection->accepting = true;
+  reactor_work_submit (connection->reactor, &connection->work);
 }
 
 void

@@ -3,7 +3,7 @@
  * What the connections of one reactor share of an RDMA device: registered
  * memory, the shared receive queue, and its completions.  Made by a worker
  * thread for the first connection (pinning memory takes its time), given back
- * with the last one.
+ * by one after the last.
  *
  * Locked memory is bounded from the start: as much as the limit of the
  * process allows, shared by the reactors, at most RDMA_DEVICE_*_MAX each.  A
@@ -289,6 +289,8 @@ channel_ready (struct reactor_watch *watch, uint32_t epoll_events)
   hold_device (device);
   while (ibv_get_cq_event (device->channel, &cq, &context) == 0) {
     ibv_ack_cq_events (cq, 1);
+    if (context != NULL && !rdma_has_send_cq (context))
+      continue;
     /* Before polling: what comes after that is a new event. */
     ibv_req_notify_cq (cq, 0);
     if (context == NULL)
@@ -440,9 +442,9 @@ make_queues (struct rdma_device *device)
   return 0;
 }
 
-/* Any thread, when nobody else knows of it any more. */
+/* Worker thread, when nobody else knows of it any more. */
 static void
-device_free (struct rdma_device *device)
+device_close (struct rdma_device *device)
 {
   if (device->srq)
     ibv_destroy_srq (device->srq);
@@ -460,7 +462,18 @@ device_free (struct rdma_device *device)
     munmap (device->memory, device->memory_bytes);
   if (device->pd)
     ibv_dealloc_pd (device->pd);
-  free (device);
+}
+
+static void
+close_unused (struct reactor_work *work)
+{
+  device_close ((void *) ((char *) work - offsetof (struct rdma_device, end)));
+}
+
+static void
+closed_unused (struct reactor_work *work)
+{
+  free ((char *) work - offsetof (struct rdma_device, end));
 }
 
 static int
@@ -482,6 +495,8 @@ device_create (struct reactor *reactor, struct ibv_context *verbs,
   device->again.run = run_again;
   device->flush.run = flush_reposts;
   device->grant.run = grant_buffers;
+  device->end.work = close_unused;
+  device->end.done = closed_unused;
   TAILQ_INIT (&device->starved);
   plan_memory (&device->nr_slots, &data_bytes);
 
@@ -500,7 +515,8 @@ device_create (struct reactor *reactor, struct ibv_context *verbs,
   if (r == 0)
     r = make_queues (device);
   if (r < 0) {
-    device_free (device);
+    device_close (device);
+    free (device);
     return r;
   }
   *result = device;
@@ -554,5 +570,5 @@ rdma_device_put (struct rdma_device *device)
     return;
   if (device->watch.fd >= 0)
     reactor_watch_remove (device->reactor, &device->watch);
-  device_free (device);
+  reactor_work_submit (device->reactor, &device->end);
 }

@@ -116,6 +116,7 @@ struct rdma_device {
   bool flush_deferred;
   struct reactor_task grant;    /* deferred: a buffer came back */
   bool grant_deferred;
+  struct reactor_work end;      /* nobody has it any more */
   LIST_HEAD (, rdma_connection) by_qp[RDMA_QP_BUCKETS];
   /* connections with requests that wait for a buffer, in turn */
   TAILQ_HEAD (, rdma_connection) starved;
@@ -130,7 +131,7 @@ int rdma_device_get (struct reactor *reactor, struct ibv_context *verbs,
                      struct rdma_device **device, const char **what);
 /* The reactor: watch the channel; once, idempotent. */
 int rdma_device_start (struct rdma_device *device);
-/* The reactor; or the worker that got it, when nobody else has it. */
+/* The reactor. */
 void rdma_device_put (struct rdma_device *device);
 
 struct rdma_connection *rdma_device_find (struct rdma_device *device,
@@ -160,6 +161,8 @@ enum rdma_state {
                                    and waits for the host to disconnect */
   RDMA_FLUSHING,                /* disconnected; waits for its work requests to
                                    end, limited */
+  RDMA_DESTROYING,              /* waits for the worker that destroys its queue
+                                   pair */
   RDMA_CLOSED,                  /* the queue pair is gone; waits for the
                                    target */
 };
@@ -174,9 +177,14 @@ struct rdma_connection {
   enum rdma_state state;
   unsigned holds;
   struct rdma_event_channel *channel;   /* the id's own */
-  struct rdma_cm_id *id;                /* and QP; NULL when CLOSED */
-  struct ibv_cq *send_cq;
+  struct rdma_cm_id *id;                /* and QP; the worker's, then NULL,
+                                           from DESTROYING on */
+  struct ibv_cq *send_cq;               /* as id */
   uint32_t qp_num;                      /* constant */
+  /* the worker's, first to accept, then to destroy */
+  struct reactor_work work;
+  uint8_t reads;                        /* constant */
+  int accepted;                         /* the worker's result */
   LIST_ENTRY (rdma_connection) in_bucket;
   struct reactor_watch watch;           /* channel */
   struct reactor_timer limit;
@@ -184,6 +192,8 @@ struct rdma_connection {
   bool stall_armed;
   struct reactor_task end;      /* posted: FLUSHING is over */
   bool end_posted;
+  bool accepting;               /* the worker has it */
+  bool end_waits;               /* for that */
 
   struct rdma_request_list requests;    /* all in flight */
   unsigned nr_unanswered;       /* commands that the host waits for */
@@ -200,6 +210,8 @@ struct rdma_connection {
 
 void rdma_hold (struct rdma_connection *connection);
 void rdma_release (struct rdma_connection *connection);
+/* The send queue is the reactor's, and no worker destroys it. */
+bool rdma_has_send_cq (const struct rdma_connection *connection);
 
 /* It is established: the time for Connect begins. */
 void rdma_set_ready (struct rdma_connection *connection);

@@ -224,7 +224,7 @@ rdma_poll_sends (struct rdma_connection *connection)
 
   rdma_hold (connection);
   do {
-    n = connection->send_cq ? ibv_poll_cq (connection->send_cq, 32, wc) : 0;
+    n = ibv_poll_cq (connection->send_cq, 32, wc);
     for (int i = 0; i < n; i++) {
       bool good = wc[i].status == IBV_WC_SUCCESS;
 
