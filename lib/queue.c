@@ -477,6 +477,21 @@ queue_is_idle (struct queue *queue)
   return idle;
 }
 
+static void
+let_go_locked (struct queue *queue)
+{
+  queue_update_watches_locked (queue);
+  queue->transport->ops->abandon (queue->transport);
+}
+
+void
+queue_let_go (struct queue *queue)
+{
+  queue_lock (queue);
+  let_go_locked (queue);
+  queue_unlock (queue);
+}
+
 int
 queue_renew (struct queue *queue,
              int (*renew) (struct transport_queue *transport, void *opaque),
@@ -485,8 +500,7 @@ queue_renew (struct queue *queue,
   int r;
 
   queue_lock (queue);
-  queue_update_watches_locked (queue);
-  queue->transport->ops->abandon (queue->transport);
+  let_go_locked (queue);
   r = renew (queue->transport, opaque);
   if (r == 0) {
     queue->lost_reported = queue->overdue = queue->overdue_is_news = false;

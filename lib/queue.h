@@ -174,6 +174,8 @@ void queue_end (struct queue *queue, int error, const char *reason,
 void queue_set_gate (struct queue *queue, enum queue_gate gate, int error);
 /* The connection is over and no thread is inside any more. */
 bool queue_is_idle (struct queue *queue);
+/* [idle] Close its descriptors, and free what the transport has of devices. */
+void queue_let_go (struct queue *queue);
 /* [idle] Another connection: renew (transport, opaque), under the lock, lets
  * the transport begin anew; -errno: it could not, and it stays dead.  The
  * gate stays as it is. */

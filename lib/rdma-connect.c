@@ -210,6 +210,19 @@ rejected (struct rdma_queue *queue, const struct rdma_cm_event *event)
                ": no RDMA server listens there" : "");
 }
 
+/* librdmacm keeps a device open that is in use no more, and some drivers
+ * (Soft-RoCE's) hold up whoever removes it until it is closed.  As it lists
+ * its devices it notices which are gone, and closes them with their last
+ * connection. */
+static void
+forget_removed (void)
+{
+  struct ibv_context **list = rdma_get_devices (NULL);
+
+  if (list)
+    rdma_free_devices (list);
+}
+
 static void
 take_event (struct rdma_queue *queue, const struct rdma_cm_event *event)
 {
@@ -238,6 +251,7 @@ take_event (struct rdma_queue *queue, const struct rdma_cm_event *event)
     break;
   case RDMA_CM_EVENT_DEVICE_REMOVAL:
     news_dead (queue, ENODEV, "the RDMA device was removed");
+    forget_removed ();
     break;
   default:
     break;

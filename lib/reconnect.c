@@ -225,9 +225,19 @@ judge_loss (struct association *association, uint64_t now_ms)
   }
 }
 
+/* Of all queues at once: an RDMA device that was removed may be free for its
+ * return only when nobody has it any more. */
+static void
+let_all_go (struct association *association)
+{
+  for (uint32_t i = 0; i <= association->nr_io; i++)
+    queue_let_go (queue_at (association, i));
+}
+
 static void
 try_again (struct association *association, uint64_t now_ms)
 {
+  let_all_go (association);
   association->re.changing = association->re.replaying = false;
   association->re.trying = true;
   association->re.start_ms = now_ms;

@@ -120,8 +120,8 @@ destroy (struct reactor_work *work)
 
   rdma_destroy_qp (connection->id);
   ibv_destroy_cq (connection->send_cq);
-  rdma_destroy_id (connection->id);
-  rdma_destroy_event_channel (connection->channel);
+  rdma_device_keep_id (connection->device, connection->id,
+                       connection->channel);
 }
 
 static void
@@ -344,6 +344,7 @@ handle_event (struct rdma_connection *connection,
     break;
   case RDMA_CM_EVENT_DEVICE_REMOVAL:
     log_warning ("%s: the RDMA device was removed", connection->portal.peer);
+    connection->device->removed = true;
     rdma_lost (connection, "the RDMA device was removed");
     /* Its work requests may never end. */
     if (connection->state == RDMA_FLUSHING)
@@ -385,10 +386,14 @@ incoming_free (struct rdma_incoming *incoming)
     rdma_destroy_qp (incoming->id);
   if (incoming->send_cq)
     ibv_destroy_cq (incoming->send_cq);
-  rdma_destroy_id (incoming->id);
-  rdma_destroy_event_channel (incoming->channel);
-  if (incoming->device)
+  if (incoming->device) {
+    rdma_device_keep_id (incoming->device, incoming->id, incoming->channel);
     rdma_device_put (incoming->device);
+  }
+  else {
+    rdma_destroy_id (incoming->id);
+    rdma_destroy_event_channel (incoming->channel);
+  }
   free (incoming);
   transport_count (-1);
 }

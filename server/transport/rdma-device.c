@@ -442,6 +442,36 @@ make_queues (struct rdma_device *device)
   return 0;
 }
 
+/* librdmacm keeps a device open, in use or not.  As it lists its devices it
+ * notices which are gone. */
+void
+rdma_forget_removed (void)
+{
+  struct ibv_context **list = rdma_get_devices (NULL);
+
+  if (list)
+    rdma_free_devices (list);
+}
+
+void
+rdma_device_keep_id (struct rdma_device *device, struct rdma_cm_id *id,
+                     struct rdma_event_channel *channel)
+{
+  struct rdma_cm_id *old_id;
+  struct rdma_event_channel *old_channel;
+
+  pthread_mutex_lock (&devices_lock);
+  old_id = device->id;
+  old_channel = device->id_channel;
+  device->id = id;
+  device->id_channel = channel;
+  pthread_mutex_unlock (&devices_lock);
+  if (old_id) {
+    rdma_destroy_id (old_id);
+    rdma_destroy_event_channel (old_channel);
+  }
+}
+
 /* Worker thread, when nobody else knows of it any more. */
 static void
 device_close (struct rdma_device *device)
@@ -462,6 +492,9 @@ device_close (struct rdma_device *device)
     munmap (device->memory, device->memory_bytes);
   if (device->pd)
     ibv_dealloc_pd (device->pd);
+  rdma_device_keep_id (device, NULL, NULL);
+  if (device->removed)
+    rdma_forget_removed ();
 }
 
 static void

@@ -117,6 +117,9 @@ struct rdma_device {
   struct reactor_task grant;    /* deferred: a buffer came back */
   bool grant_deferred;
   struct reactor_work end;      /* nobody has it any more */
+  bool removed;                 /* the reactor's, then the worker's */
+  struct rdma_cm_id *id;        /* locked; of a connection that ended */
+  struct rdma_event_channel *id_channel;        /* locked; its */
   LIST_HEAD (, rdma_connection) by_qp[RDMA_QP_BUCKETS];
   /* connections with requests that wait for a buffer, in turn */
   TAILQ_HEAD (, rdma_connection) starved;
@@ -129,8 +132,16 @@ int rdma_memory_check (unsigned nr_reactors, const char *uri,
 /* Worker thread: makes one unless there is one.  -errno with what failed. */
 int rdma_device_get (struct reactor *reactor, struct ibv_context *verbs,
                      struct rdma_device **device, const char **what);
+/* Worker thread: after a device was removed, have librdmacm close it when it is
+ * not in use any more.  Until then some drivers (Soft-RoCE's) hold up whoever
+ * removes it.  When it was the machine's last one that takes another one. */
+void rdma_forget_removed (void);
 /* The reactor: watch the channel; once, idempotent. */
 int rdma_device_start (struct rdma_device *device);
+/* Any thread, from a connection that ends: librdmacm may close the verbs with
+ * the last id, so that one of them is destroyed after all that is ours. */
+void rdma_device_keep_id (struct rdma_device *device, struct rdma_cm_id *id,
+                          struct rdma_event_channel *channel);
 /* The reactor. */
 void rdma_device_put (struct rdma_device *device);
 

@@ -2,35 +2,51 @@
 /*
  * Listening for RDMA connections: reactor 0 reads connection requests,
  * checks their private data, gives each its own event channel, and hands
- * them to the reactors in turn.
+ * them to the reactors in turn.  When the device of the address is removed, a
+ * worker tries again and again to listen, until there is one.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "server/transport/internal.h"
 #include "server/transport/rdma-internal.h"
 
-enum { BACKLOG = 128 };
+enum {
+  BACKLOG = 128,
+  RETRY_MS = 1000,              /* while the address has no device */
+};
 
 struct rdma_listener {
   struct target *target;                /* constant */
   struct reactor *const *reactors;      /* constant */
   unsigned nr_reactors;                 /* constant */
   char uri[ADDRESS_TEXT_MAX];           /* constant */
+  struct sockaddr_storage bound;        /* constant; with the real port */
+  /* These two are the worker's while it is busy. */
   struct rdma_event_channel *channel;
   struct rdma_cm_id *id;
   /* reactor 0's */
   struct reactor_watch watch;
+  struct reactor_timer retry;
+  struct reactor_work work;
+  int result;                           /* the worker's */
+  bool stopped;
   unsigned next_reactor;
+
+  pthread_mutex_t lock;
+  pthread_cond_t idle;
+  bool busy;                            /* lock: the worker has it */
 };
 
-/* --- connection requests -------------------------------------------------------- */
+/* --- again, when the device has gone ------------------------------------------------ */
 
 static struct rdma_event_channel *
 nonblocking_channel (void)
@@ -44,6 +60,88 @@ nonblocking_channel (void)
   fcntl (channel->fd, F_SETFL, flags | O_NONBLOCK);
   return channel;
 }
+
+static void
+close_channel (struct rdma_listener *listener)
+{
+  if (listener->id)
+    rdma_destroy_id (listener->id);
+  if (listener->channel)
+    rdma_destroy_event_channel (listener->channel);
+  listener->id = NULL;
+  listener->channel = NULL;
+}
+
+static int
+open_channel (struct rdma_listener *listener)
+{
+  listener->channel = nonblocking_channel ();
+  if (listener->channel == NULL
+      || rdma_create_id (listener->channel, &listener->id, NULL,
+                         RDMA_PS_TCP) != 0)
+    return -errno;
+  return 0;
+}
+
+/* Worker thread. */
+static void
+try_to_listen (struct reactor_work *work)
+{
+  struct rdma_listener *listener =
+    (void *) ((char *) work - offsetof (struct rdma_listener, work));
+  int r;
+
+  close_channel (listener);
+  rdma_forget_removed ();
+  r = open_channel (listener);
+  if (r == 0
+      && (rdma_bind_addr (listener->id,
+                          (struct sockaddr *) &listener->bound) != 0
+          || rdma_listen (listener->id, BACKLOG) != 0))
+    r = -errno;
+  listener->result = r;
+}
+
+static void
+tried_to_listen (struct reactor_work *work)
+{
+  struct rdma_listener *listener =
+    (void *) ((char *) work - offsetof (struct rdma_listener, work));
+  struct reactor *reactor = listener->reactors[0];
+
+  if (!listener->stopped && listener->result == 0) {
+    log_info ("listen: %s: there is an RDMA device again", listener->uri);
+    listener->watch.fd = listener->channel->fd;
+    rdma_listener_start (listener);
+  }
+  else if (!listener->stopped)
+    reactor_timer_arm (reactor, &listener->retry,
+                       reactor_now_ms (reactor) + RETRY_MS);
+  /* From here on it may be gone. */
+  LOCK_SCOPE (&listener->lock);
+  listener->busy = false;
+  pthread_cond_signal (&listener->idle);
+}
+
+static void
+listen_again (struct rdma_listener *listener)
+{
+  pthread_mutex_lock (&listener->lock);
+  listener->busy = true;
+  pthread_mutex_unlock (&listener->lock);
+  listener->work.work = try_to_listen;
+  listener->work.done = tried_to_listen;
+  reactor_work_submit (listener->reactors[0], &listener->work);
+}
+
+static void
+retry_expired (struct reactor_timer *timer)
+{
+  listen_again ((void *) ((char *) timer
+                          - offsetof (struct rdma_listener, retry)));
+}
+
+/* --- connection requests -------------------------------------------------------- */
 
 static void
 fill_portal (struct target_portal *portal, struct rdma_cm_id *id)
@@ -118,18 +216,23 @@ channel_ready (struct reactor_watch *watch, uint32_t epoll_events)
   struct rdma_listener *listener =
     (void *) ((char *) watch - offsetof (struct rdma_listener, watch));
   struct rdma_cm_event *event;
+  bool removed = false;
 
   while (rdma_get_cm_event (listener->channel, &event) == 0) {
     if (event->event == RDMA_CM_EVENT_CONNECT_REQUEST) {
       connect_request (listener, event);
       continue;
     }
-    if (event->event == RDMA_CM_EVENT_DEVICE_REMOVAL)
-      log_error ("listen: %s: the RDMA device was removed: no more hosts can "
-                 "connect here until the server is started again",
-                 listener->uri);
+    removed |= event->event == RDMA_CM_EVENT_DEVICE_REMOVAL;
     rdma_ack_cm_event (event);
   }
+  if (!removed)
+    return;
+  log_error ("listen: %s: the RDMA device was removed: no host can connect "
+             "here until the address has one again", listener->uri);
+  reactor_watch_remove (listener->reactors[0], watch);
+  watch->fd = -1;
+  listen_again (listener);
 }
 
 /* --- life -------------------------------------------------------------------------- */
@@ -158,6 +261,8 @@ bind_and_listen (struct rdma_listener *listener, struct address *address,
   if (rdma_listen (listener->id, BACKLOG) != 0)
     return error_set (err, errno, "listen: %s: %s", listener->uri,
                       strerror (errno));
+  memcpy (&listener->bound, rdma_get_local_addr (listener->id),
+          sizeof listener->bound);
   snprintf (address->port, sizeof address->port, "%u",
             ntohs ((wire_force uint16_t) rdma_get_src_port (listener->id)));
   address_format (address, listener->uri, sizeof listener->uri);
@@ -179,15 +284,15 @@ rdma_listener_open (struct target *target, struct address *address,
   listener->nr_reactors = nr_reactors;
   address_format (address, listener->uri, sizeof listener->uri);
   listener->watch.ready = channel_ready;
+  listener->retry.expired = retry_expired;
+  pthread_mutex_init (&listener->lock, NULL);
+  pthread_cond_init (&listener->idle, NULL);
   r = rdma_memory_check (nr_reactors, listener->uri, err);
   if (r < 0)
     goto err;
-  listener->channel = nonblocking_channel ();
-  if (listener->channel == NULL
-      || rdma_create_id (listener->channel, &listener->id, NULL,
-                         RDMA_PS_TCP) != 0) {
-    r = error_set (err, errno, "listen: %s: RDMA: %s", listener->uri,
-                   strerror (errno));
+  r = open_channel (listener);
+  if (r < 0) {
+    error_set (err, -r, "listen: %s: RDMA: %s", listener->uri, strerror (-r));
     goto err;
   }
   r = bind_and_listen (listener, address, err);
@@ -216,7 +321,11 @@ rdma_listener_start (struct rdma_listener *listener)
 void
 rdma_listener_stop (struct rdma_listener *listener)
 {
-  reactor_watch_remove (listener->reactors[0], &listener->watch);
+  struct reactor *reactor = listener->reactors[0];
+
+  listener->stopped = true;
+  reactor_timer_disarm (reactor, &listener->retry);
+  reactor_watch_remove (reactor, &listener->watch);
 }
 
 void
@@ -224,9 +333,12 @@ rdma_listener_close (struct rdma_listener *listener)
 {
   if (listener == NULL)
     return;
-  if (listener->id)
-    rdma_destroy_id (listener->id);
-  if (listener->channel)
-    rdma_destroy_event_channel (listener->channel);
+  pthread_mutex_lock (&listener->lock);
+  while (listener->busy)
+    pthread_cond_wait (&listener->idle, &listener->lock);
+  pthread_mutex_unlock (&listener->lock);
+  pthread_cond_destroy (&listener->idle);
+  pthread_mutex_destroy (&listener->lock);
+  close_channel (listener);
   free (listener);
 }
