@@ -11,6 +11,7 @@ VM_TESTS += tests/vm/nbd-client-connections.sh
 VM_TESTS += tests/vm/nbd-client.sh
 VM_TESTS += tests/vm/nbd-dies.sh
 VM_TESTS += tests/vm/nbd-vsock.sh
+VM_TESTS += tests/vm/nvme-host-links.sh
 VM_TESTS += tests/vm/nvme-host-multipath.sh
 VM_TESTS += tests/vm/nvme-host-restart.sh
 VM_TESTS += tests/vm/nvme-host.sh
@@ -23,6 +24,7 @@ VM_TESTS += tests/vm/rdma-nbd-life.sh
 VM_TESTS += tests/vm/rdma-nbd-parallel.sh
 VM_TESTS += tests/vm/rdma-nbd.sh
 VM_TESTS += tests/vm/rdma-nvmet.sh
+VM_TESTS += tests/vm/rdma-removed.sh
 
 EXTRA_PROGRAMS = tests/vm/fsx
 tests_vm_fsx_SOURCES = tests/vm/fsx.c

@@ -1,31 +1,69 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# RDMA without hardware: Soft-RoCE on one end of a veth pair.  Sourced after
-# functions.sh.
+# RDMA without hardware: Soft-RoCE on one end of a veth pair, or on both.
+# Sourced after functions.sh.
 #
 #   rdma_up          makes the device $rdma_device with the address $rdma_host
+#   rdma_link_up     two devices and a link between them: the server's,
+#                    $rdma_device on $rdma_netdev with the address $rdma_host,
+#                    and the client's, $client_device on $client_netdev
 #   rdma_address     the server's rdma://HOST:PORT, as it reports it
+#   start_writes     write to $uri, one request at a time, until one fails, or
+#   end_writes       ends that, reads all of it back and compares
+#   writes_go_on     wait until more was written than until now
+#   writes_fail      wait until a write has failed
 #   over_rdma NAME...        these functional tests, with plugin and server
 #                            speaking NVMe/RDMA instead of a Unix socket
 rdma_host=10.0.8.1
 rdma_device=rxe0
 
-rdma_up ()
+_rdma_modules ()
 {
     module rdma_rxe
     module rdma_ucm
     module veth
     # Packets of 4 KiB: they are few, and Soft-RoCE drops none for it.
     ip link add veth0 mtu 9000 type veth peer name veth1 mtu 9000
-    ip addr add $rdma_host/24 dev veth0
-    ip link set veth0 up
-    ip link set veth1 up
-    rdma link add $rdma_device type rxe netdev veth0
     # Without udev nobody makes the device file where it belongs.
     mkdir -p /dev/infiniband
     test -e /dev/infiniband/rdma_cm ||
         mknod /dev/infiniband/rdma_cm c 10 \
               "$(awk '$2 == "rdma_cm" { print $1 }' /proc/misc)"
+}
+
+rdma_up ()
+{
+    _rdma_modules
+    ip addr add $rdma_host/24 dev veth0
+    ip link set veth0 up
+    ip link set veth1 up
+    rdma link add $rdma_device type rxe netdev veth0
+}
+
+# $1, with address $2, reaches the address $3 through itself, and not within
+# the machine; what comes in is for the machine all the same.
+_rdma_end ()
+{
+    ip addr add $2/24 dev $1
+    sysctl -qw net.ipv4.conf.$1.accept_local=1 net.ipv4.conf.$1.rp_filter=0
+    ip rule add pref 1 iif $1 lookup local
+    ip rule add pref 2 to $3 lookup ${1/veth/10}
+    ip link set $1 up
+    ip route add $3 dev $1 src $2 table ${1/veth/10}
+}
+
+rdma_link_up ()
+{
+    client_netdev=veth0 client_device=rxe0
+    rdma_netdev=veth1 rdma_device=rxe1 rdma_host=10.0.8.2
+    _rdma_modules
+    sysctl -qw net.ipv4.conf.all.rp_filter=0
+    ip rule add pref 100 lookup local
+    ip rule del pref 0
+    _rdma_end $client_netdev 10.0.8.1 $rdma_host
+    _rdma_end $rdma_netdev $rdma_host 10.0.8.1
+    rdma link add $client_device type rxe netdev $client_netdev
+    rdma link add $rdma_device type rxe netdev $rdma_netdev
 }
 
 rdma_address ()
@@ -46,4 +84,48 @@ over_rdma ()
             *) fail "$name.sh over RDMA: status $status" ;;
         esac
     done
+}
+
+start_writes ()
+{
+    rm -f "$tmp/writes-end"
+    _writes_log=$tmp/writes$((++_count)).log
+    PATH="/usr/bin:$PATH" nbdsh -u "$uri" -c "ends = '$tmp/writes-end'" -c '
+import itertools, os
+SIZE, PLACES = 65536, 100
+for i in itertools.count (1):
+    if os.path.exists (ends):
+        break
+    try:
+        h.pwrite (bytes ([i % 251]) * SIZE, i % PLACES * SIZE)
+    except nbd.Error as error:
+        print ("failed:", error, flush=True)
+        raise SystemExit (0)
+    print ("written", i, flush=True)
+for j in range (max (1, i - PLACES), i):
+    assert h.pread (SIZE, j % PLACES * SIZE) == bytes ([j % 251]) * SIZE
+print ("good", flush=True)
+' >"$_writes_log" 2>&1 &
+    _writes_pid=$!
+    wait_for_line "$_writes_log" '^written 20$'
+}
+
+writes_go_on ()
+{
+    local n
+    n=$(wc -l <"$_writes_log")
+    wait_for_line "$_writes_log" "^written $((n + 20))\$"
+}
+
+writes_fail ()
+{
+    wait_for_line "$_writes_log" '^failed: '
+    wait $_writes_pid
+}
+
+end_writes ()
+{
+    touch "$tmp/writes-end"
+    wait $_writes_pid
+    tail -n 1 "$_writes_log" | grep -qx good
 }
