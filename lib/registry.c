@@ -105,6 +105,26 @@ find_locked (const struct options *options)
   return NULL;
 }
 
+/* Others that lead to the same subsystem, by its other name: POOL/VOL or its
+ * NQN.  What one of them has in flight, or kept, concerns both. */
+static struct paths *
+find_same_locked (const struct paths *paths)
+{
+  const char *nqn = paths->association[0]->params.subnqn;
+  struct options options = paths->options;
+  struct paths *other;
+
+  TAILQ_FOREACH (other, &registered, registry_link) {
+    memcpy (options.volume, other->options.volume, sizeof options.volume);
+    memcpy (options.nqn, other->options.nqn, sizeof options.nqn);
+    if (!paths_dead (other) && equal (&other->options, &options) &&
+        strcmp (other->association[0]->params.subnqn, nqn) == 0 &&
+        find_namespace (other, paths->options.nsid))
+      return other;
+  }
+  return NULL;
+}
+
 static bool
 is_opening_locked (const struct options *options)
 {
@@ -162,12 +182,22 @@ ask_server (const struct options *options, struct attempt *attempt,
   return r;
 }
 
-/* A new one is there for others. */
+/* A new one is there for others; or it turned out to be an old one, and
+ * *spare is to be let go. */
 static int
-register_locked (struct paths *paths, struct error *err)
+register_locked (struct paths **new, struct paths **spare, struct error *err)
 {
+  struct paths *paths = *new, *same;
+
   if (paths->registered)
     return 0;
+  same = find_same_locked (paths);
+  if (same) {
+    same->refs++;
+    *spare = paths;
+    *new = same;
+    return 0;
+  }
   if (keeper_add (paths->association[0], err) < 0)
     return -err->code;
   paths->registered = true;
@@ -181,6 +211,7 @@ get_shared (const struct options *options, struct attempt *attempt,
             struct error *err)
 {
   struct opening opening = { .options = options };
+  struct paths *spare = NULL;
   int r;
 
   pthread_mutex_lock (&registry_lock);
@@ -194,12 +225,14 @@ get_shared (const struct options *options, struct attempt *attempt,
     r = ask_server (options, attempt, deadline_ms, paths, err);
     pthread_mutex_lock (&registry_lock);
     if (r == 0)
-      r = register_locked (*paths, err);
+      r = register_locked (paths, &spare, err);
     TAILQ_REMOVE (&openings, &opening, link);
     pthread_cond_broadcast (&changed);
     pthread_mutex_unlock (&registry_lock);
     if (r < 0 && *paths)
       registry_put (*paths);
+    if (spare)
+      registry_put (spare);
     return r;
   }
   pthread_mutex_unlock (&registry_lock);
