@@ -170,7 +170,8 @@ reconnect_before_live (struct association *association)
 static void
 begin_loss (struct association *association, uint64_t now_ms)
 {
-  bool steady = now_ms - association->re.live_ms >= STEADY_MS;
+  bool steady = association->re.changing &&
+    now_ms - association->re.live_ms >= STEADY_MS;
 
   association->re.lost_ms = now_ms;
   association->re.planned_ms = 0;
@@ -351,7 +352,6 @@ begin_live (struct association *association, uint64_t now_ms)
 {
   association->re.lost_ms = 0;
   association->re.trying = association->re.fast_failed = false;
-  association->re.live_ms = now_ms;
   association->re.hold_until_ms =
     association->re.fenced || association->params.unfenced ? 0 :
     now_ms + hold_ms (association);
@@ -374,6 +374,7 @@ reconnect_live_tick (struct association *association, uint64_t now_ms)
   if (!replay (association, now_ms))
     return UINT64_MAX;          /* an answer comes */
   association->re.changing = true;
+  association->re.live_ms = now_ms;
   open_gates (association, QUEUE_OPEN, now_ms);
   return UINT64_MAX;
 }
