@@ -177,10 +177,6 @@ end (struct association *association, const struct error *err, bool for_good,
     association->error = *err;
     set_state_locked (association, state);
   }
-  /* A try that failed is no news, nor is an end that was asked for. */
-  if ((before == ASSOCIATION_LIVE || state == ASSOCIATION_LOST) &&
-      err->code != ESHUTDOWN)
-    tell (association, err->message);
   if (!association->params.reconnects)
     each_queue (association, fail_queue, err, 0);
   else if (state == ASSOCIATION_DOWN)
@@ -189,6 +185,11 @@ end (struct association *association, const struct error *err, bool for_good,
     each_queue (association, end_queue, err, io_error);
   if (association->params.reconnects)
     keeper_wake ();
+  /* A try that failed is no news, nor is an end that was asked for.  Last of
+   * all: the one who is told may take his time. */
+  if ((before == ASSOCIATION_LIVE || state == ASSOCIATION_LOST) &&
+      err->code != ESHUTDOWN)
+    tell (association, err->message);
 }
 
 void
