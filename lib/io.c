@@ -268,7 +268,8 @@ keep (struct transfer *transfer, const struct request *request)
                       transfer->op == IO_DISCARD ? 0 : rw_control (transfer),
                       write ? transfer->whole_buf : NULL,
                       transfer->whole_offset_bytes, transfer->whole_bytes,
-                      write && transfer->flags & QBD_FUA);
+                      transfer->op != IO_DISCARD &&
+                      transfer->flags & QBD_FUA);
 }
 
 static void

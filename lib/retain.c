@@ -27,6 +27,7 @@ enum {
   PIECE_MAX_BYTES = 128 << 10,  /* of data in one command */
   PIECES = 8,                   /* commands in flight */
   DSM_DEALLOCATE = 1 << 2,      /* AD */
+  MEETS_MAX = 256,              /* entries that are looked at */
 };
 
 struct entry {
@@ -124,6 +125,23 @@ put_data_locked (struct retain *retain, const uint8_t *data, uint64_t bytes)
   retain->end_data += bytes;
 }
 
+/* Would one of those that are kept undo a change of these bytes?  Where there
+ * are many that is not looked at. */
+static bool
+meets_locked (struct retain *retain, uint64_t offset, uint64_t bytes)
+{
+  if (retain->end - retain->first > MEETS_MAX)
+    return true;
+  for (uint64_t at = retain->first; at < retain->end; at++) {
+    const struct entry *entry = entry_at (retain, at);
+
+    if (offset < entry->offset_bytes + entry->bytes &&
+        entry->offset_bytes < offset + bytes)
+      return true;
+  }
+  return false;
+}
+
 bool
 retain_keep (struct retain *retain, uint8_t opcode, uint16_t control,
              const void *data, uint64_t offset, uint64_t bytes, bool stable)
@@ -131,9 +149,10 @@ retain_keep (struct retain *retain, uint8_t opcode, uint16_t control,
   uint64_t data_bytes = data ? bytes : 0;
 
   LOCK_SCOPE (&retain->lock);
-  /* It must not be undone by an older one. */
-  if (stable && retain->first == retain->end)
-    return true;
+  /* It needs no replay, nor may an older one's undo it, even for a moment:
+   * who replays may be gone before he gets to it. */
+  if (stable)
+    return !meets_locked (retain, offset, bytes);
   if (retain->end - retain->first == retain->nr_entries ||
       data_bytes > retain->ring_bytes - (retain->end_data -
                                          retain->first_data))

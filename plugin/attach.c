@@ -31,6 +31,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* all below */
 static TAILQ_HEAD (, attached) all = TAILQ_HEAD_INITIALIZER (all);
 static TAILQ_HEAD (, handle) handles = TAILQ_HEAD_INITIALIZER (handles);
 static unsigned nr_idle;
+static bool keep_idle = true;   /* constant once handles are opened */
 
 static struct attached *
 find_locked (const char *nqn)
@@ -180,7 +181,7 @@ release (struct handle *handle, struct qbd_volume *closed[2])
     closed[1] = attached->kept;
     attached->kept = NULL;
   }
-  if (lives && attached->kept == NULL)
+  if (lives && keep_idle && attached->kept == NULL)
     attached->kept = volume;
   else
     closed[0] = volume;
@@ -196,6 +197,12 @@ attach_close (struct handle *handle)
   qbd_close (closed[1]);
   free (handle);
   limit_idle (IDLE_MAX);
+}
+
+void
+attach_keep_idle (bool keep)
+{
+  keep_idle = keep;
 }
 
 void

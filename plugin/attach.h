@@ -31,6 +31,11 @@ struct handle {
 struct handle *attach_open (const struct qbd_config *config, unsigned flags);
 void attach_close (struct handle *handle);
 
+/* Before the first is opened: whether the volume of the last handle stays
+ * attached.  Not with retain: writes that a client never flushed would be made
+ * again long after it has gone, perhaps over another host's. */
+void attach_keep_idle (bool keep);
+
 /* Any thread: every request of every handle ends with ESHUTDOWN. */
 void attach_interrupt (void);
 /* Let go of all volumes.  nbdkit that gets a signal does not close its

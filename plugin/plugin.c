@@ -135,6 +135,8 @@ qbd_plugin_config (const char *key, const char *value)
     return report ();
   if (strcmp (key, "volume") == 0 || strcmp (key, "nqn") == 0)
     have_volume = true;
+  if (strcmp (key, "retain") == 0)
+    attach_keep_idle (strcmp (value, "off") == 0);
   return 0;
 }
 
