@@ -228,6 +228,9 @@ qbd_plugin_after_fork (void)
 
   if (swap_after_fork () == -1)
     return -1;
+  /* It would keep the processor from those that make the answer. */
+  if (swap_is_real_time () && qbd_config_set (config, "poll_us", "0") == -1)
+    return report ();
   err = notice_start ();
   if (err) {
     nbdkit_error ("start: thread: %s", strerror (err));

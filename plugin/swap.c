@@ -85,6 +85,14 @@ become_io_flusher (bool asked)
     nbdkit_debug ("PR_SET_IO_FLUSHER: %s", strerror (errno));
 }
 
+bool
+swap_is_real_time (void)
+{
+  int policy = sched_getscheduler (0) & ~SCHED_RESET_ON_FORK;
+
+  return policy == SCHED_RR || policy == SCHED_FIFO;
+}
+
 /* The least there is, unless somebody chose another. */
 static void
 become_real_time (void)
@@ -93,7 +101,7 @@ become_real_time (void)
     .sched_priority = sched_get_priority_min (SCHED_RR),
   };
 
-  if (sched_getscheduler (0) == SCHED_OTHER &&
+  if (!swap_is_real_time () &&
       sched_setscheduler (0, SCHED_RR, &least) == -1)
     refused ("real-time priority (CAP_SYS_NICE)", errno);
 }

@@ -6,11 +6,16 @@
 #ifndef QBD_PLUGIN_SWAP_H
 #define QBD_PLUGIN_SWAP_H
 
+#include <stdbool.h>
+
 /* When the plugin is loaded, before any fork.  0 or an errno. */
 int swap_load (void);
 
 /* First thing in the process that will serve, before it has threads.  -1 with
  * an error reported. */
 int swap_after_fork (void);
+
+/* Who waits without sleeping gives way to nobody then. */
+bool swap_is_real_time (void);
 
 #endif
