@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Benchmarks are programs, too.
-SH_TESTS += tests/bench-run.sh
+# Benchmarks are programs, too.  For dev/check: too long for make check.
+EXTRA_DIST += tests/bench-run.sh
