@@ -13,6 +13,7 @@ env --default-signal=INT \
     qbd bench demo/disk --depth 32 --queues 4 --seconds 1000 --json \
     >"$tmp/result" 2>"$tmp/bench.log" &
 bench=$!
+cleanup_fn sh -c "kill $bench 2>/dev/null || :"
 reads ()                        # the server has answered some
 {
     curl -sS --unix-socket "$QBD_CONTROL" http://qbd/metrics |
