@@ -165,10 +165,6 @@ int qbd_can_fast_zero (struct qbd_volume *volume);
 /* The controller has Get LBA Status (OACS). */
 int qbd_can_block_status (struct qbd_volume *volume);
 
-/* How qbd_open would attach: "tcp", "unix", "rdma" or "auto".  NULL: the
- * address in $QBD_SERVER is wrong, or contradicts the key transport. */
-const char *qbd_config_transport (const struct qbd_config *config);
-
 /* For a process that is about to end: every request of the volume's
  * association, in flight or later, through any handle, ends promptly with
  * ESHUTDOWN.  Any thread, any number of times; cannot be undone. */

@@ -258,8 +258,11 @@ namespace_attach (struct association *association, uint32_t wanted,
     return -err->code;
   info.rotational = rotational;
   *ns = namespace_add (association, nsid, wanted == 0, &info);
-  if (!*ns)
+  if (!*ns && association->nr_namespaces == NAMESPACES_MAX)
     return error_set (err, ENOSPC, "connect: %s: too many namespaces",
+                      association->uri);
+  if (!*ns)
+    return error_set (err, ENOMEM, "connect: %s: retain: out of memory",
                       association->uri);
   /* Events follow it from now on; what happened before is in this. */
   if (identify (association, nsid, page, &ids, &info, err) < 0)
