@@ -370,7 +370,7 @@ begin (struct rdma_queue *queue, const struct rdma_queue_params *params)
   queue->send_last = &queue->send_first;
   queue->nr_completions = 0;
   queue->armed = queue->slept = false;
-  queue->spin_us = params->poll_us;
+  queue->spin = spin_init (params->poll_us);
   queue->news.state = RDMA_ADDRESS;
   r = rdma_connect_begin (queue);
   if (r < 0) {

@@ -22,6 +22,7 @@
 #include <rdma/rdma_cma.h>
 
 #include "common/buddy.h"
+#include "common/spin.h"
 #include "lib/internal.h"
 #include "nvmeof/rdma.h"
 
@@ -126,8 +127,8 @@ struct rdma_queue {
   bool armed;                           /* a notification is asked for */
   bool slept;                           /* and perhaps it came */
   unsigned nr_waited_for;               /* requests in flight */
-  unsigned spin_us;                     /* as adapted; poll_us at most */
-  uint64_t slept_us;                    /* since when */
+  struct spin spin;
+  uint64_t slept_ns;                    /* since when */
   struct {
     enum rdma_state state;              /* READY, DEAD; else nothing */
     int error;

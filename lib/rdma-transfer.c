@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "lib/rdma-queue.h"
 
 /* --- sending -------------------------------------------------------------- */
@@ -249,26 +249,6 @@ look_at_descriptors (struct rdma_queue *queue)
   return stepped;
 }
 
-static uint64_t
-now_us (void)
-{
-  struct timespec ts;
-
-  clock_gettime (CLOCK_MONOTONIC, &ts);
-  return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
-}
-
-/* How long it pays to look for completions before going to sleep: longer
- * while they come soon after that, and less while they do not. */
-static void
-adapt_spin (struct rdma_queue *queue, uint64_t slept_us)
-{
-  if (slept_us < queue->params.poll_us)
-    queue->spin_us = queue->params.poll_us;
-  else
-    queue->spin_us /= 2;
-}
-
 int64_t
 rdma_recv (struct transport_queue *base)
 {
@@ -278,8 +258,8 @@ rdma_recv (struct transport_queue *base)
   if (queue->slept) {
     queue->slept = false;
     take_notification (queue);
-    if (queue->params.poll_us > 0)
-      adapt_spin (queue, now_us () - queue->slept_us);
+    if (queue->spin.limit_us > 0)
+      spin_slept (&queue->spin, clock_now_ns () - queue->slept_ns);
   }
   if (!queue->cq || !poll (queue)) {
     stepped = look_at_descriptors (queue);
@@ -296,15 +276,15 @@ rdma_recv (struct transport_queue *base)
 static bool
 spin (struct rdma_queue *queue)
 {
-  uint64_t end_us;
+  uint64_t end_ns;
 
-  if (queue->spin_us == 0 || queue->nr_waited_for > RDMA_SPIN_REQUESTS)
+  if (queue->spin.now_us == 0 || queue->nr_waited_for > RDMA_SPIN_REQUESTS)
     return false;
-  end_us = now_us () + queue->spin_us;
+  end_ns = clock_now_ns () + queue->spin.now_us * UINT64_C (1000);
   do
     if (poll (queue))
       return true;
-  while (now_us () < end_us);
+  while (clock_now_ns () < end_ns);
   return false;
 }
 
@@ -318,8 +298,8 @@ rdma_arm (struct transport_queue *base)
   if (poll (queue) || spin (queue) || ask_for_notification (queue))
     return true;
   queue->slept = true;
-  if (queue->params.poll_us > 0)
-    queue->slept_us = now_us ();
+  if (queue->spin.limit_us > 0)
+    queue->slept_ns = clock_now_ns ();
   return false;
 }
 
