@@ -24,8 +24,8 @@ struct rdma_listener;
 int rdma_listener_open (struct target *target, struct address *address,
                         struct reactor *const *reactors, unsigned nr_reactors,
                         struct rdma_listener **listener, struct error *err);
-/* These two on reactor 0. */
-void rdma_listener_start (struct rdma_listener *listener);
+/* These two on reactor 0.  False: it cannot be watched, and says so. */
+bool rdma_listener_start (struct rdma_listener *listener);
 void rdma_listener_stop (struct rdma_listener *listener);
 void rdma_listener_close (struct rdma_listener *listener);
 

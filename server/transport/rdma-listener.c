@@ -102,6 +102,20 @@ try_to_listen (struct reactor_work *work)
   listener->result = r;
 }
 
+static bool
+serves_again (struct rdma_listener *listener)
+{
+  if (listener->result < 0)
+    return false;
+  listener->watch.fd = listener->channel->fd;
+  if (!rdma_listener_start (listener)) {
+    listener->watch.fd = -1;
+    return false;
+  }
+  log_info ("listen: %s: there is an RDMA device again", listener->uri);
+  return true;
+}
+
 static void
 tried_to_listen (struct reactor_work *work)
 {
@@ -109,12 +123,7 @@ tried_to_listen (struct reactor_work *work)
     (void *) ((char *) work - offsetof (struct rdma_listener, work));
   struct reactor *reactor = listener->reactors[0];
 
-  if (!listener->stopped && listener->result == 0) {
-    log_info ("listen: %s: there is an RDMA device again", listener->uri);
-    listener->watch.fd = listener->channel->fd;
-    rdma_listener_start (listener);
-  }
-  else if (!listener->stopped)
+  if (!listener->stopped && !serves_again (listener))
     reactor_timer_arm (reactor, &listener->retry,
                        reactor_now_ms (reactor) + RETRY_MS);
   /* From here on it may be gone. */
@@ -307,7 +316,7 @@ rdma_listener_open (struct target *target, struct address *address,
   return r;
 }
 
-void
+bool
 rdma_listener_start (struct rdma_listener *listener)
 {
   int r = reactor_watch_add (listener->reactors[0], &listener->watch,
@@ -316,6 +325,7 @@ rdma_listener_start (struct rdma_listener *listener)
   if (r < 0)
     log_error ("listen: %s: cannot be watched: %s", listener->uri,
                strerror (-r));
+  return r == 0;
 }
 
 void
