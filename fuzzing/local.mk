@@ -5,42 +5,28 @@
 check_PROGRAMS += fuzzing/fuzz-client fuzzing/fuzz-config fuzzing/fuzz-pages \
 	fuzzing/fuzz-server
 
-fuzz_main = fuzzing/fuzz.h
+fuzz_main = fuzzing/fuzz.h fuzzing/random.h
 if !FUZZING
 fuzz_main += fuzzing/main.c
 endif
 
 fuzz_session = \
 	$(fuzz_main) \
-	fuzzing/mangler-mutate.c \
 	fuzzing/mangler.c \
 	fuzzing/mangler.h \
+	fuzzing/session-mutate.c \
 	fuzzing/session.c \
-	fuzzing/session.h \
-	server/reactor/file-call.c \
-	server/reactor/file-call.h \
-	tests/sim/sim-disk.c \
-	tests/sim/sim-disk.h \
-	tests/sim/sim-reactor.c \
-	tests/sim/sim-reactor.h \
-	tests/sim/sim-server.c \
-	tests/sim/sim-server.h \
-	tests/sim/sim-stream.c \
-	tests/sim/sim-stream.h \
-	tests/sim/world.c \
-	tests/sim/world.h
-fuzz_session_libs = libqbd-internal.la libtransport.la libtarget.la \
-	libengine.la libnvmeof.la libcommon.la
+	fuzzing/session.h
 
 fuzzing_fuzz_client_SOURCES = $(fuzz_session)
 fuzzing_fuzz_client_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_SERVER=0
 fuzzing_fuzz_client_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
-fuzzing_fuzz_client_LDADD = $(fuzz_session_libs)
+fuzzing_fuzz_client_LDADD = $(sim_libs)
 
 fuzzing_fuzz_server_SOURCES = $(fuzz_session)
 fuzzing_fuzz_server_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_SERVER=1
 fuzzing_fuzz_server_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
-fuzzing_fuzz_server_LDADD = $(fuzz_session_libs)
+fuzzing_fuzz_server_LDADD = $(sim_libs)
 
 fuzzing_fuzz_pages_SOURCES = $(fuzz_main) fuzzing/pages.c
 fuzzing_fuzz_pages_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)

@@ -8,19 +8,15 @@
 
 #include "fuzzing/fuzz.h"
 #include "fuzzing/mangler.h"
+#include "fuzzing/random.h"
 #include "fuzzing/session.h"
 
 static uint64_t random_state;
 
-/* splitmix64 */
 static uint32_t
 below (uint32_t limit)
 {
-  uint64_t z = random_state += 0x9e3779b97f4a7c15u;
-
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  return (uint32_t) ((z ^ z >> 31) % limit);
+  return random_below (&random_state, limit);
 }
 
 /* Of PDU headers, SQEs and CQEs behind them, and of pages. */

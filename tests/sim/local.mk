@@ -1,9 +1,26 @@
 # SPDX-License-Identifier: BSD-3-Clause
-check_PROGRAMS += tests/sim/sim
-# The simulator's reactor shares with the real one what a file request does.
-tests_sim_sim_SOURCES = \
+#
+# The world and the real server in it, also for fuzz drivers.  Its reactor
+# shares with the real one what a file request does.
+check_LTLIBRARIES += libsim.la
+libsim_la_SOURCES = \
 	server/reactor/file-call.c \
 	server/reactor/file-call.h \
+	tests/sim/sim-disk.c \
+	tests/sim/sim-disk.h \
+	tests/sim/sim-reactor.c \
+	tests/sim/sim-reactor.h \
+	tests/sim/sim-server.c \
+	tests/sim/sim-server.h \
+	tests/sim/sim-stream.c \
+	tests/sim/sim-stream.h \
+	tests/sim/world.c \
+	tests/sim/world.h
+sim_libs = libsim.la libqbd-internal.la libtransport.la libtarget.la \
+	libengine.la libnvmeof.la libcommon.la
+
+check_PROGRAMS += tests/sim/sim
+tests_sim_sim_SOURCES = \
 	tests/sim/fiber.c \
 	tests/sim/fiber.h \
 	tests/sim/model.c \
@@ -12,20 +29,9 @@ tests_sim_sim_SOURCES = \
 	tests/sim/sim-call.h \
 	tests/sim/sim-client.c \
 	tests/sim/sim-client.h \
-	tests/sim/sim-disk.c \
-	tests/sim/sim-disk.h \
 	tests/sim/sim-plugin.c \
-	tests/sim/sim-reactor.c \
-	tests/sim/sim-reactor.h \
-	tests/sim/sim-server.c \
-	tests/sim/sim-server.h \
-	tests/sim/sim-stream.c \
-	tests/sim/sim-stream.h \
-	tests/sim/sim.c \
-	tests/sim/world.c \
-	tests/sim/world.h
-tests_sim_sim_LDADD = libqbd-internal.la libtransport.la libtarget.la \
-	libengine.la libnvmeof.la libcommon.la
+	tests/sim/sim.c
+tests_sim_sim_LDADD = $(sim_libs)
 SH_TESTS += tests/sim.sh
 
 # Until a seed fails.

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Chance for mutations: the same from the same seed.  One thread.
+ */
+#ifndef QBD_FUZZING_RANDOM_H
+#define QBD_FUZZING_RANDOM_H
+
+#include <stdint.h>
+
+/* splitmix64: any state is a good seed. */
+static inline uint32_t
+random_below (uint64_t *state, uint32_t limit)
+{
+  uint64_t z = *state += 0x9e3779b97f4a7c15u;
+
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return (uint32_t) ((z ^ z >> 31) % limit);
+}
+
+#endif
