@@ -5,6 +5,7 @@
 # one descriptor each.
 source "${0%/*}/functions.sh"
 requires not_sanitized
+requires test -w /dev/shm
 volumes=${QBD_IDLE_VOLUMES:-500}
 connections=${QBD_IDLE_CONNECTIONS:-200}        # two for each volume attached
 window_s=2
