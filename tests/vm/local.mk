@@ -5,6 +5,7 @@
 VM_TESTS =
 VM_TESTS += tests/vm/guest-disk.sh
 VM_TESTS += tests/vm/guest-root.sh
+VM_TESTS += tests/vm/guest-swap.sh
 VM_TESTS += tests/vm/guestfish.sh
 VM_TESTS += tests/vm/kernel-target.sh
 VM_TESTS += tests/vm/nbd-client-connections.sh
@@ -26,14 +27,15 @@ VM_TESTS += tests/vm/rdma-nbd.sh
 VM_TESTS += tests/vm/rdma-nvmet.sh
 VM_TESTS += tests/vm/rdma-removed.sh
 
-EXTRA_PROGRAMS = tests/vm/fsx
+EXTRA_PROGRAMS = tests/vm/fsx tests/vm/working-set
 tests_vm_fsx_SOURCES = tests/vm/fsx.c
+tests_vm_working_set_SOURCES = tests/vm/working-set.c
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 # Seconds for one case, above the limit that it has in the guest.
-VM_TEST_TIMEOUT = 400
+VM_TEST_TIMEOUT = 700
 
-check-vm: all tests/vm/fsx$(EXEEXT)
+check-vm: all $(EXTRA_PROGRAMS)
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_TESTS)" \
 		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
 .PHONY: check-vm
