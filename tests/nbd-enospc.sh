@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# A pool that is full: ENOSPC reaches the NBD client, and the volume stays
-# good: what was written is there, and writing goes on when there is room.
+# A pool that is full: ENOSPC reaches the NBD client, the log has one line, and the
+# volume stays good: what was written is there, and writing goes on when there
+# is room.  Other volumes, where they need none, go on all the while.
 source "${0%/*}/functions.sh"
 requires nbdsh --version
 if test -z "$QBD_TEST_IN_NAMESPACE"; then
@@ -14,8 +15,14 @@ mount -t tmpfs -o size=24m tmpfs "$tmp/pool"
 cleanup_fn umount -l "$tmp/pool"
 start_server --pool "demo=file:$tmp/pool"
 qbd create demo/disk 64M
+qbd create demo/other 1M
+start_nbdkit qbd volume=demo/other
+qemu_io "$uri" 'write -P 1 0 1M'
+other=$uri
 start_nbdkit qbd volume=demo/disk
+export other
 nbdsh -u "$uri" -c - <<'END'
+import os
 MiB = 1 << 20
 written = 0
 try:
@@ -27,6 +34,16 @@ try:
 except nbd.Error as e:
     assert e.errno == "ENOSPC", e
 assert written > 8
+for _ in range (3):
+    try:
+        h.pwrite (b"x" * MiB, 63 * MiB)
+        raise SystemExit ("there was room")
+    except nbd.Error as e:
+        assert e.errno == "ENOSPC", e
+o = nbd.NBD ()
+o.connect_uri (os.environ["other"])
+o.pwrite (b"o" * MiB, 0)
+assert o.pread (MiB, 0) == b"o" * MiB
 def check (first):
     for i in range (first, written):
         assert h.pread (MiB, i * MiB) == bytes ([i + 1]) * MiB
@@ -39,3 +56,5 @@ check (8)
 for i in range (4):
     assert h.pread (MiB, (40 + i) * MiB) == bytes ([100 + i]) * MiB
 END
+test "$(grep -c 'error: write: demo/disk: No space left on device (' \
+             "$server_log")" = 1

@@ -26,6 +26,7 @@
 #define ENGINE_NAME_MAX 200             /* bytes with the NUL */
 #define ENGINE_UUID_TEXT 37             /* bytes with the NUL */
 #define ENGINE_GATEWAYS_MAX 16
+#define ENGINE_ERROR_KINDS 5
 
 struct engine_ops;
 
@@ -55,6 +56,7 @@ struct engine_volume {
    * flushes that fail say it. */
   uint64_t epoch;
   _Atomic uint64_t size_bytes;          /* changes in volume_resize */
+  _Atomic uint64_t told_ms[ENGINE_ERROR_KINDS]; /* engine_failed */
 };
 
 struct engine_pool_stat {
@@ -217,6 +219,11 @@ struct engine_ops {
 
 /* One that never was. */
 uint64_t engine_new_epoch (void);
+
+/* Engines say so of each request that fails with an errno: it is logged, but
+ * not every time.  Not where they said more themselves. */
+void engine_failed (struct engine_volume *volume,
+                    const struct engine_request *request, int error);
 
 /* NULL terminated; --without-rbd leaves the last one out. */
 extern const struct engine_ops *const engines[];

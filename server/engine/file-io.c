@@ -81,11 +81,22 @@ file_sync_failed (struct file_volume *v, int error)
   file_epoch_ends (v);
 }
 
+/* file_sync_failed told of the others. */
+static void
+tell (struct engine_request *request, int result)
+{
+  struct file_volume *v = file_volume (request->volume);
+
+  if (result < 0 && -result != atomic_load (&v->sync_error))
+    engine_failed (&v->volume, request, -result);
+}
+
 void
 file_finish (struct engine_request *request, int result)
 {
   struct file_request *scratch = file_scratch (request);
 
+  tell (request, result);
   file_set_state (scratch, FILE_OVER);
   if (request->op != ENGINE_FLUSH)
     ranges_unlock (&file_volume (request->volume)->ranges, &scratch->range);
@@ -483,7 +494,9 @@ file_submit (struct engine_volume *volume, struct engine_request *request)
   if (!ranges_lock (&v->ranges, &scratch->range))
     return ENGINE_PENDING;
   r = begin (request);
-  if (r != ENGINE_PENDING)
+  if (r != ENGINE_PENDING) {
+    tell (request, r);
     ranges_unlock (&v->ranges, &scratch->range);
+  }
   return r;
 }

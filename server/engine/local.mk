@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += libengine.la
 libengine_la_SOURCES = \
 	server/engine/engine.h \
 	server/engine/engines.c \
+	server/engine/failures.c \
 	server/engine/file-bounce.c \
 	server/engine/file-catalogue-internal.h \
 	server/engine/file-catalogue-volumes.c \

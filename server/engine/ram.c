@@ -444,20 +444,25 @@ static int
 ram_submit (struct engine_volume *volume, struct engine_request *request)
 {
   struct ram_volume *v = ram_volume (volume);
+  int r = 0;
 
   if (request->op == ENGINE_FLUSH || request->length_bytes == 0)
     return 0;
   switch (request->op) {
   case ENGINE_READ:
   case ENGINE_WRITE:
-    return transfer (v, request);
+    r = transfer (v, request);
+    break;
   case ENGINE_DISCARD:
   case ENGINE_WRITE_ZEROES:
-    return zero_range (v, request->offset_bytes, request->length_bytes);
+    r = zero_range (v, request->offset_bytes, request->length_bytes);
+    break;
   case ENGINE_FLUSH:
     break;
   }
-  return 0;
+  if (r < 0)
+    engine_failed (volume, request, -r);
+  return r;
 }
 
 static int

@@ -63,6 +63,14 @@ zero_rest (const struct engine_request *request, uint64_t bytes)
 
 static int call (struct engine_request *request, bool flush);
 
+/* That an image is lost was said when it was. */
+static void
+tell (struct engine_request *request, int result)
+{
+  if (result < 0 && !atomic_load (&ceph_volume (request->volume)->is_lost))
+    engine_failed (request->volume, request, -result);
+}
+
 static void
 over (struct reactor_task *task)
 {
@@ -80,8 +88,10 @@ over (struct reactor_task *task)
   else if ((request->flags & ENGINE_FUA) && v->has_cache
            && !scratch->is_flush)
     r = call (request, true);
-  if (r != ENGINE_PENDING)
+  if (r != ENGINE_PENDING) {
+    tell (request, r);
     request->done (request, r);
+  }
 }
 
 static void
@@ -215,16 +225,17 @@ int
 ceph_submit (struct engine_volume *volume, struct engine_request *request)
 {
   const struct ceph_volume *v = ceph_volume (volume);
+  int r;
 
   request->volume = volume;
   if (atomic_load (&v->is_lost))
     return -EIO;
-  if (request->op == ENGINE_FLUSH)
-    return call (request, true);
-  if (request->op != ENGINE_READ
+  if (request->op != ENGINE_READ && request->op != ENGINE_FLUSH
       && (volume->read_only || atomic_load (&v->refuses_writes)))
     return -EROFS;
-  if (request->length_bytes == 0)
+  if (request->length_bytes == 0 && request->op != ENGINE_FLUSH)
     return 0;
-  return call (request, false);
+  r = call (request, request->op == ENGINE_FLUSH);
+  tell (request, r);
+  return r;
 }
