@@ -11,4 +11,5 @@ tests_identify_pages_SOURCES = tests/identify-pages.c
 SH_TESTS += tests/server-idle.sh
 SH_TESTS += tests/server-identify.sh
 SH_TESTS += tests/server-modes.sh
+SH_TESTS += tests/server-vanished.sh
 EXTRA_DIST += tests/nvme-host.py

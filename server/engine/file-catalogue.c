@@ -82,6 +82,9 @@ why_not_opened (const char *path)
 static int
 code_of (sqlite3 *db, const char *path)
 {
+  /* The file has been moved or removed, and is written no more. */
+  if (db && sqlite3_extended_errcode (db) == SQLITE_READONLY_DBMOVED)
+    return ENOENT;
   switch (db ? sqlite3_errcode (db) : SQLITE_NOMEM) {
   case SQLITE_FULL: return ENOSPC;
   case SQLITE_READONLY: return EROFS;
