@@ -43,6 +43,7 @@ SH_TESTS += tests/nbd-queues.sh
 SH_TESTS += tests/nbd-readonly.sh
 SH_TESTS += tests/nbd-reattach.sh
 SH_TESTS += tests/nbd-reconnect.sh
+SH_TESTS += tests/nbd-retain-load.sh
 SH_TESTS += tests/nbd-retain.sh
 SH_TESTS += tests/nbd-resize.sh
 SH_TESTS += tests/nbd-server-absent.sh
