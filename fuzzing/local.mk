@@ -34,7 +34,7 @@ fuzzing_fuzz_pages_LDADD = libnvmeof.la libcommon.la
 
 fuzzing_fuzz_config_SOURCES = $(fuzz_main) fuzzing/config.c
 fuzzing_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
-fuzzing_fuzz_config_LDADD = liboptions.la libengine.la libreactor.la \
+fuzzing_fuzz_config_LDADD = liboptions.la libtarget.la libengine.la libreactor.la \
 	libnvmeof.la libcommon.la
 
 SH_TESTS += tests/fuzz.sh

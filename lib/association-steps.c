@@ -195,7 +195,8 @@ connect_accepted (struct association *association, uint16_t status,
     return false;
   case NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT | NVME_SC_CONNECT_CTRL_BUSY:
     association_fail (association, EBUSY,
-                      "Connect: the controller is busy: try again");
+                      "Connect: the server is busy, or a limit of it is "
+                      "reached: try again");
     return false;
   default:
     association_fail (association, status_to_errno (status), "Connect: %s",

@@ -25,7 +25,7 @@ struct config_file {
   const char *filename;
   unsigned line;                /* the last one read, from 1 */
   struct options *options;
-  bool is_pool;                 /* the section that was begun last */
+  bool is_pool, is_limits;      /* the section that was begun last */
   char section[SECTION_MAX];
   unsigned section_line;
   bool seen_key, seen_url;      /* in it */
@@ -33,6 +33,8 @@ struct config_file {
   bool may_control;
   bool may_poll_us;
   bool may_reactors;
+  bool may_limit[LIMIT_NR];
+  bool seen_limits[LIMIT_NR];
   bool seen_allow_any_host;
   bool seen_control;
   bool seen_log_level;
@@ -72,7 +74,9 @@ static int
 begin_section (struct config_file *file, const char *name, size_t len,
                struct error *err)
 {
-  static const char *const sections[] = { "pool", "server", NULL };
+  static const char *const sections[] = {
+    "limits", "pool", "server", NULL
+  };
 
   if (len >= SECTION_MAX)
     return error_set (err, ENAMETOOLONG, "section: %.*s...: has more than %d "
@@ -86,7 +90,8 @@ begin_section (struct config_file *file, const char *name, size_t len,
                            strlen (POOL_SECTION)) == 0;
   if (strcmp (file->section, "pool") == 0)
     return error_set (err, EINVAL, "section: pool: has no name: [pool NAME]");
-  if (!file->is_pool && strcmp (file->section, "server") != 0)
+  file->is_limits = strcmp (file->section, "limits") == 0;
+  if (!file->is_pool && !file->is_limits && strcmp (file->section, "server") != 0)
     return usage_unknown ("section", file->section, sections, err);
   return 0;
 }
@@ -219,6 +224,21 @@ set_server_key (struct config_file *file, const char *key, const char *value,
 }
 
 static int
+set_limits_key (struct config_file *file, const char *key, const char *value,
+                struct error *err)
+{
+  enum limit limit;
+  unsigned n;
+  int r = limit_parse (key, value, &limit, &n, err);
+
+  if (r == 0)
+    r = once (&file->seen_limits[limit], key, err);
+  if (r == 0 && file->may_limit[limit])
+    file->options->limits[limit] = n;
+  return r;
+}
+
+static int
 set_pool_key (struct config_file *file, const char *key, const char *value,
               struct error *err)
 {
@@ -240,8 +260,11 @@ set_key (struct config_file *file, const char *section, const char *key,
   if (section[0] == '\0')
     return error_set (err, EINVAL, "key: %s: stands before any [section]",
                       key);
-  return file->is_pool ? set_pool_key (file, key, value, err)
-                       : set_server_key (file, key, value, err);
+  if (file->is_pool)
+    return set_pool_key (file, key, value, err);
+  if (file->is_limits)
+    return set_limits_key (file, key, value, err);
+  return set_server_key (file, key, value, err);
 }
 
 /* inih's: non-zero is success.  The first mistake is kept. */
@@ -276,6 +299,8 @@ options_read_file (struct options *options, const char *filename,
   };
   int line;
 
+  for (unsigned i = 0; i < LIMIT_NR; i++)
+    file.may_limit[i] = options->limits[i] == 0;
   file.stream = fopen (filename, "re");
   if (!file.stream)
     return error_set (err, errno, "config: %s: %s", filename,

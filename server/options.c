@@ -17,8 +17,8 @@
 
 const char options_help[] =
   "Usage: qbd-server [-c FILE] [--listen URI]... [--pool NAME=ENGINE:ARG]...\n"
-  "                  [--allow-any-host] [--control PATH] [--poll-us N] [--reactors N]\n"
-  "                  [-v]\n"
+  "                  [--allow-any-host] [--control PATH] [--limit NAME=N]...\n"
+  "                  [--poll-us N] [--reactors N] [-v]\n"
   "\n"
   "Serve volumes over NVMe over Fabrics.\n"
   "\n"
@@ -43,6 +43,8 @@ const char options_help[] =
   "  --control PATH        socket of the management API [$QBD_CONTROL, else\n"
   "                        /run/qbd/control, else\n"
   "                        $XDG_RUNTIME_DIR/qbd/control]\n"
+  "  --limit NAME=N        what hosts may take, like connections_per_host=4096:\n"
+  "                        see [limits] below; may be given several times\n"
   "  --poll-us N           microseconds to look for requests before sleeping,\n"
   "                        while they come one at a time [0]\n"
   "  --reactors N          threads that serve hosts [the processors, at\n"
@@ -63,6 +65,17 @@ const char options_help[] =
   "  reactors = 2\n"
   "  log_level = info                 ; error, warning, info, debug\n"
   "\n"
+  "  [limits]\n"
+  "  buffers_mib = 256                ; data in flight, of each reactor\n"
+  "  connections = 16384              ; of attached hosts\n"
+  "  connections_per_host = 4096\n"
+  "  handshake_ms = 10000             ; to begin, and to name oneself\n"
+  "  handshakes = 1024                ; connections of nobody yet\n"
+  "  handshakes_per_address = 256\n"
+  "  io_queues = 8                    ; of a host for one volume\n"
+  "  queue_size = 128                 ; commands in flight of one queue\n"
+  "  stall_ms = 30000                 ; that a host may keep us waiting\n"
+  "\n"
   "  [pool demo]\n"
   "  url = file:/srv/qbd/demo\n";
 
@@ -70,6 +83,7 @@ enum {
   OPT_ALLOW_ANY_HOST = 256,
   OPT_CONTROL,
   OPT_HELP,
+  OPT_LIMIT,
   OPT_LISTEN,
   OPT_POLL_US,
   OPT_POOL,
@@ -82,6 +96,7 @@ static const struct option long_options[] = {
   { "config", required_argument, NULL, 'c' },
   { "control", required_argument, NULL, OPT_CONTROL },
   { "help", no_argument, NULL, OPT_HELP },
+  { "limit", required_argument, NULL, OPT_LIMIT },
   { "listen", required_argument, NULL, OPT_LISTEN },
   { "poll-us", required_argument, NULL, OPT_POLL_US },
   { "pool", required_argument, NULL, OPT_POOL },
@@ -124,6 +139,30 @@ options_set_poll_us (struct options *options, const char *text,
 
   options->poll_us_said |= r == 0;
   return r;
+}
+
+/* --limit NAME=N */
+static int
+parse_limit (struct options *options, const char *text, struct error *err)
+{
+  const char *equals = strchr (text, '=');
+  char name[32];
+  enum limit limit;
+  unsigned value;
+  int r;
+
+  if (!equals || equals - text >= (ptrdiff_t) sizeof name)
+    return error_set (err, EINVAL, "limit: %s: must be NAME=N, like "
+                      "connections=1000", text);
+  memcpy (name, text, equals - text);
+  name[equals - text] = '\0';
+  r = limit_parse (name, equals + 1, &limit, &value, err);
+  if (r < 0)
+    return r;
+  if (options->limits[limit])
+    return error_set (err, EEXIST, "limit: %s: given twice", name);
+  options->limits[limit] = value;
+  return 0;
 }
 
 int
@@ -238,6 +277,8 @@ parse_option (struct options *options, int opt, struct error *err)
   case OPT_HELP:
     options->action = OPTIONS_HELP;
     return 0;
+  case OPT_LIMIT:
+    return parse_limit (options, optarg, err);
   case OPT_LISTEN:
     return options_add_listen (options, optarg, err);
   case OPT_POOL:
@@ -306,6 +347,9 @@ options_complete (struct options *options, struct error *err)
     options->log_level = LOG_LEVEL_DEBUG;
   else if (options->log_level == 0)
     options->log_level = LOG_LEVEL_INFO;
+  for (unsigned i = 0; i < LIMIT_NR; ++i)
+    if (options->limits[i] == 0)
+      options->limits[i] = limit_default ((enum limit) i);
   if (options->nr_reactors == 0)
     options->nr_reactors = default_reactors ();
   if (options->control[0] == '\0')

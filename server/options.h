@@ -14,6 +14,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "server/engine/engine.h"
+#include "server/target/limits.h"
 
 #define OPTIONS_LISTEN_MAX 16           /* LISTENERS_MAX */
 #define OPTIONS_POOL_MAX 64             /* two locks each: REACTOR_HOLD_MAX */
@@ -42,6 +43,7 @@ struct options {
   unsigned nr_reactors;                 /* 0: not said */
   bool poll_us_said;
   unsigned poll_us;
+  unsigned limits[LIMIT_NR];            /* 0: not said */
   unsigned nr_listen;
   struct address listen[OPTIONS_LISTEN_MAX];
   unsigned nr_pools;

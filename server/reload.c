@@ -175,6 +175,7 @@ apply (struct server *server, const struct options *anew, struct error *err)
   }
   change_pools (volumes, anew);
   close_pools (volumes, anew);
+  server_set_limits (anew);
   server_set_masking (server, anew);    /* before anybody can come in */
   listeners_commit (listeners);
   log_set_level (anew->log_level);

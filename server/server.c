@@ -91,6 +91,13 @@ log_masking (const struct options *options)
 }
 
 void
+server_set_limits (const struct options *options)
+{
+  for (unsigned i = 0; i < LIMIT_NR; ++i)
+    limit_set ((enum limit) i, options->limits[i]);
+}
+
+void
 server_set_masking (struct server *server, const struct options *options)
 {
   target_allow_any_host (server->target, options->allow_any_host);
@@ -147,6 +154,7 @@ server_start (const struct options *options, struct server **server,
   if (!s)
     return error_set (err, ENOMEM, "start: server: out of memory");
   s->options = options;
+  server_set_limits (options);
   r = create_reactors (s, err);
   if (r == 0)
     r = target_create (&s->target, err);

@@ -27,6 +27,7 @@ int server_start (const struct options *options, struct server **server,
 /* What a reload changes, by one thread. */
 struct volumes *server_volumes (struct server *server);
 struct listeners *server_listeners (struct server *server);
+void server_set_limits (const struct options *options);
 /* Whether volumes without a list are for any host. */
 void server_set_masking (struct server *server,
                          const struct options *options);

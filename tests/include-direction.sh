@@ -16,7 +16,7 @@ declare -A may=(
     [server/target]="nvmeof/ server/engine/engine.h server/reactor/reactor.h
                      common/"
     [server/transport]="server/target/ server/reactor/ nvmeof/ common/"
-    [server/control]="server/target/target.h server/engine/engine.h
+    [server/control]="server/target/target.h server/target/limits.h server/engine/engine.h
                       nvmeof/nqn.h common/"
     [server]="server/ nvmeof/nqn.h common/"
 )

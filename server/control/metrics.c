@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "server/control/metrics.h"
+#include "server/target/limits.h"
 
 struct volume_sample {
   char pool[ENGINE_NAME_MAX];
@@ -301,6 +302,13 @@ write_all (struct samples *s, const struct api_server *server)
   value (s, 1);
   begin (s, "qbd_connections", "gauge", "Connections of hosts.");
   fprintf (s->out, "qbd_connections %u\n", server->connections ());
+  begin (s, "qbd_limit_reached_total", "counter",
+         "Connections that were refused or closed because of a limit.");
+  for (unsigned i = 0; i < LIMIT_NR; ++i) {
+    fputs ("qbd_limit_reached_total", s->out);
+    label (s, '{', "limit", limit_names[i]);
+    value (s, limit_times_reached ((enum limit) i));
+  }
   write_pools (s);
   write_volumes (s);
   write_ops (s, "qbd_operations_total", "counter",

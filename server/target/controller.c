@@ -99,7 +99,7 @@ controller_locked_new (struct subsystem *subsystem,
   TAILQ_INIT (&controller->queues);
   TAILQ_INIT (&controller->events);
   controller->nr_io_queues_granted =
-    subsystem->volume ? TARGET_IO_QUEUES_MAX : 0;
+    subsystem->volume ? limit_value (LIMIT_IO_QUEUES) : 0;
   controller->admin = admin;
   controller->keep_alive.expired = keep_alive_expired;
   controller->failed.expired = failed_expired;
@@ -179,6 +179,7 @@ locked_remove_queue (struct controller *controller,
 {
   TAILQ_REMOVE (&controller->queues, queue, in_controller);
   queue->controller = NULL;
+  attached_locked_remove (queue->target, controller->hostnqn);
   if (queue->qid > 0)
     controller->nr_io_queues--;
   if (controller->state == CONTROLLER_DISABLING
@@ -365,7 +366,7 @@ controller_set_kato (struct controller *controller, uint32_t kato_ms)
 uint64_t
 controller_cap (void)
 {
-  return (uint64_t) TARGET_MQES_0BASED << NVME_CAP_MQES_SHIFT
+  return (uint64_t) target_mqes_0based () << NVME_CAP_MQES_SHIFT
     | (uint64_t) 1 << NVME_CAP_CQR_SHIFT
     | (uint64_t) 30 << NVME_CAP_TO_SHIFT        /* 15 s, in 500 ms units */
     | (uint64_t) NVME_CAP_CSS_NVM << NVME_CAP_CSS_SHIFT;

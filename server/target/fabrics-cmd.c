@@ -3,6 +3,7 @@
  * Fabrics commands: Connect, Property Get and Property Set (NVMe over
  * Fabrics, Base 2.0 section 6).
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/cleanup.h"
@@ -68,6 +69,15 @@ locked_wait (struct target_queue *queue)
 
 enum { WAIT = 0xffff };         /* no status */
 
+/* There is room for one more connection of this host, and it is taken. */
+static bool
+locked_take_place (struct target_queue *queue)
+{
+  const struct nvmf_connect_data *data = queue->connect->buffer;
+
+  return attached_locked_add (queue->target, data->hostnqn, &queue->full);
+}
+
 /* The admin queue: a new controller, as soon as no old one of this host can
  * change the volume any more. */
 static uint16_t
@@ -93,9 +103,12 @@ locked_connect_admin (struct target_queue *queue)
   if (!locked_host_drained (subsystem, data))
     return locked_wait (queue) ? WAIT : BUSY;
 
+  if (!locked_take_place (queue))
+    return BUSY;
   queue_take_sqe (queue, sqe);
   controller = controller_locked_new (subsystem, queue, data);
   if (controller == NULL) {
+    attached_locked_remove (queue->target, data->hostnqn);
     queue->sqsize = 0;
     return BUSY;
   }
@@ -140,6 +153,8 @@ locked_connect_io (struct target_queue *queue)
     return refuse_data (command, CONNECT_IPO_SQE (qid));
   if (locked_qid_used (controller, qid))
     return STATUS_DNR (NVME_SC_CMD_SEQ_ERROR);
+  if (!locked_take_place (queue))
+    return BUSY;
 
   queue_take_sqe (queue, sqe);
   controller_locked_add_queue (controller, queue);
@@ -177,6 +192,16 @@ log_not_allowed (const struct target_queue *queue)
                data->subsysnqn, data->hostnqn, queue->portal->peer);
 }
 
+static void
+log_full (const struct target_queue *queue)
+{
+  const struct nvmf_connect_data *data = queue->connect->buffer;
+  char what[NVMEOF_NQN_MAX + 48];
+
+  snprintf (what, sizeof what, "host %s: refused", data->hostnqn);
+  limit_reached (queue->full, queue->portal->peer, what);
+}
+
 void
 connect_retry (struct target_queue *queue)
 {
@@ -184,6 +209,7 @@ connect_retry (struct target_queue *queue)
 
   if (queue->state != TARGET_QUEUE_CONNECTING)
     return;
+  queue->full = LIMIT_NR;
   pthread_mutex_lock (&queue->target->lock);
   if (le16_to_cpu (queue->connect->sqe.connect.qid) == 0)
     status = locked_connect_admin (queue);
@@ -205,6 +231,8 @@ connect_retry (struct target_queue *queue)
   }
   else if (status == INVALID_HOST)
     log_not_allowed (queue);
+  else if (status == BUSY && queue->full < LIMIT_NR)
+    log_full (queue);
   connect_finish (queue, status);
 }
 
@@ -245,8 +273,10 @@ connect_parse (struct target_command *command)
 
   if (command->queue->state != TARGET_QUEUE_NEW)
     return STATUS_DNR (NVME_SC_CMD_SEQ_ERROR);
-  status = command_check_connect (&command->sqe.connect, TARGET_MQES_0BASED,
-                                  &dw0);
+  status = command_check_connect (&command->sqe.connect,
+                                  le16_to_cpu (command->sqe.connect.qid) == 0
+                                  ? TARGET_ADMIN_SQSIZE_0BASED
+                                  : target_mqes_0based (), &dw0);
   if (status) {
     command_set_dw0 (command, dw0);
     return status;

@@ -73,7 +73,7 @@ static uint16_t
 set_nr_queues (struct target_command *command, uint32_t cdw11)
 {
   struct controller *controller = command->queue->controller;
-  unsigned wanted;
+  unsigned wanted, most = limit_value (LIMIT_IO_QUEUES);
   uint16_t status = command_check_nr_queues (cdw11, &wanted);
 
   if (status)
@@ -81,8 +81,7 @@ set_nr_queues (struct target_command *command, uint32_t cdw11)
   LOCK_SCOPE (&command->queue->target->lock);
   if (controller->nr_io_queues > 0)
     return STATUS_DNR (NVME_SC_CMD_SEQ_ERROR);
-  controller->nr_io_queues_granted =
-    wanted < TARGET_IO_QUEUES_MAX ? wanted : TARGET_IO_QUEUES_MAX;
+  controller->nr_io_queues_granted = wanted < most ? wanted : most;
   command_set_dw0 (command, nr_queues_dw0 (controller));
   return 0;
 }

@@ -50,7 +50,7 @@ fill_common (struct nvme_id_ctrl *id, const struct controller *controller)
   id->aerl = TARGET_AERL_0BASED;
   id->lpa = NVME_CTRL_LPA_EXTENDED;
   id->kas = cpu_to_le16 (TARGET_KAS_MS / 100);
-  id->maxcmd = cpu_to_le16 (TARGET_MQES_0BASED + 1);
+  id->maxcmd = cpu_to_le16 (target_mqes_0based () + 1);
   id->sgls = cpu_to_le32 (controller->ops->sgls);
   strcpy (id->subnqn, controller->subsystem->nqn);
   id->ioccsz = cpu_to_le32 ((64 + controller->ops->in_capsule_bytes) / 16);

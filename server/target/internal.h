@@ -22,8 +22,7 @@
 
 enum {
   TARGET_NSID = 1,
-  TARGET_IO_QUEUES_MAX = 8,     /* granted to a controller */
-  TARGET_MQES_0BASED = 127,
+  TARGET_ADMIN_SQSIZE_0BASED = 127,     /* at most; hosts ask for 31 */
   TARGET_QUEUE_SLACK = 2,       /* commands above SQSIZE, for sloppy hosts */
   TARGET_AERL_0BASED = 3,
   TARGET_KAS_MS = 1000,         /* granularity of KATO */
@@ -37,6 +36,33 @@ enum {
 
 #define TARGET_VERSION 0x00010400u      /* NVMe 1.4: see identify.c */
 
+static inline uint16_t
+target_mqes_0based (void)
+{
+  return (uint16_t) (limit_value (LIMIT_QUEUE_SIZE) - 1);
+}
+
+/* --- attached.c: connections that passed Connect, by host ------------------ */
+
+enum { TARGET_HOST_BUCKETS = 256 };
+
+struct attached_host {
+  LIST_ENTRY (attached_host) in_bucket;
+  char nqn[NVMEOF_NQN_MAX + 1];
+  unsigned nr_queues;
+};
+
+struct attached {               /* all locked */
+  unsigned nr_queues;
+  LIST_HEAD (, attached_host) buckets[TARGET_HOST_BUCKETS];
+};
+
+/* One more of this host: *full says which limit forbids it.  False: that, or
+ * (LIMIT_NR) there is no memory. */
+bool attached_locked_add (struct target *target, const char *hostnqn,
+                          enum limit *full);
+void attached_locked_remove (struct target *target, const char *hostnqn);
+
 /* --- target.c, subsystem.c, hosts.c ---------------------------------------------- */
 
 struct target {
@@ -46,6 +72,7 @@ struct target {
   TAILQ_HEAD (, target_queue) waiting;          /* locked */
   struct subsystem *discovery;                  /* constant after create */
   uint64_t genctr;                              /* locked */
+  struct attached attached;                     /* locked */
   pthread_cond_t controller_left;               /* with lock; monotonic */
   uint64_t nr_left;                             /* locked: how many have */
   _Atomic bool allow_any_host;

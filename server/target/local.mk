@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libtarget.la
 libtarget_la_SOURCES = \
 	server/target/admin-cmd.c \
+	server/target/attached.c \
 	server/target/command.c \
 	server/target/controller.c \
 	server/target/counters.c \
@@ -16,6 +17,8 @@ libtarget_la_SOURCES = \
 	server/target/internal.h \
 	server/target/io-cmd.c \
 	server/target/lba-status.c \
+	server/target/limits.c \
+	server/target/limits.h \
 	server/target/log-page.c \
 	server/target/queue.c \
 	server/target/subsystem.c \

@@ -55,6 +55,7 @@ target_destroy (struct target *target)
   assert (TAILQ_EMPTY (&target->subsystems));
   assert (TAILQ_EMPTY (&target->queues));
   assert (TAILQ_EMPTY (&target->discovery->controllers));
+  assert (target->attached.nr_queues == 0);
   target_free (target);
 }
 

@@ -30,6 +30,7 @@
 #include "nvmeof/command-check.h"
 #include "server/engine/engine.h"
 #include "server/reactor/reactor.h"
+#include "server/target/limits.h"
 
 struct target;
 struct subsystem;
@@ -191,6 +192,7 @@ struct target_queue {
   bool disconnected;
   void (*drained) (struct target_queue *queue);
   struct target_command *connect;       /* while CONNECTING */
+  enum limit full;              /* why Connect found no place; or LIMIT_NR */
   struct target_command *reset;         /* a Cross-Controller Reset that
                                            waits; or NULL */
   struct reactor_timer wait_limit;

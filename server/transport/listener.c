@@ -34,6 +34,7 @@ struct listener {
   struct reactor *const *reactors;      /* constant */
   unsigned nr_reactors;                 /* constant */
   struct address address;               /* constant */
+  char uri[ADDRESS_TEXT_MAX];           /* constant */
   struct rdma_listener *rdma;           /* constant; NULL: a socket */
   bool started;                         /* the owner's */
   /* reactor 0's */
@@ -112,6 +113,7 @@ struct handover {
   struct target *target;
   struct reactor *reactor;
   struct stream *stream;
+  struct handshake_peer *peer;
   struct target_portal portal;
 };
 
@@ -120,8 +122,14 @@ take_over (struct reactor_task *task)
 {
   struct handover *handover = (struct handover *) task;
 
-  tcp_connection_open (handover->target, handover->reactor,
-                       handover->stream, &handover->portal);
+  struct tcp_connection *connection =
+    tcp_connection_open (handover->target, handover->reactor,
+                         handover->stream, &handover->portal);
+
+  if (connection)
+    tcp_connection_set_handshake (connection, handover->peer);
+  else
+    handshake_drop (handover->peer);
   transport_count (-1);
   free (handover);
 }
@@ -144,13 +152,15 @@ limit_silence (int fd)
 
 static void
 hand_over (struct listener *listener, int fd,
-           const struct sockaddr_storage *peer)
+           const struct sockaddr_storage *peer,
+           struct handshake_peer *handshake_peer)
 {
   struct handover *handover = malloc (sizeof *handover);
   struct stream *stream = handover ? stream_from_socket (fd) : NULL;
 
   if (stream == NULL) {
     log_error ("out of memory: connection refused");
+    handshake_drop (handshake_peer);
     free (handover);
     close (fd);
     return;
@@ -161,6 +171,7 @@ hand_over (struct listener *listener, int fd,
     .reactor =
       listener->reactors[listener->next_reactor++ % listener->nr_reactors],
     .stream = stream,
+    .peer = handshake_peer,
   };
   if (listener->address.family == ADDRESS_TCP)
     limit_silence (fd);
@@ -176,12 +187,9 @@ pause_accepting (struct listener *listener, int error)
 {
   struct reactor *reactor = listener->reactors[0];
   bool files = error == EMFILE || error == ENFILE;
-  char text[ADDRESS_TEXT_MAX];
 
   if (!listener->paused)
-    log_warning ("accept: %s: %s%s",
-                 address_format (&listener->address, text, sizeof text),
-                 strerror (error),
+    log_warning ("accept: %s: %s%s", listener->uri, strerror (error),
                  files ? "; raise the limit on open files" : "");
   listener->paused = true;
   reactor_watch_remove (reactor, &listener->watch);
@@ -206,6 +214,20 @@ retry_expired (struct reactor_timer *timer)
                             - offsetof (struct listener, retry)));
 }
 
+/* Cheap for who is refused: nothing was asked of its socket yet. */
+static void
+accepted (struct listener *listener, int fd,
+          const struct sockaddr_storage *peer)
+{
+  struct handshake_peer *handshake_peer =
+    handshake_begin ((const struct sockaddr *) peer, listener->uri);
+
+  if (handshake_peer)
+    hand_over (listener, fd, peer, handshake_peer);
+  else
+    close (fd);
+}
+
 static void
 accept_ready (struct reactor_watch *watch, uint32_t epoll_events)
 {
@@ -220,7 +242,7 @@ accept_ready (struct reactor_watch *watch, uint32_t epoll_events)
 
     if (fd >= 0) {
       listener->paused = false;
-      hand_over (listener, fd, &peer);
+      accepted (listener, fd, &peer);
     }
     else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS
              || errno == ENOMEM) {
@@ -272,6 +294,7 @@ listener_open (struct target *target, struct address *address,
     return r;
   }
   listener->address = *address;
+  address_format (address, listener->uri, sizeof listener->uri);
   listener->watch.ready = accept_ready;
   listener->retry.expired = retry_expired;
   *result = listener;

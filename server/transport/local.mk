@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_LTLIBRARIES += libtransport.la
 libtransport_la_SOURCES = \
+	server/transport/handshakes.c \
 	server/transport/internal.h \
 	server/transport/listener.c \
 	server/transport/tcp-connection.c \

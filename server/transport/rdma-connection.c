@@ -58,7 +58,7 @@ void
 rdma_set_ready (struct rdma_connection *connection)
 {
   set_state (connection, RDMA_READY);
-  arm_limit (connection, RDMA_HANDSHAKE_LIMIT_MS);
+  arm_limit (connection, limit_value (LIMIT_HANDSHAKE_MS));
 }
 
 void
@@ -83,6 +83,36 @@ rdma_release (struct rdma_connection *connection)
   rdma_device_put (connection->device);
   free (connection);
   transport_count (-1);
+}
+
+/* --- handshake ----------------------------------------------------------------- */
+
+static void
+end_handshake (struct rdma_connection *connection)
+{
+  if (!connection->handshaking)
+    return;
+  connection->handshaking = false;
+  if (handshake_over (&connection->handshake))
+    rdma_hold (connection);     /* run_make_room's */
+}
+
+/* A newer one needs its place; unless Connect was faster. */
+static void
+run_make_room (struct reactor_task *task)
+{
+  struct rdma_connection *connection =
+    (void *) ((char *) task - offsetof (struct rdma_connection,
+                                        handshake.end));
+
+  if (!connection->handshaking) {
+    rdma_release (connection);
+    return;
+  }
+  connection->handshaking = false;
+  limit_reached (connection->handshake.limit, connection->portal.peer,
+                 "no Connect yet: closed for a newer one");
+  rdma_lost (connection, "it made room for a newer one");
 }
 
 /* --- the end ------------------------------------------------------------------- */
@@ -178,6 +208,7 @@ start_flush (struct rdma_connection *connection)
   if (connection->state >= RDMA_FLUSHING)
     return;
   set_state (connection, RDMA_FLUSHING);
+  end_handshake (connection);
   drop_requests (connection, false);
   /* The device may be gone: then this fails, and so does all that follows. */
   ibv_modify_qp (connection->id->qp, &attr, IBV_QP_STATE);
@@ -226,18 +257,16 @@ limit_expired (struct reactor_timer *timer)
 
   switch (connection->state) {
   case RDMA_ACCEPTED:
-    log_warning ("%s: not established within %u s: closed", peer,
-                 RDMA_HANDSHAKE_LIMIT_MS / 1000);
+    limit_reached (LIMIT_HANDSHAKE_MS, peer, "not established: closed");
     rdma_lost (connection, "it was not established");
     break;
   case RDMA_READY:
     if (connection->queue.state == TARGET_QUEUE_NEW) {
-      log_warning ("%s: no Connect within %u s: closed", peer,
-                   RDMA_HANDSHAKE_LIMIT_MS / 1000);
+      limit_reached (LIMIT_HANDSHAKE_MS, peer, "no Connect: closed");
       rdma_lost (connection, "no Connect");
     }
     else if (connection->queue.state == TARGET_QUEUE_CONNECTING)
-      arm_limit (connection, RDMA_HANDSHAKE_LIMIT_MS);
+      arm_limit (connection, limit_value (LIMIT_HANDSHAKE_MS));
     break;
   case RDMA_CLOSING:
     start_flush (connection);
@@ -263,13 +292,13 @@ stall_expired (struct reactor_timer *timer)
   connection->stall_armed = false;
   if (connection->send_room == connection->send_size)
     return;
-  if (now_ms < connection->progress_ms + RDMA_STALL_LIMIT_MS) {
+  if (now_ms < connection->progress_ms + limit_value (LIMIT_STALL_MS)) {
     rdma_watch_stall (connection);
     return;
   }
   if (connection->state < RDMA_FLUSHING)
-    log_warning ("%s: took none of its responses for %u s: closed",
-                 connection->portal.peer, RDMA_STALL_LIMIT_MS / 1000);
+    limit_reached (LIMIT_STALL_MS, connection->portal.peer,
+                   "took none of its responses: closed");
   rdma_lost (connection, "its host stalled");
 }
 
@@ -293,6 +322,9 @@ ops_complete (struct target_command *command)
   struct rdma_connection *connection = request->connection;
 
   rdma_hold (connection);
+  if (connection->handshaking
+      && connection->queue.state == TARGET_QUEUE_LIVE)
+    end_handshake (connection);
   if (connection->state < RDMA_FLUSHING)
     rdma_post_response (request);
   else
@@ -394,19 +426,27 @@ incoming_free (struct rdma_incoming *incoming)
     rdma_destroy_id (incoming->id);
     rdma_destroy_event_channel (incoming->channel);
   }
+  if (incoming->peer)
+    handshake_drop (incoming->peer);
   free (incoming);
   transport_count (-1);
 }
 
 void
-rdma_incoming_refuse (struct rdma_incoming *incoming, uint16_t sts)
+rdma_incoming_reject (struct rdma_incoming *incoming, uint16_t sts)
 {
   const struct nvme_rdma_cm_reject reject = rdma_make_reject (sts);
 
-  log_warning ("%s: connection refused: %s", incoming->portal.peer,
-               rdma_cm_status_name (sts));
   rdma_reject (incoming->id, &reject, sizeof reject);
   incoming_free (incoming);
+}
+
+void
+rdma_incoming_refuse (struct rdma_incoming *incoming, uint16_t sts)
+{
+  log_warning ("%s: connection refused: %s", incoming->portal.peer,
+               rdma_cm_status_name (sts));
+  rdma_incoming_reject (incoming, sts);
 }
 
 /* Worker thread: what takes the device's firmware its time. */
@@ -543,7 +583,10 @@ prepared (struct reactor_work *work)
   LIST_INSERT_HEAD (&connection->device->by_qp
                     [connection->qp_num % RDMA_QP_BUCKETS],
                     connection, in_bucket);
-  arm_limit (connection, RDMA_HANDSHAKE_LIMIT_MS);
+  arm_limit (connection, limit_value (LIMIT_HANDSHAKE_MS));
+  connection->handshaking = true;
+  handshake_list (&connection->handshake, incoming->peer,
+                  connection->reactor, run_make_room);
   free (incoming);
   rdma_hold (connection);
   r = reactor_watch_add (connection->reactor, &connection->watch,

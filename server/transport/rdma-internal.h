@@ -24,7 +24,7 @@
 
 #include "common/buddy.h"
 #include "nvmeof/rdma.h"
-#include "server/transport/transport.h"
+#include "server/transport/internal.h"
 
 enum {
   RDMA_IN_CAPSULE_BYTES = 4096,         /* I/O queues; IOCCSZ says so */
@@ -34,11 +34,9 @@ enum {
   RDMA_DEVICE_DATA_MIN_BYTES = 2 << 20,
   RDMA_DEVICE_DATA_MAX_BYTES = 32 << 20,
   RDMA_TURN_COMPLETIONS = 512,          /* of one queue in one turn */
-  RDMA_HANDSHAKE_LIMIT_MS = 10000,      /* established; then Connect */
   RDMA_CLOSE_LIMIT_MS = 2000,           /* responses of one that ends */
   RDMA_LINGER_MS = 1000,                /* an admin queue that ends */
   RDMA_FLUSH_LIMIT_MS = 5000,           /* work requests of one that ended */
-  RDMA_STALL_LIMIT_MS = 30000,          /* one work request */
   RDMA_STALL_LOOK_MS = 5000,
   RDMA_QP_BUCKETS = 64,
 };
@@ -187,6 +185,8 @@ struct rdma_connection {
   struct rdma_asked asked;            /* constant; of the private data */
   enum rdma_state state;
   unsigned holds;
+  bool handshaking;             /* its place among those is not given back */
+  struct handshake handshake;
   struct rdma_event_channel *channel;   /* the id's own */
   struct rdma_cm_id *id;                /* and QP; the worker's, then NULL,
                                            from DESTROYING on */
@@ -245,6 +245,7 @@ struct rdma_incoming {
   struct rdma_event_channel *channel;
   struct rdma_cm_id *id;
   struct target_portal portal;
+  struct handshake_peer *peer;  /* NULL: refused, or the connection has it */
   struct rdma_asked asked;
   uint8_t initiator_depth;      /* of the host's event, as the verbs say */
   struct rdma_connection *connection;   /* not initialised yet */
@@ -258,6 +259,8 @@ struct rdma_incoming {
 
 /* On its reactor; it frees incoming. */
 void rdma_connection_open (struct rdma_incoming *incoming);
+/* Both free it, too; the former without a line of log. */
+void rdma_incoming_reject (struct rdma_incoming *incoming, uint16_t sts);
 void rdma_incoming_refuse (struct rdma_incoming *incoming, uint16_t sts);
 
 /* --- rdma-receive.c ----------------------------------------------------------- */

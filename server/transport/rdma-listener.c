@@ -213,10 +213,15 @@ connect_request (struct rdma_listener *listener, struct rdma_cm_event *event)
   incoming->task.run = take_over;
   fill_portal (&incoming->portal, id);
   transport_count (1);
-  if (sts)
+  if (sts) {
     rdma_incoming_refuse (incoming, sts);
-  else
+    return;
+  }
+  incoming->peer = handshake_begin (rdma_get_peer_addr (id), listener->uri);
+  if (incoming->peer)
     reactor_post (incoming->reactor, &incoming->task);
+  else
+    rdma_incoming_reject (incoming, NVME_RDMA_CM_NO_RSC);
 }
 
 static void

@@ -87,7 +87,7 @@ void
 tcp_set_ready (struct tcp_connection *connection)
 {
   set_state (connection, TCP_READY);
-  arm_limit (connection, TCP_HANDSHAKE_LIMIT_MS);
+  arm_limit (connection, limit_value (LIMIT_HANDSHAKE_MS));
 }
 
 void
@@ -107,6 +107,47 @@ tcp_release (struct tcp_connection *connection)
   tcp_pool_put (connection->pool);
   free (connection);
   transport_count (-1);
+}
+
+/* --- handshake ----------------------------------------------------------------- */
+
+static void
+end_handshake (struct tcp_connection *connection)
+{
+  if (!connection->handshaking)
+    return;
+  connection->handshaking = false;
+  if (handshake_over (&connection->handshake))
+    tcp_hold (connection);      /* run_make_room's */
+}
+
+/* A newer one needs its place; unless Connect was faster. */
+static void
+run_make_room (struct reactor_task *task)
+{
+  struct tcp_connection *connection =
+    (void *) ((char *) task - offsetof (struct tcp_connection,
+                                        handshake.end));
+
+  if (!connection->handshaking) {
+    tcp_release (connection);
+    return;
+  }
+  connection->handshaking = false;
+  tcp_hold (connection);
+  limit_reached (connection->handshake.limit, connection->portal.peer,
+                 "no Connect yet: closed for a newer one");
+  tcp_lost (connection, "it made room for a newer one");
+  tcp_release (connection);
+}
+
+void
+tcp_connection_set_handshake (struct tcp_connection *connection,
+                              struct handshake_peer *peer)
+{
+  connection->handshaking = true;
+  handshake_list (&connection->handshake, peer, connection->reactor,
+                  run_make_room);
 }
 
 /* --- the end ------------------------------------------------------------------- */
@@ -141,6 +182,7 @@ close_now (struct tcp_connection *connection)
   if (connection->state == TCP_CLOSED)
     return;
   set_state (connection, TCP_CLOSED);
+  end_handshake (connection);
   reactor_timer_disarm (connection->reactor, &connection->limit);
   reactor_timer_disarm (connection->reactor, &connection->stall);
   if (connection->watch.fd >= 0)
@@ -201,18 +243,16 @@ limit_expired (struct reactor_timer *timer)
   tcp_hold (connection);
   switch (connection->state) {
   case TCP_ICREQ:
-    log_warning ("%s: no ICReq within %u s: closed", peer,
-                 TCP_HANDSHAKE_LIMIT_MS / 1000);
+    limit_reached (LIMIT_HANDSHAKE_MS, peer, "no ICReq: closed");
     tcp_lost (connection, "no ICReq");
     break;
   case TCP_READY:
     if (connection->queue.state == TARGET_QUEUE_NEW) {
-      log_warning ("%s: no Connect within %u s: closed", peer,
-                   TCP_HANDSHAKE_LIMIT_MS / 1000);
+      limit_reached (LIMIT_HANDSHAKE_MS, peer, "no Connect: closed");
       tcp_lost (connection, "no Connect");
     }
     else if (connection->queue.state == TARGET_QUEUE_CONNECTING)
-      arm_limit (connection, TCP_HANDSHAKE_LIMIT_MS);
+      arm_limit (connection, limit_value (LIMIT_HANDSHAKE_MS));
     break;
   case TCP_CLOSING:
   case TCP_TERM:
@@ -225,8 +265,6 @@ limit_expired (struct reactor_timer *timer)
 }
 
 /* --- a host that does not do its part ------------------------------------------- */
-
-unsigned tcp_stall_limit_ms = 30000;
 
 static bool
 waits_for_data (const struct tcp_connection *connection)
@@ -249,7 +287,7 @@ stall_due_ms (const struct tcp_connection *connection)
     since_ms = connection->sent_ms;
   if (waits_for_data (connection) && connection->data_ms < since_ms)
     since_ms = connection->data_ms;
-  return since_ms == UINT64_MAX ? 0 : since_ms + tcp_stall_limit_ms;
+  return since_ms == UINT64_MAX ? 0 : since_ms + limit_value (LIMIT_STALL_MS);
 }
 
 static void
@@ -269,11 +307,10 @@ stall_expired (struct reactor_timer *timer)
     reactor_timer_arm (connection->reactor, &connection->stall, due_ms);
   }
   else if (due_ms > 0) {
-    log_warning ("%s: %s for %u s: closed", connection->portal.peer,
-                 TAILQ_EMPTY (&connection->output)
-                 ? "no byte of the data it was asked for"
-                 : "no byte of its responses was taken",
-                 tcp_stall_limit_ms / 1000);
+    limit_reached (LIMIT_STALL_MS, connection->portal.peer,
+                   TAILQ_EMPTY (&connection->output)
+                   ? "no byte of the data it was asked for: closed"
+                   : "no byte of its responses was taken: closed");
     tcp_lost (connection, "its host stalled");
   }
   tcp_release (connection);
@@ -287,7 +324,7 @@ tcp_watch_stall (struct tcp_connection *connection)
   connection->stall_armed = true;
   reactor_timer_arm (connection->reactor, &connection->stall,
                      reactor_now_ms (connection->reactor)
-                     + tcp_stall_limit_ms);
+                     + limit_value (LIMIT_STALL_MS));
 }
 
 /* --- the target's side ----------------------------------------------------------- */
@@ -299,6 +336,9 @@ ops_complete (struct target_command *command)
   struct tcp_connection *connection = request->connection;
 
   tcp_hold (connection);
+  if (connection->handshaking
+      && connection->queue.state == TARGET_QUEUE_LIVE)
+    end_handshake (connection);
   if (connection->state == TCP_READY || connection->state == TCP_CLOSING)
     tcp_send_response (request);
   else
@@ -454,7 +494,7 @@ tcp_connection_open (struct target *target, struct reactor *reactor,
   transport_count (1);
   target_queue_init (&connection->queue, target, reactor, &tcp_target_ops,
                      &connection->portal);
-  arm_limit (connection, TCP_HANDSHAKE_LIMIT_MS);
+  arm_limit (connection, limit_value (LIMIT_HANDSHAKE_MS));
   if (stream->fd >= 0) {
     int r;
 

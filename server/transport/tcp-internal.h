@@ -18,7 +18,7 @@
 #include <sys/uio.h>
 
 #include "nvmeof/tcp-check.h"
-#include "server/transport/transport.h"
+#include "server/transport/internal.h"
 
 enum {
   TCP_IN_CAPSULE_BYTES = 16384,         /* I/O queues; IOCCSZ says so */
@@ -26,14 +26,8 @@ enum {
   TCP_DIRECT_BYTES = 16384,     /* from here on into the request's buffer */
   TCP_RECEIVE_BUFFER_BYTES = 131072,    /* one per reactor */
   TCP_TURN_BYTES = 1 << 20,     /* received by one connection in one turn */
-  TCP_HANDSHAKE_LIMIT_MS = 10000,       /* ICReq; then Connect */
   TCP_CLOSE_LIMIT_MS = 2000,    /* output of a connection that ends */
 };
-
-/* How long a host may leave a connection without a byte while the server
- * waits for data that it asked for, or for its output to be taken.  Set
- * before the first connection, by tests. */
-extern unsigned tcp_stall_limit_ms;
 
 /* --- output ----------------------------------------------------------------- */
 
@@ -133,6 +127,8 @@ struct tcp_connection {
   enum tcp_state state;
   unsigned holds;
   bool peer_gone;               /* nothing more will come or be read */
+  bool handshaking;             /* its place among those is not given back */
+  struct handshake handshake;
   bool ended;                   /* TERM: the host's last byte was read */
   struct reactor_watch watch;
   bool wants_room;              /* the watch tells of room for output, too */

@@ -24,7 +24,6 @@ static const uint32_t class_bytes[NR_CLASSES] = {
 };
 
 static const uint64_t connection_large_max_bytes = 16 << 20;
-static const uint64_t pool_large_max_bytes = 256 << 20;
 static const uint64_t pool_free_max_bytes = 16 << 20;
 enum { POOL_FREE_REQUESTS_MAX = 512 };
 
@@ -236,7 +235,7 @@ ration_left (const struct tcp_connection *connection, uint32_t bytes)
     return false;
   return ration->large_bytes == 0
     || connection->pool->large_bytes + cost + ration->large_bytes + cost
-       <= pool_large_max_bytes;
+       <= (uint64_t) limit_value (LIMIT_BUFFERS_MIB) << 20;
 }
 
 static void

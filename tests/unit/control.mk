@@ -3,7 +3,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/options
 tests_unit_options_SOURCES = tests/unit/options.c
 tests_unit_options_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_options_LDADD = liboptions.la libengine.la libreactor.la \
+tests_unit_options_LDADD = liboptions.la libtarget.la libengine.la libreactor.la \
 	libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/control-api

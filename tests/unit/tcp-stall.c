@@ -26,14 +26,14 @@ setup (void **state)
 static int
 setup_patient (void **state)
 {
-  tcp_stall_limit_ms = 10 * HOST_TIMEOUT_S * 1000;
+  limit_set (LIMIT_STALL_MS, 10 * HOST_TIMEOUT_S * 1000);
   return setup (state);
 }
 
 static int
 setup_impatient (void **state)
 {
-  tcp_stall_limit_ms = LIMIT_MS;
+  limit_set (LIMIT_STALL_MS, LIMIT_MS);
   return setup (state);
 }
 
@@ -41,7 +41,7 @@ static int
 teardown (void **state)
 {
   server_stop (&server);
-  tcp_stall_limit_ms = 30000;
+  limit_set (LIMIT_STALL_MS, limit_default (LIMIT_STALL_MS));
   return 0;
 }
 

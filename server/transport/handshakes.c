@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Connections whose hosts have not named themselves yet, all of them and by
+ * address.  Past a limit the oldest goes, so that a flood takes room from
+ * itself: who means it needs its place for a moment only.
+ *
+ * Reactor 0 begins them, each connection's reactor ends them; the lock is for
+ * the lists.  It knows addresses, and no PDUs.
+ */
+#include <assert.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "server/transport/internal.h"
+
+enum {
+  NR_BUCKETS = 1024,
+  KEY_BYTES = 8,
+};
+
+TAILQ_HEAD (handshake_list, handshake);
+
+/* Who has an IPv6 address has a /64 of them.  All on Unix sockets are one. */
+struct handshake_peer {
+  LIST_ENTRY (handshake_peer) in_bucket;
+  uint8_t key[KEY_BYTES];
+  unsigned nr;
+  struct handshake_list listed;         /* the oldest first */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static LIST_HEAD (, handshake_peer) buckets[NR_BUCKETS];        /* locked */
+static struct handshake_list all = TAILQ_HEAD_INITIALIZER (all);
+static unsigned nr_all;                 /* locked */
+
+/* --- peers ------------------------------------------------------------------------- */
+
+static void
+make_key (uint8_t key[KEY_BYTES], const struct sockaddr *sa)
+{
+  const struct sockaddr_in *in = (const struct sockaddr_in *) sa;
+  const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) sa;
+
+  memset (key, 0, KEY_BYTES);
+  if (sa->sa_family == AF_INET)
+    memcpy (key, &in->sin_addr, sizeof in->sin_addr);
+  else if (sa->sa_family == AF_INET6
+           && IN6_IS_ADDR_V4MAPPED (&in6->sin6_addr))
+    memcpy (key, in6->sin6_addr.s6_addr + 12, sizeof in->sin_addr);
+  else if (sa->sa_family == AF_INET6)
+    memcpy (key, in6->sin6_addr.s6_addr, KEY_BYTES);
+}
+
+static unsigned
+bucket_of (const uint8_t key[KEY_BYTES])
+{
+  uint32_t hash = 2166136261u;  /* FNV-1a */
+
+  for (unsigned i = 0; i < KEY_BYTES; i++)
+    hash = (hash ^ key[i]) * 16777619u;
+  return hash % NR_BUCKETS;
+}
+
+static struct handshake_peer *
+locked_get_peer (const struct sockaddr *sa)
+{
+  struct handshake_peer *peer;
+  uint8_t key[KEY_BYTES];
+  unsigned bucket;
+
+  make_key (key, sa);
+  bucket = bucket_of (key);
+  LIST_FOREACH (peer, &buckets[bucket], in_bucket)
+    if (memcmp (peer->key, key, KEY_BYTES) == 0)
+      break;
+  if (peer == NULL) {
+    if ((peer = calloc (1, sizeof *peer)) == NULL)
+      return NULL;
+    memcpy (peer->key, key, KEY_BYTES);
+    TAILQ_INIT (&peer->listed);
+    LIST_INSERT_HEAD (&buckets[bucket], peer, in_bucket);
+  }
+  peer->nr++;
+  nr_all++;
+  return peer;
+}
+
+static void
+locked_put_peer (struct handshake_peer *peer)
+{
+  nr_all--;
+  if (--peer->nr > 0)
+    return;
+  assert (TAILQ_EMPTY (&peer->listed));
+  LIST_REMOVE (peer, in_bucket);
+  free (peer);
+}
+
+/* --- room -------------------------------------------------------------------------- */
+
+static void
+locked_unlist (struct handshake *handshake)
+{
+  struct handshake_peer *peer = handshake->peer;
+
+  TAILQ_REMOVE (&all, handshake, by_age);
+  TAILQ_REMOVE (&peer->listed, handshake, of_peer);
+  handshake->listed = false;
+  handshake->peer = NULL;
+  locked_put_peer (peer);
+}
+
+/* The oldest of the list goes.  False: all are new ones that their reactors
+ * have not seen yet. */
+static bool
+locked_make_room (struct handshake_list *list, enum limit limit)
+{
+  struct handshake *oldest = TAILQ_FIRST (list);
+
+  if (oldest == NULL)
+    return false;
+  locked_unlist (oldest);
+  oldest->limit = limit;
+  oldest->ending = true;
+  reactor_post (oldest->reactor, &oldest->end);
+  return true;
+}
+
+/* With this one counted: LIMIT_NR, or the limit that leaves no room. */
+static enum limit
+locked_find_room (struct handshake_peer *peer)
+{
+  unsigned of_peer = limit_value (LIMIT_HANDSHAKES_PER_ADDRESS);
+  unsigned of_all = limit_value (LIMIT_HANDSHAKES);
+
+  while (peer->nr > of_peer)
+    if (!locked_make_room (&peer->listed, LIMIT_HANDSHAKES_PER_ADDRESS))
+      return LIMIT_HANDSHAKES_PER_ADDRESS;
+  while (nr_all > of_all)
+    if (!locked_make_room (&all, LIMIT_HANDSHAKES))
+      return LIMIT_HANDSHAKES;
+  return LIMIT_NR;
+}
+
+static void
+log_refused (const struct sockaddr *sa, enum limit limit,
+             const char *listener_uri)
+{
+  struct address address = { 0 };
+  char text[ADDRESS_TEXT_MAX];
+
+  if (sa->sa_family == AF_INET || sa->sa_family == AF_INET6) {
+    transport_fill_address (&address, ADDRESS_TCP, sa);
+    address_format (&address, text, sizeof text);
+    limit_reached (limit, text, "refused");
+  }
+  else
+    limit_reached (limit, listener_uri, "connection refused");
+}
+
+struct handshake_peer *
+handshake_begin (const struct sockaddr *sa, const char *listener_uri)
+{
+  enum limit full = LIMIT_NR;
+  struct handshake_peer *peer;
+
+  pthread_mutex_lock (&lock);
+  peer = locked_get_peer (sa);
+  if (peer && (full = locked_find_room (peer)) < LIMIT_NR) {
+    locked_put_peer (peer);
+    peer = NULL;
+  }
+  pthread_mutex_unlock (&lock);
+  if (full < LIMIT_NR)
+    log_refused (sa, full, listener_uri);
+  else if (peer == NULL)
+    log_error ("%s: out of memory: connection refused", listener_uri);
+  return peer;
+}
+
+void
+handshake_drop (struct handshake_peer *peer)
+{
+  LOCK_SCOPE (&lock);
+
+  locked_put_peer (peer);
+}
+
+void
+handshake_list (struct handshake *handshake, struct handshake_peer *peer,
+                struct reactor *reactor,
+                void (*end) (struct reactor_task *task))
+{
+  LOCK_SCOPE (&lock);
+
+  handshake->end.run = end;
+  handshake->reactor = reactor;
+  handshake->peer = peer;
+  handshake->listed = true;
+  handshake->ending = false;
+  TAILQ_INSERT_TAIL (&all, handshake, by_age);
+  TAILQ_INSERT_TAIL (&peer->listed, handshake, of_peer);
+}
+
+bool
+handshake_over (struct handshake *handshake)
+{
+  LOCK_SCOPE (&lock);
+
+  if (handshake->listed)
+    locked_unlist (handshake);
+  return handshake->ending;
+}
