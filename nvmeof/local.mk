@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libnvmeof.la
 libnvmeof_la_SOURCES = \
 	nvmeof/command-check.c \
 	nvmeof/command-check.h \
+	nvmeof/command-describe.c \
+	nvmeof/command-describe.h \
 	nvmeof/command.h \
 	nvmeof/cross-reset.c \
 	nvmeof/cross-reset.h \

@@ -70,6 +70,8 @@ target_command_prepare (struct target_command *command, uint32_t sgl_bytes,
   command->handler = NULL;
   command->executing = false;
   command->cqe.value = cpu_to_le64 (0);
+  command->received_ms = reactor_now_ms (queue->reactor);
+  command->stage_since_ms = command->received_ms;
   queue->nr_inflight++;
   advance_sqhd (queue);
   status = parse (command, sgl_bytes, in_capsule);

@@ -14,6 +14,7 @@ libtarget_la_SOURCES = \
 	server/target/features.c \
 	server/target/hosts.c \
 	server/target/identify.c \
+	server/target/inflight.c \
 	server/target/internal.h \
 	server/target/io-cmd.c \
 	server/target/lba-status.c \

@@ -129,6 +129,51 @@ struct subsystem_op_stats {
 void subsystem_stats (struct subsystem *subsystem,
                       struct subsystem_op_stats stats[SUBSYSTEM_NR_OPS]);
 
+/* --- what is in flight: for who asks where a request hangs --------------- */
+
+enum target_stage {             /* what a command waits for */
+  TARGET_STAGE_CAPSULE,         /* the rest of its capsule */
+  TARGET_STAGE_BUFFER,          /* memory for its data */
+  TARGET_STAGE_DATA,            /* data that the host was asked for */
+  TARGET_STAGE_ENGINE,          /* the storage, or what makes its answer */
+  TARGET_STAGE_CONTROLLER,      /* the end of an old controller */
+  TARGET_STAGE_RESPONSE,        /* its response to be sent */
+};
+#define TARGET_NR_STAGES (TARGET_STAGE_RESPONSE + 1)
+
+struct target_inflight {        /* one command */
+  uint64_t age_ms;
+  uint64_t stage_ms;            /* since it is in this stage */
+  enum target_stage stage;
+  const char *op;               /* constant */
+  uint64_t offset_bytes;
+  uint64_t length_bytes;
+  char volume[2 * ENGINE_NAME_MAX];     /* POOL/VOL, or empty */
+  char hostnqn[NVMEOF_NQN_MAX + 1];     /* empty before Connect is over */
+  char address[ADDRESS_TEXT_MAX];       /* the peer's, as a URI */
+  uint16_t cntlid;
+  uint16_t qid;
+  uint16_t cid;
+  bool fenced;                  /* its host has lost the connection */
+};
+
+/* The oldest of them, in no order. */
+struct target_inflight_list {
+  uint64_t total;               /* also those that found no place */
+  unsigned nr;
+  unsigned nr_max;              /* at least 1 */
+  unsigned youngest;            /* index, when it is full */
+  struct target_inflight commands[];
+};
+
+/* On the reactor: adds what it has in flight, of one volume (POOL/VOL), or of
+ * all and of none (NULL); but not Asynchronous Event Requests. */
+void target_list_inflight (struct target *target,
+                           const struct reactor *reactor, const char *volume,
+                           struct target_inflight_list *list);
+/* Any thread. */
+bool target_has_volume (struct target *target, const char *volume);
+
 /* Any thread: refuse new associations and end the attached ones; their
  * commands in flight are executed and awaited.  For shutdown: the transports
  * see ops->close for each queue, connected or not. */
@@ -153,6 +198,14 @@ struct target_transport_ops {
    * target_queue_disconnected.  Called at most once, on the queue's
    * reactor, and never inside another call into the target. */
   void (*close) (struct target_queue *queue);
+  /* Calls each for the commands between prepare and done, in the order in
+   * which they came; where the target has one, the stage is ENGINE.  Under the
+   * target's lock: it only reads. */
+  void (*each_command) (struct target_queue *queue,
+                        void (*each) (void *opaque,
+                                      const struct target_command *command,
+                                      enum target_stage stage),
+                        void *opaque);
 };
 
 /* Where the asker came in: what discovery tells it. */
@@ -260,6 +313,8 @@ struct target_command {
   /* the transport's, before prepare */
   struct target_queue *queue;
   union nvme_command sqe;
+  /* the transport's, whenever its stage changes: reactor_now_ms */
+  uint64_t stage_since_ms;
   /* prepare's: */
   enum target_data data;
   uint32_t data_bytes;          /* what must be fetched or may be sent */
@@ -273,6 +328,7 @@ struct target_command {
   void (*handler) (struct target_command *command);
   bool executing;
   bool counted;
+  uint64_t received_ms;
   uint64_t started_us;          /* when counted */
   unsigned range_index;         /* Dataset Management */
   unsigned nr_ranges;

@@ -351,6 +351,27 @@ ops_close (struct target_queue *queue)
   rdma_release (connection);
 }
 
+static void
+ops_each_command (struct target_queue *queue,
+                  void (*each) (void *opaque,
+                                const struct target_command *command,
+                                enum target_stage stage),
+                  void *opaque)
+{
+  static const enum target_stage stages[RDMA_REQUEST_NR_STATES] = {
+    [RDMA_REQUEST_POSTED] = TARGET_STAGE_RESPONSE,
+    [RDMA_REQUEST_WAITING] = TARGET_STAGE_BUFFER,
+    [RDMA_REQUEST_READING] = TARGET_STAGE_DATA,
+    [RDMA_REQUEST_EXECUTING] = TARGET_STAGE_ENGINE,
+    [RDMA_REQUEST_ANSWERING] = TARGET_STAGE_RESPONSE,
+  };
+  struct rdma_connection *connection = (struct rdma_connection *) queue;
+  const struct rdma_request *request;
+
+  TAILQ_FOREACH (request, &connection->requests, in_connection)
+    each (opaque, &request->command, stages[request->state]);
+}
+
 static const struct target_transport_ops rdma_target_ops = {
   .trtype = NVMF_TRTYPE_RDMA,
   .in_capsule_bytes = RDMA_IN_CAPSULE_BYTES,
@@ -358,6 +379,7 @@ static const struct target_transport_ops rdma_target_ops = {
   .sgls = 1 << 0 | NVME_CTRL_SGLS_KEYED | NVME_CTRL_SGLS_OFFSET,
   .complete = ops_complete,
   .close = ops_close,
+  .each_command = ops_each_command,
 };
 
 /* --- the connection manager's side ------------------------------------------------- */

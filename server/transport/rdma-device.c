@@ -126,6 +126,7 @@ rdma_request_set_state (struct rdma_request *request,
 {
   assert (legal[request->state][state]);
   request->state = state;
+  request->command.stage_since_ms = reactor_now_ms (request->device->reactor);
 }
 
 /* Receives of one turn are posted together. */

@@ -361,6 +361,28 @@ ops_close (struct target_queue *queue)
   tcp_release (connection);
 }
 
+static void
+ops_each_command (struct target_queue *queue,
+                  void (*each) (void *opaque,
+                                const struct target_command *command,
+                                enum target_stage stage),
+                  void *opaque)
+{
+  static const enum target_stage stages[TCP_REQUEST_NR_STATES] = {
+    [TCP_REQUEST_FREE] = TARGET_STAGE_RESPONSE,
+    [TCP_REQUEST_CAPSULE] = TARGET_STAGE_CAPSULE,
+    [TCP_REQUEST_WAITING] = TARGET_STAGE_BUFFER,
+    [TCP_REQUEST_SOLICITED] = TARGET_STAGE_DATA,
+    [TCP_REQUEST_EXECUTING] = TARGET_STAGE_ENGINE,
+    [TCP_REQUEST_ANSWERING] = TARGET_STAGE_RESPONSE,
+  };
+  struct tcp_connection *connection = (struct tcp_connection *) queue;
+  const struct tcp_request *request;
+
+  TAILQ_FOREACH (request, &connection->requests, in_connection)
+    each (opaque, &request->command, stages[request->state]);
+}
+
 static const struct target_transport_ops tcp_target_ops = {
   .trtype = NVMF_TRTYPE_TCP,
   .in_capsule_bytes = TCP_IN_CAPSULE_BYTES,
@@ -368,6 +390,7 @@ static const struct target_transport_ops tcp_target_ops = {
   .sgls = 1 << 0 | NVME_CTRL_SGLS_OFFSET | NVME_CTRL_SGLS_TPORT,
   .complete = ops_complete,
   .close = ops_close,
+  .each_command = ops_each_command,
 };
 
 /* --- the reactor's side ------------------------------------------------------------ */

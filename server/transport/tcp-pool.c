@@ -390,6 +390,8 @@ tcp_request_set_state (struct tcp_request *request,
 {
   assert (legal[request->state][state]);
   request->state = state;
+  request->command.stage_since_ms =
+    reactor_now_ms (request->connection->reactor);
 }
 
 struct tcp_request *

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <nvme/types.h>
 
+#include "nvmeof/command-describe.h"
 #include "nvmeof/nqn.h"
 #include "nvmeof/status.h"
 
@@ -324,6 +325,47 @@ nqn_fields (void **state)
   assert_false (nqn_field_valid (field, sizeof field));
 }
 
+/* --- commands ------------------------------------------------------------- */
+
+static void
+commands_in_words (void **state)
+{
+  union nvme_command sqe = {
+    .rw = { .opcode = nvme_cmd_write, .slba = cpu_to_le64 (3),
+            .nlb_0based = cpu_to_le16 (7) },
+  };
+  const struct nvme_dsm_range range = {
+    .nlb = cpu_to_le32 (2), .slba = cpu_to_le64 (5),
+  };
+  struct command_description d;
+
+  command_describe (&sqe, false, 512, NULL, &d);
+  assert_string_equal (d.op, "write");
+  assert_int_equal (d.offset_bytes, 1536);
+  assert_int_equal (d.length_bytes, 4096);
+  /* Nobody has checked what a peer says. */
+  sqe.rw.slba = cpu_to_le64 (UINT64_MAX);
+  command_describe (&sqe, false, 4096, NULL, &d);
+  assert_int_equal (d.offset_bytes, INT64_MAX);
+  sqe.common.opcode = nvme_cmd_dsm;
+  command_describe (&sqe, false, 512, &range, &d);
+  assert_string_equal (d.op, "discard");
+  assert_int_equal (d.offset_bytes, 2560);
+  assert_int_equal (d.length_bytes, 1024);
+  command_describe (&sqe, false, 512, NULL, &d);
+  assert_int_equal (d.length_bytes, 0);
+  /* On the admin queue the same opcode is another command. */
+  sqe.common.opcode = nvme_admin_get_log_page;
+  command_describe (&sqe, true, 512, NULL, &d);
+  assert_string_equal (d.op, "log-page");
+  assert_int_equal (d.length_bytes, 0);
+  for (unsigned opcode = 0; opcode < 256; opcode++) {
+    sqe.common.opcode = (uint8_t) opcode;
+    command_describe (&sqe, opcode & 1, 512, NULL, &d);
+    assert_non_null (d.op);
+  }
+}
+
 int
 main (void)
 {
@@ -337,6 +379,7 @@ main (void)
     cmocka_unit_test (nqn_building),
     cmocka_unit_test (nqn_of_others),
     cmocka_unit_test (nqn_fields),
+    cmocka_unit_test (commands_in_words),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
