@@ -89,6 +89,7 @@ extern const struct command command_discover;
 extern const struct command command_export;
 extern const struct command command_host;
 extern const struct command command_import;
+extern const struct command command_inflight;
 extern const struct command command_info;
 extern const struct command command_ls;
 extern const struct command command_pools;

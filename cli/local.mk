@@ -14,6 +14,7 @@ qbd_SOURCES = \
 	cli/host.c \
 	cli/image.c \
 	cli/import.c \
+	cli/inflight.c \
 	cli/info.c \
 	cli/latency.c \
 	cli/latency.h \

@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
   &command_export,
   &command_host,
   &command_import,
+  &command_inflight,
   &command_info,
   &command_ls,
   &command_pools,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "server/control/api-hosts.h"
+#include "server/control/api-inflight.h"
 #include "server/control/api-json.h"
 #include "server/control/api.h"
 #include "server/control/metrics.h"
@@ -16,6 +17,7 @@
 #define CHECK_PATH "/v1/check"
 #define VOLUMES_PATH "/v1/volumes"
 #define HOSTS_PATH "/v1/hosts/"
+#define INFLIGHT_PATH "/v1/inflight"
 
 /* name is what follows a route that ends in '/'.  Returns HTTP's status
  * with *json set, or -errno. */
@@ -257,6 +259,8 @@ static const struct route routes[] = {
   { VOLUMES_PATH "/", "DELETE", true, false, delete_volume },
   { HOSTS_PATH, "POST", false, true, api_post_host },
   { HOSTS_PATH, "DELETE", true, false, api_delete_host },
+  { INFLIGHT_PATH, "GET", false, false, api_get_inflight },
+  { INFLIGHT_PATH "/", "GET", false, false, api_get_inflight },
 };
 
 /* What may be done with a path, for Allow. */
@@ -272,6 +276,8 @@ static const struct {
   { VOLUMES_PATH, "GET, HEAD, POST" },
   { VOLUMES_PATH "/", "GET, HEAD, PATCH, DELETE" },
   { HOSTS_PATH, "POST, DELETE" },
+  { INFLIGHT_PATH, "GET, HEAD" },
+  { INFLIGHT_PATH "/", "GET, HEAD" },
 };
 
 #define N_ELEMENTS(array) (sizeof (array) / sizeof (array)[0])

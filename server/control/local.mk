@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libcontrol.la
 libcontrol_la_SOURCES = \
 	server/control/api-hosts.c \
 	server/control/api-hosts.h \
+	server/control/api-inflight.c \
+	server/control/api-inflight.h \
 	server/control/api-json.c \
 	server/control/api-json.h \
 	server/control/api.c \
@@ -11,6 +13,8 @@ libcontrol_la_SOURCES = \
 	server/control/http-connections.c \
 	server/control/http-connections.h \
 	server/control/http.c \
+	server/control/inflight.c \
+	server/control/inflight.h \
 	server/control/metrics.c \
 	server/control/metrics.h \
 	server/control/volumes-change.c \
