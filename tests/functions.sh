@@ -16,6 +16,8 @@
 #   fail MESSAGE     end the test
 #   expect_error PATTERN CMD...     the command must fail in good order, and
 #                    say a line that matches PATTERN (grep -E)
+#   must_fail CMD... the command must fail, whatever it says (what begins with
+#                    "!" ends no script)
 #   cleanup_fn CMD   run at the end, last one first
 #   start_server ARG...    qbd-server on unix:// in $tmp (unless --listen is
 #                    given); sets $server_pid and $server_log, and
@@ -98,6 +100,13 @@ expect_error ()
     fi
     grep -Eq -- "$pattern" <<<"$output" ||
         fail "no line matches \"$pattern\": $*"
+}
+
+must_fail ()
+{
+    if "$@"; then
+        fail "this succeeded, expected a failure: $*"
+    fi
 }
 
 # Wait until process $1 has ended: false when it takes too long.

@@ -33,6 +33,6 @@ for volume in volume=demo/disk nqn=nqn.2014-08.org.example:x; do
     wait_for_line "$tmp/silent.log" connection
     patience=6 stop_nbdkit
     for client in "${clients[@]}"; do
-        ! wait "$client"
+        must_fail wait "$client"
     done
 done

@@ -41,7 +41,7 @@ done
 tests/identify-pages volume "$tmp/first/4" "$other_nqn" "$other_uuid" \
     1073741824 4096
 tests/identify-pages same "$tmp/first/2" "$tmp/first/3"
-! cmp -s "$tmp/first/2/descriptors" "$tmp/first/4/descriptors"
+must_fail cmp -s "$tmp/first/2/descriptors" "$tmp/first/4/descriptors"
 
 : nothing of it changes when the server is started again
 stop_server

@@ -28,4 +28,4 @@ timeout 5 tail -s 0.05 --pid="$server_pid" -f /dev/null ||
     fail "still there after 5 s"
 stop_server                     # its status was 0
 stop_nbdkit
-! wait "$nbdsh"
+must_fail wait "$nbdsh"

@@ -26,7 +26,7 @@ attach_over ()
 }
 
 attach_over 4420 rdma
-! grep 'using TCP' "$nbdkit_log"
+must_fail grep 'using TCP' "$nbdkit_log"
 attach_over 4421 tcp
 grep -q "rdma://$rdma_host:4421: .*no RDMA server listens there.*: using TCP" \
      "$nbdkit_log"

@@ -42,7 +42,7 @@ nvme disconnect -n "$nqn"
 until_true grep -q 'has left' "$server_log"
 # Linux writes CC when its I/O queues are gone, and waits a minute for a
 # server that does not answer then.
-! dmesg | grep 'QID 0 timeout'
+must_fail grep 'QID 0 timeout' <(dmesg)
 
 nvme connect-all "${where[@]}"
 until_true compgen -G '/dev/nvme*n1'
