@@ -25,11 +25,18 @@ VM_TESTS += tests/vm/rdma-nbd-life.sh
 VM_TESTS += tests/vm/rdma-nbd-parallel.sh
 VM_TESTS += tests/vm/rdma-nbd.sh
 VM_TESTS += tests/vm/rdma-nvmet.sh
+VM_TESTS += tests/vm/rdma-refused.sh
 VM_TESTS += tests/vm/rdma-removed.sh
 
 EXTRA_PROGRAMS = tests/vm/fsx tests/vm/working-set
 tests_vm_fsx_SOURCES = tests/vm/fsx.c
 tests_vm_working_set_SOURCES = tests/vm/working-set.c
+if HAVE_RDMA
+EXTRA_PROGRAMS += tests/vm/rdma-peer
+tests_vm_rdma_peer_SOURCES = tests/vm/rdma-peer.c
+tests_vm_rdma_peer_CFLAGS = $(AM_CFLAGS) $(RDMA_CFLAGS)
+tests_vm_rdma_peer_LDADD = $(RDMA_LIBS)
+endif
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 # Seconds for one case, above the limit that it has in the guest.
