@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The kernel's NBD client with four connections: a file system; data is
+# The kernel's NBD client with four connections: file systems; data are
 # right under parallel writes; blktrace and btt see each request to its end.
 source "${0%/*}/functions.sh"
 source "${0%/*}/filesystems.sh"
@@ -20,7 +20,9 @@ detach ()
     nbd-client -d "$device"
 }
 
-check_filesystem ext4
+for type in ext4 xfs btrfs; do
+    check_filesystem $type
+done
 attach
 # Four jobs, each with its own part of the device.
 mkdir "$tmp/trace"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The kernel's NBD client in front of qemu-nbd -c: a file system.
+# The kernel's NBD client in front of qemu-nbd -c (which makes one
+# connection): file systems.
 source "${0%/*}/functions.sh"
 source "${0%/*}/filesystems.sh"
 
@@ -21,7 +22,9 @@ detach ()
     qemu-nbd -d "$device"
 }
 
-check_filesystem xfs
+for type in ext4 xfs btrfs; do
+    check_filesystem $type
+done
 attach
 fio_verify "$device"
 detach
