@@ -5,50 +5,22 @@
 #
 # QBD_FAULT_ROUNDS: how often each happens; QBD_FREEZE_S: for how long.
 source "${0%/*}/functions.sh"
+source "${0%/*}/network.sh"
 requires sh -c 'fio --enghelp | grep -w nbd'
 requires curl --version
 requires not_sanitized          # keep-alive is short
 
 rounds=${QBD_FAULT_ROUNDS:-1}
 freeze=${QBD_FREEZE_S:-4}
-port=4420
-
-# A network of our own, where that is allowed; it can be cut.
-net=qbd-$$
-cut_off ()
-{
-    ip link set "$net" "$1"
-}
-have_network ()
-{
-    ip netns add "$net" &&
-    ip link add "$net" type veth peer name eth0 netns "$net" &&
-    ip addr add 198.18.$(($$ % 250)).1/24 dev "$net" &&
-    ip link set "$net" up &&
-    ip -n "$net" addr add 198.18.$(($$ % 250)).2/24 dev eth0 &&
-    ip -n "$net" link set eth0 up && ip -n "$net" link set lo up
-}
-listen=()
-faults=(kill freeze)
-if have_network 2>/dev/null; then
-    cleanup_fn ip netns del "$net"
-    export QBD_SERVER=tcp://198.18.$(($$ % 250)).2:$port
-    listen=(--listen "$QBD_SERVER" --allow-any-host)
-    faults+=(cut)
-    # start_server's qbd-server runs there.
-    mkdir "$tmp/bin"
-    real=$(type -P qbd-server)
-    printf '#!/bin/sh\nexec ip netns exec %s %s "$@"\n' "$net" "$real" \
-        >"$tmp/bin/qbd-server"
-    chmod +x "$tmp/bin/qbd-server"
-    PATH=$tmp/bin:$PATH
-fi
+run_far qbd-server
 
 start ()
 {
-    start_server "${listen[@]}" --pool "demo=file:$tmp/pool"
+    start_server --listen "$QBD_SERVER" --allow-any-host \
+                 --pool "demo=file:$tmp/pool"
 }
 
+export QBD_SERVER=tcp://$far:4420
 mkdir "$tmp/pool"
 start
 qbd create demo/disk 256M
@@ -85,7 +57,7 @@ qbd_writes ()
 
 progress start
 for ((i = 0; i < rounds; i++)); do
-    for fault in "${faults[@]}"; do
+    for fault in kill freeze cut; do
         case $fault in
             kill)
                 kill_server
@@ -95,9 +67,9 @@ for ((i = 0; i < rounds; i++)); do
                 sleep "$freeze"
                 kill -s CONT "$server_pid" ;;
             cut)
-                cut_off down
+                cut_link
                 sleep "$freeze"
-                cut_off up ;;
+                mend_link ;;
         esac
         progress "$fault"
         kill -0 $fio || fail "fio ended after: $fault"
