@@ -12,9 +12,9 @@ VM_TESTS += tests/vm/nbd-client-connections.sh
 VM_TESTS += tests/vm/nbd-client.sh
 VM_TESTS += tests/vm/nbd-dies.sh
 VM_TESTS += tests/vm/nbd-vsock.sh
+VM_TESTS += tests/vm/nvme-host-faults.sh
 VM_TESTS += tests/vm/nvme-host-links.sh
 VM_TESTS += tests/vm/nvme-host-multipath.sh
-VM_TESTS += tests/vm/nvme-host-restart.sh
 VM_TESTS += tests/vm/nvme-host.sh
 VM_TESTS += tests/vm/qemu-nbd.sh
 VM_TESTS += tests/vm/rdma-auto.sh
@@ -47,7 +47,8 @@ check-vm: all $(EXTRA_PROGRAMS)
 		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
 .PHONY: check-vm
 
-EXTRA_DIST += $(VM_TESTS) tests/vm/boot.sh tests/vm/enter.sh \
-	tests/vm/filesystems.sh tests/vm/functions.sh tests/vm/guest.sh \
-	tests/vm/init tests/vm/machine.sh tests/vm/nvme.sh tests/vm/nvmet.sh \
-	tests/vm/rdma.sh tests/vm/root-init tests/vm/shell.rc tests/vm/shell.sh
+EXTRA_DIST += $(VM_TESTS) tests/vm/boot.sh \
+	tests/vm/enter.sh tests/vm/filesystems.sh tests/vm/functions.sh \
+	tests/vm/guest.sh tests/vm/init tests/vm/machine.sh tests/vm/nvme.sh \
+	tests/vm/nvmet.sh tests/vm/rdma.sh tests/vm/root-init \
+	tests/vm/shell.rc tests/vm/shell.sh
