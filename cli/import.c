@@ -111,6 +111,21 @@ open_source (struct import *import, struct error *err)
 }
 
 static int
+check_from (const struct import *import, struct error *err)
+{
+  const struct cli *cli = import->cli;
+
+  if (!(cli->given & CLI_FROM))
+    return 0;
+  if (!import->seekable)
+    return fail (import, ESPIPE, "--from: needs a file that can seek", err);
+  if (cli->from_bytes > import->size_bytes)
+    return error_set (err, EINVAL, "import: %s: --from: is behind its end, at "
+                      "%" PRIu64, import->filename, import->size_bytes);
+  return 0;
+}
+
+static int
 check_options (const struct import *import, struct error *err)
 {
   const struct cli *cli = import->cli;
@@ -489,6 +504,8 @@ run (const struct cli *cli, char *const operands[], struct error *err)
   r = check_options (&import, err);
   if (r == 0)
     r = open_source (&import, err);
+  if (r == 0)
+    r = check_from (&import, err);
   if (r == 0)
     r = find_or_create (&import, err);
   if (r == 0)

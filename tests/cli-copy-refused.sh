@@ -29,6 +29,12 @@ expect_error '^qbd: import: .*: --from: there is no volume to go on with$' \
     qbd import "$tmp/large" demo/new --from 4096
 expect_error '^qbd: import: .*: --from: is no multiple of 4096$' \
     qbd import "$tmp/image" demo/disk --from 512
+expect_error '^qbd: import: .*/image: --from: is behind its end, at 1048576$' \
+    qbd import "$tmp/image" demo/disk --from 2M
+expect_error '^qbd: import: -: --from: needs a file that can seek$' \
+    bash -c 'cat "$1" | qbd import - demo/disk --from 4096' - "$tmp/image"
+qbd import "$tmp/image" demo/disk --from 1M     # nothing was left to do
+unchanged
 expect_error '^qbd: create: nix: no such pool$' \
     qbd import "$tmp/image" nix/new
 expect_error '^qbd: create: demo/new: block size 1000 ' \
