@@ -231,6 +231,15 @@ serve (const struct options *options, int argc, char *argv[])
 }
 
 static int
+print (const char *text)
+{
+  if (fputs (text, stdout) != EOF && fflush (stdout) != EOF)
+    return EXIT_SUCCESS;
+  log_error ("output: %s", strerror (errno));
+  return EXIT_FAILURE;
+}
+
+static int
 configure (struct options *options, struct error *err)
 {
   int r;
@@ -255,14 +264,10 @@ main (int argc, char *argv[])
     log_error ("%s", err.message);
     status = EXIT_USAGE;
   }
-  else if (options.action == OPTIONS_HELP) {
-    fputs (options_help, stdout);
-    status = EXIT_SUCCESS;
-  }
-  else if (options.action == OPTIONS_VERSION) {
-    puts ("qbd-server " PACKAGE_VERSION);
-    status = EXIT_SUCCESS;
-  }
+  else if (options.action == OPTIONS_HELP)
+    status = print (options_help);
+  else if (options.action == OPTIONS_VERSION)
+    status = print ("qbd-server " PACKAGE_VERSION "\n");
   else {
     if (options.verbose)
       log_set_level (LOG_LEVEL_DEBUG);

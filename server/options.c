@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/usage.h"
 #include "nvmeof/nqn.h"
 #include "server/options.h"
 
 #define REACTORS_DEFAULT_MAX 4
+#define CONFIG_DEFAULT "/etc/qbd/server.conf"
 
 const char options_help[] =
   "Usage: qbd-server [-c FILE] [--listen URI]... [--pool NAME=ENGINE:ARG]...\n"
@@ -23,6 +25,8 @@ const char options_help[] =
   "Serve volumes over NVMe over Fabrics.\n"
   "\n"
   "  -c, --config FILE     read settings from FILE (INI, below)\n"
+  "                        [" CONFIG_DEFAULT " if it is there, and no\n"
+  "                        --pool is given]\n"
   "  --listen URI          serve hosts on tcp://HOST:PORT, rdma://HOST:PORT or\n"
   "                        unix:///PATH; may be given several times; port 0\n"
   "                        picks one\n"
@@ -39,7 +43,8 @@ const char options_help[] =
   "  --pool NAME=ram:      a pool in memory, for tests: its volumes end with\n"
   "                        the server\n"
   "  --allow-any-host      volumes without a list of hosts (qbd host) are for\n"
-  "                        all hosts; else only for those of this machine\n"
+  "                        all hosts; else only for those that come in on a\n"
+  "                        Unix socket or a loopback address\n"
   "  --control PATH        socket of the management API [$QBD_CONTROL, else\n"
   "                        /run/qbd/control, else\n"
   "                        $XDG_RUNTIME_DIR/qbd/control]\n"
@@ -314,6 +319,10 @@ options_parse (struct options *options, int argc, char *argv[],
   if (optind < argc)
     return error_set (err, EINVAL, "argument: %s: none is expected",
                       argv[optind]);
+  /* A server that is told its pools is not the system's. */
+  if (!options->config && options->nr_pools == 0
+      && access (CONFIG_DEFAULT, F_OK) == 0)
+    options->config = CONFIG_DEFAULT;
   return 0;
 }
 
@@ -336,7 +345,8 @@ options_complete (struct options *options, struct error *err)
 
   if (options->nr_pools == 0)
     return error_set (err, EINVAL,
-                      "pool: none is given: add --pool NAME=file:DIR");
+                      "pool: none is given: add --pool NAME=file:DIR, or "
+                      CONFIG_DEFAULT);
   if (options->nr_listen == 0) {
     r = options_add_listen (options,
                             "tcp://127.0.0.1:" ADDRESS_DEFAULT_PORT, err);

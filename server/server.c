@@ -85,7 +85,8 @@ log_masking (const struct options *options)
   for (unsigned i = 0; i < options->nr_listen; ++i)
     if (!address_is_local (&options->listen[i])) {
       log_info ("listen: volumes without a list of hosts (qbd host) are for "
-                "this machine only; --allow-any-host changes it");
+                "those that come in on a Unix socket or a loopback "
+                "address only; --allow-any-host changes it");
       return;
     }
 }

@@ -29,6 +29,7 @@ tests_stall_sync_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 SH_TESTS += tests/metrics.sh
 EXTRA_DIST += tests/metrics.py
 SH_TESTS += tests/server-any-host.sh
+SH_TESTS += tests/server-config-default.sh
 SH_TESTS += tests/server-config.sh
 SH_TESTS += tests/server-damaged.sh
 SH_TESTS += tests/server-journal.sh

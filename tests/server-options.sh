@@ -34,7 +34,13 @@ expect_error '^qbd-server: error: listen: rdma://127.0.0.1:4420: .*RDMA' \
              --pool a=ram:
 expect_error '^qbd-server: error: listen: tcp://h:99999: the port' \
              qbd-server --listen tcp://h:99999 --pool a=ram:
-says 1 'pool: none is given: add --pool NAME=file:DIR'
+: >"$tmp/empty.conf"
+says 1 'pool: none is given: add --pool NAME=file:DIR, or /etc/qbd/server.conf' \
+     -c "$tmp/empty.conf"
+expect_error '^qbd-server: error: output: No space left on device$' \
+             bash -c 'qbd-server --help >/dev/full'
+expect_error '^qbd-server: error: output: No space left on device$' \
+             bash -c 'qbd-server --version >/dev/full'
 
 # Directories that are no pool.
 says 1 "pool: $tmp/none: No such file or directory: make an empty directory first" \

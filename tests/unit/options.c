@@ -154,7 +154,8 @@ test_wrong_pools (void **state)
   assert_true (parse ("--pool", "..=ram:", NULL) < 0);
   assert_int_equal (parse (NULL), 0);
   assert_refused (options_complete (&options, &err),
-                  "pool: none is given: add --pool NAME=file:DIR");
+                  "pool: none is given: add --pool NAME=file:DIR, or "
+                  "/etc/qbd/server.conf");
 }
 
 static void
