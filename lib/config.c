@@ -184,8 +184,11 @@ set_hostnqn (struct qbd_config *config, const struct key *key,
              const char *value, struct error *err)
 {
   struct host_identity identity;
-  int r = host_identity_get ("/etc", value, NULL, &identity, err);
+  int r;
 
+  if (!*value)
+    return error_set (err, EINVAL, "hostnqn: is empty");
+  r = host_identity_get ("/etc", value, NULL, &identity, err);
   if (r < 0)
     return r;
   memcpy (config->hostnqn, identity.hostnqn, sizeof config->hostnqn);
@@ -197,8 +200,11 @@ set_hostid (struct qbd_config *config, const struct key *key,
             const char *value, struct error *err)
 {
   struct host_identity identity;
-  int r = host_identity_get ("/etc", NULL, value, &identity, err);
+  int r;
 
+  if (!*value)
+    return error_set (err, EINVAL, "hostid: is empty");
+  r = host_identity_get ("/etc", NULL, value, &identity, err);
   if (r < 0)
     return r;
   snprintf (config->hostid, sizeof config->hostid, "%s", value);

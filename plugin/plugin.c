@@ -33,6 +33,7 @@
 
 static struct qbd_config *config;       /* constant after config_complete */
 static bool have_volume;                /* constant after config_complete */
+static bool have_nsid;                  /* same */
 static bool lazy;                       /* constant after config_complete */
 
 static int
@@ -133,8 +134,16 @@ qbd_plugin_config (const char *key, const char *value)
 
   if (qbd_config_set (config, key, value) == -1)
     return report ();
+  if (strcmp (key, "volume") == 0 && have_volume) {
+    nbdkit_error ("volume: %s: there is one already: nbdkit without a volume "
+                  "serves them all, by export name", value);
+    errno = EINVAL;
+    return -1;
+  }
   if (strcmp (key, "volume") == 0 || strcmp (key, "nqn") == 0)
     have_volume = true;
+  if (strcmp (key, "nsid") == 0)
+    have_nsid = true;
   if (strcmp (key, "retain") == 0)
     attach_keep_idle (strcmp (value, "off") == 0);
   return 0;
@@ -168,6 +177,17 @@ qbd_plugin_config (const char *key, const char *value)
   "hdr_digest=BOOL        CRC32C over each header (default false).\n"         \
   "data_digest=BOOL       CRC32C over all data (default false).\n"            \
   "poll_us=MICROSECONDS   Look for answers before sleeping (default 0)."
+
+static int
+qbd_plugin_config_complete (void)
+{
+  if (have_nsid && !have_volume) {
+    nbdkit_error ("nsid: only together with nqn");
+    errno = EINVAL;
+    return -1;
+  }
+  return 0;
+}
 
 static void
 qbd_plugin_dump_plugin (void)
@@ -541,6 +561,7 @@ static struct nbdkit_plugin plugin = {
   .load = qbd_plugin_load,
   .unload = qbd_plugin_unload,
   .config = qbd_plugin_config,
+  .config_complete = qbd_plugin_config_complete,
   .config_help = qbd_plugin_config_help,
   .magic_config_key = "volume",
   .dump_plugin = qbd_plugin_dump_plugin,
