@@ -110,7 +110,7 @@ unsigned subsystem_each_host (struct subsystem *subsystem,
 /* What the I/O commands that were executed add up to, since subsystem_add;
  * those that were refused for their fields do not count. */
 #define SUBSYSTEM_NR_OPS (ENGINE_WRITE_ZEROES + 1)
-#define SUBSYSTEM_LATENCY_BUCKETS 16
+#define SUBSYSTEM_LATENCY_BUCKETS 18
 
 /* The upper bounds of all buckets but the last, in microseconds. */
 extern const uint32_t subsystem_latency_us[SUBSYSTEM_LATENCY_BUCKETS - 1];
