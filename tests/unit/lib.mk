@@ -9,7 +9,8 @@ lib_tests = \
 	tests/unit/lib-config \
 	tests/unit/lib-queue \
 	tests/unit/lib-tcp \
-	tests/unit/lib-tcp-hostile
+	tests/unit/lib-tcp-hostile \
+	tests/unit/lib-volume
 check_PROGRAMS += $(lib_tests)
 TESTS += $(lib_tests)
 
@@ -40,6 +41,10 @@ tests_unit_lib_block_status_LDADD = $(lib_tests_libs)
 tests_unit_lib_config_SOURCES = tests/unit/lib-config.c
 tests_unit_lib_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(UUID_CFLAGS)
 tests_unit_lib_config_LDADD = $(lib_tests_libs)
+
+tests_unit_lib_volume_SOURCES = tests/unit/lib-volume.c
+tests_unit_lib_volume_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_lib_volume_LDADD = $(lib_tests_libs)
 
 tests_unit_lib_queue_SOURCES = tests/unit/lib-queue.c
 tests_unit_lib_queue_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
