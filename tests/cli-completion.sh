@@ -70,3 +70,22 @@ completes '' pools ''
 # The server that is named, and none.
 completes 'mem/one' --control "$QBD_CONTROL" info mem/o
 completes '' --control "$tmp/nobody" info mem/o
+
+# The server's.
+source "$srcdir/completions/qbd-server"
+server_completes ()
+{
+    local expected=$1
+    shift
+    COMP_WORDS=(qbd-server "$@")
+    COMP_CWORD=$#
+    _qbd_server
+    test "$(printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd' ')" = \
+         "$expected" || fail "qbd-server $*: ${COMPREPLY[*]}, not $expected"
+}
+server_completes '--control' --cont
+server_completes '--config --control' --con
+server_completes 'a-file' -c a-
+server_completes 'a-file' --config = a-
+server_completes 'tcp://' --listen t
+server_completes '' --pool x
