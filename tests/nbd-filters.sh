@@ -40,8 +40,10 @@ printf 'c%.0s' {1..65536} |
     dd of="$tmp/expected" bs=65536 seek=1 conv=notrunc status=none
 same_as "$tmp/expected"
 
-: retry: a server that is started again is attached again, inside a request
-start_nbdkit --filter=retry qbd demo/disk retry-delay=1 retries=10
+: retry: a server that is started again is attached again, inside a request.
+# Without ctrl_loss_tmo=0 the plugin alone would wait for it.
+start_nbdkit --filter=retry qbd demo/disk ctrl_loss_tmo=0 \
+             retry-delay=1 retries=10
 mkfifo "$tmp/go"
 : >"$tmp/retry.log"
 nbdsh -u "$uri" -c - >>"$tmp/retry.log" 2>&1 <<END &
@@ -143,3 +145,17 @@ start_nbdkit --filter=partition qbd demo/disk partition=1
 nbdsh -u "$uri" -c 'assert h.get_size () == 2 << 20' \
       -c 'assert h.pread (512, 0) == b"p" * 512'
 stop_nbdkit
+
+: export names pass through: each client has its volume
+qbd create demo/other 1M
+start_nbdkit --filter=log --filter=blocksize qbd "logfile=$tmp/requests"
+for volume in disk other; do
+    nbdsh -u "${uri%%\?*}demo/$volume?${uri##*\?}" \
+          -c "h.pwrite (b'$volume' * 512, 512)" -c 'h.flush ()'
+done
+stop_nbdkit
+for volume in disk other; do
+    qbd export "demo/$volume" - | dd bs=512 skip=1 count=1 status=none |
+        grep -q "^$volume"
+done
+grep -Eq 'Connect .*demo/other' "$tmp/requests"
