@@ -29,6 +29,7 @@ VM_TESTS += tests/vm/rdma-nbd.sh
 VM_TESTS += tests/vm/rdma-nvmet.sh
 VM_TESTS += tests/vm/rdma-refused.sh
 VM_TESTS += tests/vm/rdma-removed.sh
+VM_TESTS += tests/vm/storage-faults.sh
 
 EXTRA_PROGRAMS = tests/vm/fsx tests/vm/working-set
 tests_vm_fsx_SOURCES = tests/vm/fsx.c
