@@ -220,13 +220,15 @@ static int64_t
 spin (struct queue *queue)
 {
   struct transport_queue *transport = queue->transport;
-  uint64_t end_ns = clock_now_ns () + queue->spin.now_us * UINT64_C (1000);
+  uint64_t end_ns = spin_begin (&queue->spin, clock_now_ns ());
   int64_t n;
 
   do {
     n = transport->ops->recv (transport);
-    if (n != -EAGAIN)
+    if (n != -EAGAIN) {
+      spin_found (&queue->spin);
       return n;
+    }
     sched_yield ();
   } while (clock_now_ns () < end_ns);
   return -EAGAIN;

@@ -280,10 +280,12 @@ spin (struct rdma_queue *queue)
 
   if (queue->spin.now_us == 0 || queue->nr_waited_for > RDMA_SPIN_REQUESTS)
     return false;
-  end_ns = clock_now_ns () + queue->spin.now_us * UINT64_C (1000);
+  end_ns = spin_begin (&queue->spin, clock_now_ns ());
   do
-    if (poll (queue))
+    if (poll (queue)) {
+      spin_found (&queue->spin);
       return true;
+    }
   while (clock_now_ns () < end_ns);
   return false;
 }

@@ -66,10 +66,12 @@ poll_spin (struct reactor *reactor)
 
   if (poll->spin.now_us == 0 || poll->crowded > 0)
     return false;
-  end_ns = clock_now_ns () + poll->spin.now_us * UINT64_C (1000);
+  end_ns = spin_begin (&poll->spin, clock_now_ns ());
   do {
-    if (has_something (reactor))
+    if (has_something (reactor)) {
+      spin_found (&poll->spin);
       return true;
+    }
     sched_yield ();
   }
   while (clock_now_ns () < end_ns);

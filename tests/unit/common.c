@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Texts in and out: errors, sizes, addresses, nearest names, log lines.
+ * Texts in and out: errors, sizes, addresses, nearest names, log lines; and
+ * how long a look may last.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 #include "common/log.h"
 #include "common/nearest.h"
 #include "common/size.h"
+#include "common/spin.h"
 
 static void
 error_is_one_tidy_line (void **state)
@@ -413,6 +415,45 @@ log_lines (void **state)
   assert_string_equal (buf, "<4>odd\nprog: warning: odd\n");
 }
 
+/* Each time something comes after_us: a look, and a sleep if it was in vain. */
+static void
+comes (struct spin *spin, uint32_t after_us, unsigned times)
+{
+  for (unsigned i = 0; i < times; i++) {
+    uint64_t end_ns = spin_begin (spin, 0);
+
+    if (after_us * UINT64_C (1000) < end_ns)
+      spin_found (spin);
+    else
+      spin_slept (spin, after_us * UINT64_C (1000) - end_ns);
+  }
+}
+
+static void
+spin_adapts (void **state)
+{
+  struct spin spin = spin_init (100);
+
+  comes (&spin, 99, 10);
+  assert_int_equal (spin.now_us, 100);
+  /* A look for 100 us is always in vain, though the sleep is short. */
+  comes (&spin, 150, 10);
+  assert_int_equal (spin.now_us, 0);
+  comes (&spin, 5000, 1);
+  assert_int_equal (spin.now_us, 0);
+  comes (&spin, 99, 1);
+  assert_int_equal (spin.now_us, 100);
+  /* Its own look was too short, not a longest one. */
+  comes (&spin, 5000, 1);
+  assert_int_equal (spin.now_us, 50);
+  comes (&spin, 99, 1);
+  assert_int_equal (spin.now_us, 100);
+
+  spin = spin_init (0);
+  comes (&spin, 0, 3);
+  assert_int_equal (spin.now_us, 0);
+}
+
 int
 main (void)
 {
@@ -427,6 +468,7 @@ main (void)
     cmocka_unit_test (address_lengths),
     cmocka_unit_test (nearest_names),
     cmocka_unit_test (log_lines),
+    cmocka_unit_test (spin_adapts),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
