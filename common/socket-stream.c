@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -101,6 +102,41 @@ static const struct stream_ops own_socket_ops = {
   SOCKET_OPS, .close = socket_close_and_free,
 };
 
+static bool
+is_same_host (const struct sockaddr_storage *a,
+              const struct sockaddr_storage *b)
+{
+  if (a->ss_family != b->ss_family)
+    return false;
+  switch (a->ss_family) {
+  case AF_INET:
+    return memcmp (&((const struct sockaddr_in *) a)->sin_addr,
+                   &((const struct sockaddr_in *) b)->sin_addr,
+                   sizeof (struct in_addr)) == 0;
+  case AF_INET6:
+    return memcmp (&((const struct sockaddr_in6 *) a)->sin6_addr,
+                   &((const struct sockaddr_in6 *) b)->sin6_addr,
+                   sizeof (struct in6_addr)) == 0;
+  default:
+    return false;
+  }
+}
+
+/* Within a machine no packet is lost, and congestion control that paces
+ * (bbr) only makes its sends wait.  Reno does not, and every kernel has it,
+ * for everybody.  On a network the choice is the administrator's. */
+static void
+stop_pacing (int fd)
+{
+  struct sockaddr_storage own, peer;
+  socklen_t own_bytes = sizeof own, peer_bytes = sizeof peer;
+
+  if (getsockname (fd, (struct sockaddr *) &own, &own_bytes) == 0 &&
+      getpeername (fd, (struct sockaddr *) &peer, &peer_bytes) == 0 &&
+      is_same_host (&own, &peer))
+    setsockopt (fd, IPPROTO_TCP, TCP_CONGESTION, "reno", sizeof "reno" - 1);
+}
+
 void
 stream_init_socket (struct stream *stream, int fd)
 {
@@ -114,6 +150,7 @@ stream_init_socket (struct stream *stream, int fd)
     fcntl (fd, F_SETFD, flags | FD_CLOEXEC);
   /* Refused by a Unix socket, which never delays. */
   setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  stop_pacing (fd);
   *stream = (struct stream) { .ops = &socket_ops, .fd = fd };
 }
 

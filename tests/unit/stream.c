@@ -77,6 +77,8 @@ check_message (const struct error *err, int code, const char *what,
 static void
 check_flags (int fd, bool tcp)
 {
+  char congestion[16] = "";
+  socklen_t congestion_len = sizeof congestion;
   int on = 0;
   socklen_t len = sizeof on;
 
@@ -85,6 +87,10 @@ check_flags (int fd, bool tcp)
   if (tcp) {
     assert_int_equal (getsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
     assert_int_not_equal (on, 0);
+    /* Both ends are here. */
+    assert_int_equal (getsockopt (fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
+                                  &congestion_len), 0);
+    assert_string_equal (congestion, "reno");
   }
 }
 
