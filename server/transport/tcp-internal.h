@@ -26,6 +26,7 @@ enum {
   TCP_DIRECT_BYTES = 16384,     /* from here on into the request's buffer */
   TCP_RECEIVE_BUFFER_BYTES = 131072,    /* one per reactor */
   TCP_TURN_BYTES = 1 << 20,     /* received by one connection in one turn */
+  TCP_FLUSH_PDUS = 8,           /* of output, before the turn ends */
   TCP_CLOSE_LIMIT_MS = 2000,    /* output of a connection that ends */
 };
 
@@ -165,6 +166,7 @@ struct tcp_connection {
 
   /* tcp-send.c */
   TAILQ_HEAD (, tcp_out) output;
+  unsigned nr_output;           /* PDUs */
   struct tcp_out icresp_out;
   struct tcp_out term_out;
   struct nvme_tcp_icresp icresp;
@@ -209,6 +211,8 @@ void tcp_send_term (struct tcp_connection *connection,
 void tcp_send_r2t (struct tcp_request *request);
 void tcp_send_response (struct tcp_request *request);
 void tcp_flush (struct tcp_connection *connection);
+/* If it is worth a system call, and the network takes it. */
+void tcp_flush_early (struct tcp_connection *connection);
 /* Everything but a PDU of which a part is out already. */
 void tcp_drop_output (struct tcp_connection *connection);
 /* The request has answered or is given up. */

@@ -414,6 +414,7 @@ parse (struct tcp_connection *connection, const uint8_t *p, size_t n)
     }
     p += taken;
     n -= taken;
+    tcp_flush_early (connection);
   }
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Output: PDUs are built in the memory of what they belong to and chained;
- * what one turn of the reactor produced leaves in as few system calls as
- * possible.  Each request has at most one PDU chain queued, so that output is
- * bounded by the commands in flight.
+ * what one turn of the reactor produced leaves in few system calls.  Each
+ * request has at most one PDU chain queued, so that output is bounded by the
+ * commands in flight.
  */
 #include <errno.h>
 #include <string.h>
@@ -37,11 +37,20 @@ queue_out (struct tcp_connection *connection, struct tcp_out *out)
     connection->sent_ms = reactor_now_ms (connection->reactor);
   tcp_watch_stall (connection);
   TAILQ_INSERT_TAIL (&connection->output, out, link);
+  connection->nr_output++;
   if (connection->flush_deferred)
     return;
   connection->flush_deferred = true;
   tcp_hold (connection);
   reactor_defer (connection->reactor, &connection->flush);
+}
+
+static void
+unqueue_out (struct tcp_connection *connection, struct tcp_out *out)
+{
+  TAILQ_REMOVE (&connection->output, out, link);
+  connection->nr_output--;
+  out->queued = false;
 }
 
 void
@@ -57,8 +66,7 @@ out_sent (struct tcp_connection *connection, struct tcp_out *out)
 {
   struct tcp_request *request = out->request;
 
-  TAILQ_REMOVE (&connection->output, out, link);
-  out->queued = false;
+  unqueue_out (connection, out);
   if (request == NULL)
     return;
   /* An R2T's request lives on, unless the connection ends. */
@@ -129,6 +137,15 @@ tcp_flush (struct tcp_connection *connection)
   tcp_release (connection);
 }
 
+/* Many commands that came together: the host goes on with the first answers
+ * while the server works on the rest. */
+void
+tcp_flush_early (struct tcp_connection *connection)
+{
+  if (connection->nr_output >= TCP_FLUSH_PDUS && !connection->wants_room)
+    tcp_flush (connection);
+}
+
 /* A PDU of which the peer has a part must be completed, or what follows
  * makes no sense to it. */
 static bool
@@ -158,8 +175,7 @@ tcp_drop_output (struct tcp_connection *connection)
     if (connection->state != TCP_CLOSED
         && is_partial (out, first_byte_of (connection, out)))
       continue;
-    TAILQ_REMOVE (&connection->output, out, link);
-    out->queued = false;
+    unqueue_out (connection, out);
   }
 }
 
