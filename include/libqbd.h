@@ -165,6 +165,35 @@ int qbd_can_fast_zero (struct qbd_volume *volume);
 /* The controller has Get LBA Status (OACS). */
 int qbd_can_block_status (struct qbd_volume *volume);
 
+/*
+ * Where a request hangs: what the volume's association has in flight for it,
+ * through any handle, as the commands that requests were split into.
+ */
+struct qbd_inflight {
+  const char *op;               /* "read", "write", "flush", "discard",
+                                   "write-zeroes"; constant */
+  /* What it waits for; constant.
+   *   slot             one of queue_size, that others have
+   *   connection       the server, which is lost, and is being connected to
+   *   old-controller   the end of what an earlier connection left
+   *   send             to be sent
+   *   wire             the answer: the network, or the server
+   *   abort            the end of an Abort, as io_tmo was over */
+  const char *stage;
+  const char *volume;           /* as it was opened; until qbd_close */
+  const char *path;             /* the server's address; until qbd_close */
+  uint64_t offset, count;       /* bytes; 0 of a flush */
+  uint64_t age_ms;              /* since it was submitted */
+  uint16_t qid, cid;            /* of its last try; the server's list has them,
+                                   too */
+};
+
+/* Fills list with up to max of them, those of each connection that have waited
+ * longest at the front, and returns how many there are.  Any thread, at any
+ * time; waits for no I/O and allocates nothing.  -1: ENOTCONN, after fork. */
+int qbd_list_inflight (struct qbd_volume *volume, struct qbd_inflight *list,
+                       unsigned max);
+
 /* For a process that is about to end: every request of the volume's
  * association, in flight or later, through any handle, ends promptly with
  * ESHUTDOWN.  Any thread, any number of times; cannot be undone. */

@@ -23,6 +23,7 @@ libqbd_internal_la_SOURCES = \
 	lib/events.c \
 	lib/fork.c \
 	lib/host-identity.c \
+	lib/inflight.c \
 	lib/internal.h \
 	lib/interrupt.c \
 	lib/io.c \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Between queue.c, which keeps the requests, and queue-roles.c, which says
- * what thread sends and receives.  Nothing here is for any other.
+ * Between queue.c, which keeps the requests, queue-roles.c, which says what
+ * thread sends and receives, and inflight.c, which lists the requests.  Nothing
+ * here is for any other.
  */
 #ifndef QBD_LIB_QUEUE_INTERNAL_H
 #define QBD_LIB_QUEUE_INTERNAL_H

@@ -236,6 +236,7 @@ queue_submit_locked (struct queue *queue, struct request *request,
                      bool backlog)
 {
   request->due_ms = 0;          /* known once it is in flight */
+  request->begun_ms = queue->now_ms;
   request->aborts = 0;
   return submit_locked (queue, request, backlog);
 }

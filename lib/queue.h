@@ -64,6 +64,7 @@ struct request {
   struct transport_request transport;   /* first member */
   TAILQ_ENTRY (request) link;           /* in flight by due_ms, or backlog */
   uint64_t due_ms;
+  uint64_t begun_ms;                    /* when it was submitted first */
   /* The caller's, constant from submit on.  fleeting: it belongs to this
    * connection, and ends with it, whatever the gate says.  changes: it changes
    * the volume. */

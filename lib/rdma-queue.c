@@ -112,6 +112,18 @@ rdma_answer (struct rdma_queue *queue, struct transport_request *request,
   rdma_check_done (queue, request);
 }
 
+static bool
+rdma_unsent (const struct transport_queue *base,
+             const struct transport_request *request)
+{
+  const struct rdma_queue *queue = (const struct rdma_queue *) base;
+  const struct transport_request *waits = queue->send_first;
+
+  while (waits && waits != request)
+    waits = waits->next_send;
+  return waits || request->sending;
+}
+
 static struct transport_request *
 rdma_completed (struct transport_queue *base)
 {
@@ -269,6 +281,7 @@ static const struct transport_ops rdma_ops = {
   .recv_begin = rdma_recv_begin,
   .recv = rdma_recv,
   .recv_end = rdma_recv_end,
+  .unsent = rdma_unsent,
   .completed = rdma_completed,
   .fail = rdma_fail,
   .wait_fd = rdma_wait_fd,

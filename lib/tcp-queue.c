@@ -136,6 +136,13 @@ tcp_answer (struct tcp_queue *queue, struct transport_request *request,
     tcp_complete (queue, request);
 }
 
+static bool
+tcp_unsent (const struct transport_queue *base,
+            const struct transport_request *request)
+{
+  return request->sending || request->tcp.queued;
+}
+
 static struct transport_request *
 tcp_completed (struct transport_queue *base)
 {
@@ -298,6 +305,7 @@ static const struct transport_ops tcp_ops = {
   .recv_begin = tcp_recv_begin,
   .recv = tcp_recv,
   .recv_end = tcp_recv_end,
+  .unsent = tcp_unsent,
   .completed = tcp_completed,
   .fail = tcp_fail,
   .wait_fd = tcp_wait_fd,

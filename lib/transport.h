@@ -133,6 +133,11 @@ struct transport_ops {
    * called after all.  True when another recv may find more at once. */
   bool (*recv_end) (struct transport_queue *queue, int64_t result);
 
+  /* [locked] Of one that is not DONE: is there something to be sent for it, or
+   * is a send of it under way? */
+  bool (*unsent) (const struct transport_queue *queue,
+                  const struct transport_request *request);
+
   /* [locked] The requests that became DONE since the last call, linked by
    * next_done. */
   struct transport_request *(*completed) (struct transport_queue *queue);
