@@ -7,8 +7,11 @@
 static const char *
 seconds (const json_t *request, const char *key, char text[32])
 {
-  snprintf (text, 32, "%.3f",
-            json_integer_value (json_object_get (request, key)) / 1000.0);
+  const json_t *value = json_object_get (request, key);
+
+  if (!json_is_integer (value))
+    return "-";
+  snprintf (text, 32, "%.3f", json_integer_value (value) / 1000.0);
   return text;
 }
 
@@ -35,7 +38,7 @@ static void
 print_rest (const json_t *reply)
 {
   json_int_t more = json_integer_value (json_object_get (reply, "more"));
-  const json_t *reactor, *text;
+  const json_t *reactor;
   size_t i;
 
   if (more > 0)
@@ -43,8 +46,6 @@ print_rest (const json_t *reply)
   json_array_foreach (json_object_get (reply, "silent_reactors"), i, reactor)
     fprintf (stderr, "reactor %" JSON_INTEGER_FORMAT " does not answer: "
              "its requests are not shown\n", json_integer_value (reactor));
-  json_array_foreach (json_object_get (reply, "notes"), i, text)
-    fprintf (stderr, "%s\n", json_string_value (text));
 }
 
 static void

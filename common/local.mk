@@ -13,6 +13,8 @@ libcommon_la_SOURCES = \
 	common/dir-lock.h \
 	common/error.c \
 	common/error.h \
+	common/http-answer.c \
+	common/http-answer.h \
 	common/locked-memory.c \
 	common/locked-memory.h \
 	common/log.c \

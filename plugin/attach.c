@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,6 +215,75 @@ attach_interrupt (void)
   TAILQ_FOREACH (handle, &handles, link)
     qbd_interrupt (handle->blocks.volume);
 }
+
+/* --- what is in flight ------------------------------------------------------- */
+
+/* As many as one volume may have described. */
+enum { INFLIGHT_MAX = 256 };
+static struct qbd_inflight inflight[INFLIGHT_MAX];      /* under mutex */
+
+struct listing {
+  const char *volume;
+  struct attach_inflight *list;
+  unsigned max, nr, more;
+};
+
+static bool
+is_wanted (const struct listing *listing, const char *volume)
+{
+  return listing->volume[0] == '\0' || strcmp (listing->volume, volume) == 0;
+}
+
+static void
+add_inflight (struct listing *listing, const struct qbd_inflight *is)
+{
+  struct attach_inflight *to;
+
+  if (listing->nr == listing->max) {
+    listing->more++;
+    return;
+  }
+  to = &listing->list[listing->nr++];
+  to->is = *is;
+  snprintf (to->volume, sizeof to->volume, "%s", is->volume);
+  snprintf (to->path, sizeof to->path, "%s", is->path);
+}
+
+/* All handles of a volume have one association: any of them will do. */
+static void
+list_locked (struct listing *listing, const struct attached *attached)
+{
+  const struct handle *handle;
+  int total, nr;
+
+  TAILQ_FOREACH (handle, &handles, link)
+    if (handle->attached == attached)
+      break;
+  if (handle == NULL)
+    return;
+  total = qbd_list_inflight (handle->blocks.volume, inflight, INFLIGHT_MAX);
+  nr = total < INFLIGHT_MAX ? total : INFLIGHT_MAX;
+  for (int i = 0; i < nr; i++)
+    if (is_wanted (listing, inflight[i].volume))
+      add_inflight (listing, &inflight[i]);
+  if (total > nr && is_wanted (listing, inflight[0].volume))
+    listing->more += (unsigned) (total - nr);
+}
+
+unsigned
+attach_list_inflight (const char *volume, struct attach_inflight *list,
+                      unsigned max)
+{
+  struct listing listing = { .volume = volume, .list = list, .max = max };
+  const struct attached *attached;
+  LOCK_SCOPE (&mutex);
+
+  TAILQ_FOREACH (attached, &all, link)
+    list_locked (&listing, attached);
+  return listing.nr + listing.more;
+}
+
+/* --- the end ------------------------------------------------------------------ */
 
 static struct handle *
 any_handle (void)

@@ -36,6 +36,19 @@ void attach_close (struct handle *handle);
  * again long after it has gone, perhaps over another host's. */
 void attach_keep_idle (bool keep);
 
+/* A request in flight, with strings of its own. */
+struct attach_inflight {
+  struct qbd_inflight is;       /* not its volume, nor its path */
+  char volume[256];
+  char path[300];
+};
+
+/* Any thread, the list is the caller's: up to max of the volume's, or of all
+ * ("").  Returns how many there are.  Allocates nothing, and waits for no
+ * request. */
+unsigned attach_list_inflight (const char *volume,
+                               struct attach_inflight *list, unsigned max);
+
 /* Any thread: every request of every handle ends with ESHUTDOWN. */
 void attach_interrupt (void);
 /* Let go of all volumes.  nbdkit that gets a signal does not close its

@@ -5,6 +5,8 @@ nbdkit_qbd_plugin_la_SOURCES = \
 	plugin/attach.h \
 	plugin/blocks.c \
 	plugin/blocks.h \
+	plugin/control.c \
+	plugin/control.h \
 	plugin/exports.c \
 	plugin/exports.h \
 	plugin/notice.c \

@@ -23,6 +23,7 @@
 
 #include "common/nearest.h"
 #include "plugin/attach.h"
+#include "plugin/control.h"
 #include "plugin/exports.h"
 #include "plugin/notice.h"
 #include "plugin/probe.h"
@@ -104,7 +105,7 @@ static int
 unknown_parameter (const char *key)
 {
   const char *const *keys = qbd_config_keys ();
-  const char *own[] = { "connect", NULL };
+  const char *own[] = { "connect", "control", NULL };
   const char *near = nearest_name (key, own);
 
   if (near == NULL)
@@ -125,6 +126,8 @@ qbd_plugin_config (const char *key, const char *value)
 
   if (strcmp (key, "connect") == 0)
     return set_connect (value);
+  if (strcmp (key, "control") == 0)
+    return control_config (value);
 
   for (keys = qbd_config_keys (); *keys; keys++)
     if (strcmp (key, *keys) == 0)
@@ -160,6 +163,7 @@ qbd_plugin_config (const char *key, const char *value)
   "transport=TRANSPORT    tcp, rdma, or auto: RDMA if that works, else TCP\n" \
   "                       (default: as server= says).\n"                      \
   "connect=now|lazy       Attach at start, or with the first client.\n"       \
+  "control=SOCKET         Tell there what is in flight (qbd inflight).\n"      \
   "hostnqn=NQN            Identity of this host (/etc/nvme/hostnqn).\n"       \
   "hostid=UUID            Its identifier (/etc/nvme/hostid).\n"               \
   "nr_io_queues=N         Connections for I/O (default 1).\n"                 \
@@ -219,7 +223,9 @@ ask_server (void)
 static int
 qbd_plugin_get_ready (void)
 {
-  return lazy ? 0 : probe (config, ask_server);
+  if (!lazy && probe (config, ask_server) == -1)
+    return -1;
+  return control_open ();
 }
 
 /* The volume stays attached when its first handle is closed. */
@@ -258,6 +264,8 @@ qbd_plugin_after_fork (void)
   }
   if (!lazy && have_volume && attach_first () == -1)
     return -1;
+  if (control_start () == -1)
+    return -1;
   /* nbdkit waits for its connections when it ends, and a connection may wait
    * for a server that never answers. */
   err = stall_watch_start (interrupt_all);
@@ -272,6 +280,7 @@ qbd_plugin_after_fork (void)
 static void
 qbd_plugin_cleanup (void)
 {
+  control_stop ();
   stall_watch_stop ();
   attach_end ();
   notice_stop ();

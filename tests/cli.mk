@@ -22,6 +22,7 @@ SH_TESTS += tests/cli-volumes.sh
 SH_TESTS += tests/control-api.sh
 SH_TESTS += tests/control-concurrent.sh
 SH_TESTS += tests/control-idle.sh
+SH_TESTS += tests/inflight-client.sh
 SH_TESTS += tests/inflight-server.sh
 check_LTLIBRARIES += tests/stall-sync.la
 tests_stall_sync_la_SOURCES = tests/stall-sync.c
