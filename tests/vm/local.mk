@@ -3,6 +3,7 @@
 # Tests that take a kernel: each case boots a machine of its own.  They are
 # no part of make check: make check-vm, and one by hand as any other test.
 VM_TESTS =
+VM_TESTS += tests/vm/crash-ext4.sh
 VM_TESTS += tests/vm/guest-disk.sh
 VM_TESTS += tests/vm/guest-own-root.sh
 VM_TESTS += tests/vm/guest-root.sh
@@ -50,7 +51,8 @@ check-vm: all $(EXTRA_PROGRAMS)
 		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
 .PHONY: check-vm
 
-EXTRA_DIST += $(VM_TESTS) tests/vm/boot.sh \
+EXTRA_DIST += $(VM_TESTS) tests/vm/boot.sh tests/vm/crash-points.py \
+	tests/vm/crash-points.sh \
 	tests/vm/enter.sh tests/vm/filesystems.sh tests/vm/functions.sh \
 	tests/vm/guest.sh tests/vm/init tests/vm/machine.sh tests/vm/nvme.sh \
 	tests/vm/nvmet.sh tests/vm/rdma.sh tests/vm/root-init \
