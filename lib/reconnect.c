@@ -24,7 +24,7 @@
 
 enum {
   PAUSE_MIN_MS = 100,
-  HANDSHAKE_MS = 2000,          /* until a transport must be ready */
+  HANDSHAKE_MS = 2000,          /* until a transport must be ready, at first */
   INSIDE_MS = 5,                /* threads are on their way out of a queue */
   GAP_MS = 1000,                /* this process was stopped */
   STEADY_MS = 5000,             /* live for so long, pauses begin anew */
@@ -113,6 +113,19 @@ pause_ms (struct association *association)
   if (ms > most_ms)
     ms = most_ms;
   return ms / 2 + next_chance (association) % (ms / 2 + 1);
+}
+
+/* Short, for the next try may find a server that is back; but whoever is slow
+ * (an adapter that pins memory, a machine under load) must get there, too. */
+static uint64_t
+handshake_ms (const struct association *association)
+{
+  uint64_t most_ms = association->params.options.connect_tmo_ms;
+  uint64_t ms = HANDSHAKE_MS;
+
+  for (unsigned i = 0; i < association->re.tries && ms < most_ms; i++)
+    ms *= 2;
+  return ms < most_ms ? ms : most_ms;
 }
 
 /* --- fencing ------------------------------------------------------------ */
@@ -252,7 +265,7 @@ drive (struct association *association, uint64_t now_ms)
 
   if (association_is_setting_up (state) &&
       !queue_transport (association->admin)->ready &&
-      now_ms - association->re.start_ms >= HANDSHAKE_MS)
+      now_ms - association->re.start_ms >= handshake_ms (association))
     association_lose (association, ETIMEDOUT, "no answer from the server");
 }
 
@@ -282,11 +295,13 @@ static uint64_t
 step (struct association *association, uint64_t now_ms)
 {
   if (association_is_setting_up (association_get_state (association, NULL))) {
+    uint64_t ready_ms =
+      association->re.start_ms + handshake_ms (association);
+
     drive (association, now_ms);
     if (association_is_setting_up (association_get_state (association, NULL)))
       return earlier (association_next_ms (association),
-                      association->re.start_ms + HANDSHAKE_MS > now_ms ?
-                      association->re.start_ms + HANDSHAKE_MS : UINT64_MAX);
+                      ready_ms > now_ms ? ready_ms : UINT64_MAX);
   }
   if (association_get_state (association, NULL) != ASSOCIATION_DOWN)
     return now_ms;

@@ -51,6 +51,7 @@ SH_TESTS += tests/nbd-server-dies.sh
 SH_TESTS += tests/nbd-server-foreign.sh
 SH_TESTS += tests/nbd-several-stop.sh
 SH_TESTS += tests/nbd-several.sh
+SH_TESTS += tests/nbd-slow-server.sh
 SH_TESTS += tests/nbd-sparse-in.sh
 SH_TESTS += tests/nbd-sparse-out.sh
 SH_TESTS += tests/nbd-stop-frozen.sh
