@@ -27,18 +27,29 @@ left_ms (uint64_t deadline_ms)
 }
 
 /* A loopback client whose own ephemeral port is the one it asks for is
- * connected to itself (simultaneous open) when the server is not there. */
+ * connected to itself (simultaneous open) when the server is not there, and
+ * keeps its port from it.  The port is known before there is a connection. */
 static bool
-is_self (int fd)
+is_self (int fd, const struct sockaddr *sa, socklen_t sa_bytes)
 {
-  struct sockaddr_storage local, peer;
-  socklen_t llen = sizeof local, plen = sizeof peer;
+  struct sockaddr_storage local;
+  socklen_t bytes = sizeof local;
 
-  memset (&local, 0, sizeof local);
-  memset (&peer, 0, sizeof peer);
-  return getsockname (fd, (struct sockaddr *) &local, &llen) == 0 &&
-         getpeername (fd, (struct sockaddr *) &peer, &plen) == 0 &&
-         llen == plen && memcmp (&local, &peer, llen) == 0;
+  return sa->sa_family != AF_UNIX &&
+         getsockname (fd, (struct sockaddr *) &local, &bytes) == 0 &&
+         bytes == sa_bytes && memcmp (&local, sa, bytes) == 0;
+}
+
+/* When this process is killed, the kernel would go on sending what it had not
+ * sent yet, perhaps for minutes, and a write could take effect over those of
+ * the next process.  So it is dropped, unless the connection is closed in good
+ * order (socket_shutdown). */
+static void
+end_with_process (int fd)
+{
+  const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+  setsockopt (fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 /* 0 or -errno. */
@@ -78,6 +89,9 @@ begin_connect (const struct sockaddr *sa, socklen_t sa_bytes)
   if (connect (fd, sa, sa_bytes) < 0 && errno != EINPROGRESS &&
       errno != EINTR)
     return -errno;
+  if (is_self (fd, sa, sa_bytes))
+    return -ECONNREFUSED;
+  end_with_process (fd);
   r = fd;
   fd = -1;
   return r;
@@ -97,8 +111,6 @@ connect_inet (const struct stream_place *place, uint64_t deadline_ms,
   r = wait_connected (fd, deadline_ms, cancel_fd);
   if (r < 0)
     return r;
-  if (is_self (fd))
-    return -ECONNREFUSED;
   r = fd;
   fd = -1;
   return r;

@@ -49,9 +49,14 @@ socket_send (struct stream *stream, struct iovec *iov, int iovcnt)
   return n < 0 ? -errno : n;
 }
 
+/* In good order: what was sent arrives, also from a client's socket, which
+ * would drop it (socket-connect.c). */
 static void
 socket_shutdown (struct stream *stream)
 {
+  const struct linger off = { .l_onoff = 0 };
+
+  setsockopt (stream->fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
   shutdown (stream->fd, SHUT_RDWR);
 }
 

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -404,6 +405,92 @@ connect_tcp_times_out (void **state)
   close (fd);
 }
 
+/* Connects, sends until nothing more goes out, and is killed. */
+static void
+send_and_die (const struct address *address)
+{
+  static char bytes[65536];
+  struct iovec out = { bytes, sizeof bytes };
+  struct error err;
+  struct stream *stream = stream_connect (address, 5000, &err);
+
+  while (stream && stream_send (stream, &out, 1) > 0)
+    ;
+  kill (getpid (), SIGKILL);
+}
+
+/* What a process had not sent when it was killed is not sent for it: it would
+ * come late, over that of the next one. */
+static void
+killed (void **state)
+{
+  struct address address = parse ("127.0.0.1:0");
+  struct error err;
+  char buffer[65536];
+  pid_t child;
+  int fd = stream_listen (&address, &err), conn, status;
+  ssize_t r;
+
+  assert_true (fd >= 0);
+  child = fork ();
+  assert_true (child >= 0);
+  if (child == 0)
+    send_and_die (&address);
+  wait_readable (fd);
+  conn = accept (fd, NULL, NULL);
+  assert_true (conn >= 0);
+  assert_int_equal (waitpid (child, &status, 0), child);
+  assert_true (WIFSIGNALED (status));
+  do
+    r = recv (conn, buffer, sizeof buffer, 0);
+  while (r > 0);
+  assert_int_equal (r, -1);
+  assert_int_equal (errno, ECONNRESET);
+  close (conn);
+  close (fd);
+}
+
+static struct stream_place
+place_of (uint16_t port)
+{
+  struct stream_place place = { .sa_bytes = sizeof (struct sockaddr_in) };
+  struct sockaddr_in sin = {
+    .sin_family = AF_INET,
+    .sin_port = htons (port),
+    .sin_addr.s_addr = htonl (INADDR_LOOPBACK),
+  };
+
+  memcpy (&place.sa, &sin, sizeof sin);
+  return place;
+}
+
+/* Nobody listens; sooner or later the kernel gives the very port that is asked
+ * for to who asks.  connect prefers even ones. */
+static void
+never_to_itself (void **state)
+{
+  unsigned refused = 0;
+
+  for (uint16_t port = 40000; port < 40020 && refused == 0; port += 2)
+    for (unsigned i = 0; i < 5000 && refused == 0; i++) {
+      const struct stream_place place = place_of (port);
+      struct sockaddr_in own;
+      socklen_t bytes = sizeof own;
+      struct stream stream;
+      int r = stream_connect_begin (&place, &stream);
+
+      refused += r == -ECONNREFUSED;
+      if (r < 0)
+        continue;
+      assert_int_equal (getsockname (stream.fd, (struct sockaddr *) &own,
+                                     &bytes), 0);
+      assert_int_not_equal (ntohs (own.sin_port), port);
+      stream_close (&stream);
+    }
+  if (refused == 0)
+    skip ();
+}
+
 static void
 listen_tcp_in_use (void **state)
 {
@@ -520,6 +607,8 @@ main (void)
     cmocka_unit_test (connect_unix_missing),
     cmocka_unit_test (connect_unix_times_out),
     cmocka_unit_test (connect_tcp_times_out),
+    cmocka_unit_test (killed),
+    cmocka_unit_test (never_to_itself),
     cmocka_unit_test (listen_tcp_in_use),
     cmocka_unit_test (listen_tcp_foreign_address),
     cmocka_unit_test (listen_unix_served),
