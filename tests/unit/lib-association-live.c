@@ -7,53 +7,6 @@
 
 /* --- in use ------------------------------------------------------------- */
 
-static struct qbd_volume *volume;
-static struct qbd_aio aio[80];
-static int results[80];
-static unsigned nr_done;
-static uint8_t buf[65536];
-
-static void
-aio_done (struct qbd_aio *a, int error)
-{
-  results[a - aio] = error;
-  nr_done++;
-}
-
-static void
-go_live (void)
-{
-  static struct paths paths;
-  struct error err;
-
-  assert_int_equal (start (), ASSOCIATION_LIVE);
-  peer.order[0] = '\0';
-  memset (&paths, 0, sizeof paths);
-  paths_add (&paths, association);
-  volume = volume_create (&paths, &association->namespaces[0], 0, &err);
-  assert_non_null (volume);
-  nr_done = 0;
-  for (unsigned i = 0; i < 80; i++) {
-    aio[i].done = aio_done;
-    results[i] = -1;
-  }
-}
-
-static int
-submit (unsigned i, enum io_op op, uint64_t bytes, uint64_t offset)
-{
-  return aio_submit (volume, &aio[i], op, buf, bytes, offset, 0, now_ms);
-}
-
-static void
-pump (void)
-{
-  do
-    volume_pump (volume, now_ms);
-  while (serve ());
-  volume_pump (volume, now_ms);
-}
-
 static void
 test_transfers_are_split (void **state)
 {
@@ -276,14 +229,6 @@ say_event (uint32_t dw0)
   rsp.cqe.dw0 = cpu_to_le32 (dw0);
   tcp_make_hdr (&rsp.hdr, NVME_TCP_RSP, 0, 0, &peer.wire[0].agreed);
   say_header (&peer.wire[0], &rsp, sizeof rsp);
-}
-
-static void
-tick (void)
-{
-  do
-    keeper_tick (association, now_ms);
-  while (serve ());
 }
 
 static void

@@ -10,6 +10,18 @@ struct controller peer;
 struct association *association;
 struct association_params params;
 uint64_t now_ms;
+struct qbd_volume *volume;
+struct qbd_aio aio[REQUESTS];
+int results[REQUESTS];
+unsigned nr_done;
+uint8_t buf[65536];
+
+static void
+answer_at_once (struct wire *wire)
+{
+  if (peer.at_once)
+    serve ();
+}
 
 static struct stream *
 dial (void *opaque, uint16_t qid, int timeout_ms, struct error *err)
@@ -21,6 +33,8 @@ dial (void *opaque, uint16_t qid, int timeout_ms, struct error *err)
   }
   peer.nr_dials++;
   wire_init (&peer.wire[qid]);
+  peer.wire[qid].hungry = answer_at_once;
+  peer.since_ms[qid] = now_ms;
   return &peer.wire[qid].stream;
 }
 
@@ -67,8 +81,8 @@ teardown (void **state)
 {
   association_free (association);
   association = NULL;
-  for (unsigned i = 0; i < peer.nr_dials; i++)
-    assert_true (peer.wire[i].closed);
+  for (unsigned i = 0; i < QUEUES; i++)
+    assert_true (peer.wire[i].closed || !peer.wire[i].stream.ops);
   return 0;
 }
 
@@ -107,6 +121,8 @@ name_of (const union nvme_command *sqe, bool admin)
     s = "aer";
   else if (sqe->common.opcode == nvme_admin_keep_alive)
     s = "keep-alive";
+  else if (sqe->common.opcode == nvme_admin_abort_cmd)
+    s = "abort";
   return s;
 }
 
@@ -141,6 +157,16 @@ value_of (const char *name)
   return 0;
 }
 
+static bool
+is_refused (const char *name)
+{
+  if (strcmp (name, peer.refuse) != 0)
+    return false;
+  if (peer.refuse_nr > 0 && --peer.refuse_nr == 0)
+    peer.refuse[0] = '\0';
+  return true;
+}
+
 static void
 answer (struct wire *wire, const union nvme_command *sqe, uint32_t data_bytes)
 {
@@ -149,6 +175,8 @@ answer (struct wire *wire, const union nvme_command *sqe, uint32_t data_bytes)
   struct nvme_tcp_rsp rsp = { .cqe = { .cid = sqe->common.cid } };
   static uint8_t block[8192];
 
+  if (!admin)
+    peer.last = sqe->common.cid;
   strcat (peer.order, name);
   strcat (peer.order, " ");
   if (strcmp (name, "connect") == 0)
@@ -162,7 +190,7 @@ answer (struct wire *wire, const union nvme_command *sqe, uint32_t data_bytes)
                                           strcmp (name, "connect") != 0))
     return;
   rsp.cqe.value = cpu_to_le64 (value_of (name));
-  if (strcmp (name, peer.refuse) == 0) {
+  if (is_refused (name)) {
     rsp.cqe.status = cpu_to_le16 ((uint16_t) (peer.refuse_status << 1));
     rsp.cqe.value = cpu_to_le64 (peer.refuse_dw0);
   } else if (strncmp (name, "identify", 8) == 0 ||
@@ -186,7 +214,7 @@ serve (void)
   for (unsigned i = 0; i < QUEUES; i++) {
     struct wire *wire = &peer.wire[i];
 
-    while (!heard_all (wire)) {
+    while (now_ms >= peer.since_ms[i] + peer.slow_ms && !heard_all (wire)) {
       any = true;
       hear (wire, &pdu, &bytes);
       if (pdu.hdr.type == NVME_TCP_ICREQ)
@@ -216,4 +244,68 @@ start (void)
   assert_non_null (association);
   association_start (association, now_ms);
   return drive_on ();
+}
+
+/* --- in use ------------------------------------------------------------- */
+
+static void
+aio_done (struct qbd_aio *a, int error)
+{
+  results[a - aio] = error;
+  nr_done++;
+}
+
+void
+go_live (void)
+{
+  static struct paths paths;
+  struct error err;
+
+  assert_int_equal (start (), ASSOCIATION_LIVE);
+  peer.order[0] = '\0';
+  memset (&paths, 0, sizeof paths);
+  paths_add (&paths, association);
+  volume = volume_create (&paths, &association->namespaces[0], 0, &err);
+  assert_non_null (volume);
+  nr_done = 0;
+  for (unsigned i = 0; i < REQUESTS; i++) {
+    aio[i].done = aio_done;
+    results[i] = -1;
+  }
+}
+
+int
+submit (unsigned i, enum io_op op, uint64_t bytes, uint64_t offset)
+{
+  return aio_submit (volume, &aio[i], op, buf, bytes, offset, 0, now_ms);
+}
+
+void
+pump (void)
+{
+  do
+    volume_pump (volume, now_ms);
+  while (serve ());
+  volume_pump (volume, now_ms);
+}
+
+void
+tick (void)
+{
+  do
+    keeper_tick (association, now_ms);
+  while (serve ());
+}
+
+void
+let_pass (unsigned ms)
+{
+  const uint64_t until_ms = now_ms + ms;
+
+  for (; now_ms < until_ms; now_ms += 10) {
+    tick ();
+    pump ();
+  }
+  tick ();
+  pump ();
 }

@@ -14,6 +14,8 @@ enum { QUEUES = 5 };
 /* The controller.  A test changes what it says before it starts. */
 extern struct controller {
   struct wire wire[QUEUES];     /* by QID */
+  uint64_t since_ms[QUEUES];    /* of each wire */
+  uint64_t slow_ms;             /* after that it is not heard */
   unsigned nr_dials;
   char order[4096];             /* commands, as they came */
   uint64_t cap;
@@ -21,8 +23,10 @@ extern struct controller {
   unsigned not_ready;           /* CSTS answers before RDY */
   uint32_t granted_0based;
   __u16 aer;                    /* the CID of the request that waits */
+  __u16 last;                   /* and of the last I/O command */
   uint16_t refuse_status;       /* for the command that is refused: */
   char refuse[32];
+  unsigned refuse_nr;           /* so often; 0: always */
   uint32_t refuse_dw0;
   char silent[32];              /* no answer to this one */
   uint32_t connect_dw0;
@@ -32,6 +36,7 @@ extern struct controller {
   uint8_t descriptors[4096];
   uint8_t independent[4096];    /* CNS 08h */
   bool mute;                    /* no answers to I/O */
+  bool at_once;                 /* answers when it is listened to */
 } peer;
 
 extern struct association *association;
@@ -49,5 +54,26 @@ bool serve (void);
 enum association_state drive_on (void);
 /* Creates and starts it, and drives on. */
 enum association_state start (void);
+
+/* --- in use ------------------------------------------------------------- */
+
+enum { REQUESTS = 80 };
+
+extern struct qbd_volume *volume;
+extern struct qbd_aio aio[REQUESTS];
+extern int results[REQUESTS];   /* errno; -1: not over */
+extern unsigned nr_done;
+extern uint8_t buf[65536];
+
+/* Starts it, and opens a volume, which the test frees. */
+void go_live (void);
+/* With aio[i]. */
+int submit (unsigned i, enum io_op op, uint64_t bytes, uint64_t offset);
+/* Drives the volume, and serves until nothing moves. */
+void pump (void);
+/* The same with the keeper's part. */
+void tick (void);
+/* Both, while time passes. */
+void let_pass (unsigned ms);
 
 #endif

@@ -31,6 +31,8 @@ struct wire {
   size_t out_have, out_at;
   size_t room_bytes;            /* of one send; SIZE_MAX: no limit */
   bool shut, aborted, closed;
+  /* There is nothing to receive: perhaps it knows something. */
+  void (*hungry) (struct wire *wire);
   struct tcp_agreed agreed;
 };
 
@@ -38,8 +40,11 @@ static ssize_t
 wire_receive (struct stream *stream, struct iovec *iov, int iovcnt)
 {
   struct wire *wire = (struct wire *) stream;
-  size_t left = wire->in_have - wire->in_at, done = 0;
+  size_t left, done = 0;
 
+  if (wire->hungry && !wire->shut && wire->in_have == wire->in_at)
+    wire->hungry (wire);
+  left = wire->in_have - wire->in_at;
   if (wire->shut)
     return 0;
   if (left == 0)
