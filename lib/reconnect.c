@@ -350,16 +350,20 @@ must_replay (const struct association *association)
   return false;
 }
 
-/* False: it goes on. */
-static bool
+static enum retain_replay
 replay (struct association *association, uint64_t now_ms)
 {
-  bool over = true;
+  enum retain_replay all = RETAIN_REPLAY_OVER;
 
-  for (uint32_t i = 0; i < association->nr_namespaces; i++)
-    over &= retain_replay (association, &association->namespaces[i], now_ms);
-  association->re.replaying = !over;
-  return over;
+  for (uint32_t i = 0; i < association->nr_namespaces; i++) {
+    enum retain_replay one =
+      retain_replay (association, &association->namespaces[i], now_ms);
+
+    if (one > all)
+      all = one;
+  }
+  association->re.replaying = all != RETAIN_REPLAY_OVER;
+  return all;
 }
 
 static void
@@ -379,6 +383,8 @@ begin_live (struct association *association, uint64_t now_ms)
 uint64_t
 reconnect_live_tick (struct association *association, uint64_t now_ms)
 {
+  enum retain_replay replayed;
+
   if (association->re.lost_ms != 0)
     begin_live (association, now_ms);
   if (association->re.changing)
@@ -386,8 +392,9 @@ reconnect_live_tick (struct association *association, uint64_t now_ms)
   if (now_ms < association->re.hold_until_ms)
     return association->re.hold_until_ms;
   begin_changes (association);
-  if (!replay (association, now_ms))
-    return UINT64_MAX;          /* an answer comes */
+  replayed = replay (association, now_ms);
+  if (replayed != RETAIN_REPLAY_OVER)
+    return replayed == RETAIN_REPLAY_GOES_ON ? now_ms : UINT64_MAX;
   association->re.changing = true;
   association->re.live_ms = now_ms;
   open_gates (association, QUEUE_OPEN, now_ms);

@@ -28,6 +28,8 @@ enum {
   PIECES = 8,                   /* commands in flight */
   DSM_DEALLOCATE = 1 << 2,      /* AD */
   MEETS_MAX = 256,              /* entries that are looked at */
+  TURNS = 4,                    /* of the driver's time, at once */
+  REFUSALS_MAX = 10,            /* of one replay, while they may pass */
 };
 
 struct entry {
@@ -42,7 +44,9 @@ struct entry {
 struct piece {
   struct request request;       /* first member */
   struct retain *retain;
+  struct transport_queue *transport;
   struct nvme_dsm_range range;
+  uint64_t entry, entry_bytes;  /* where in them it begins */
   uint64_t offset_bytes, bytes;
   bool busy;
 };
@@ -61,6 +65,7 @@ struct retain {
   uint64_t next_bytes;          /* of it that are sent */
   struct piece pieces[PIECES];
   unsigned in_flight;
+  unsigned refusals;
   bool broken;                  /* the connection was lost meanwhile */
   bool failed;                  /* the server refused one */
 };
@@ -195,9 +200,11 @@ void
 retain_reconnected (struct retain *retain, bool lost)
 {
   LOCK_SCOPE (&retain->lock);
-  retain->wanted |= lost && retain->first != retain->end;
-  retain->next = retain->first;
-  retain->next_bytes = 0;
+  if (lost) {
+    retain->wanted = retain->first != retain->end;
+    retain->next = retain->first;
+    retain->next_bytes = 0;
+  }
   retain->broken = retain->failed = false;
 }
 
@@ -207,21 +214,52 @@ retain_is_wanted (const struct retain *retain)
   return retain->wanted;
 }
 
+/* Another connection would begin with it, and what follows it. */
+static void
+step_back (struct retain *retain, const struct piece *piece)
+{
+  if (piece->entry < retain->next ||
+      (piece->entry == retain->next &&
+       piece->entry_bytes < retain->next_bytes)) {
+    retain->next = piece->entry;
+    retain->next_bytes = piece->entry_bytes;
+  }
+}
+
+/* False: not now, or not by this controller.  SQ deletion: it is on its way
+ * out. */
+static bool
+is_final (struct retain *retain, uint16_t status)
+{
+  if ((status & ~NVME_SC_DNR) == NVME_SC_ABORT_QUEUE || retain->broken)
+    return false;
+  return status & NVME_SC_DNR || ++retain->refusals > REFUSALS_MAX;
+}
+
 static void
 piece_done (struct request *request)
 {
   struct piece *piece = (struct piece *) request;
+  struct transport_queue *transport = piece->transport;
   struct retain *retain = piece->retain;
+  uint16_t status = nvme_cqe_status (&request->transport.cqe);
 
   piece->busy = false;
   retain->in_flight--;
-  /* SQ deletion: the controller is on its way out. */
-  if (request->transport.error != 0 ||
-      nvme_cqe_status (&request->transport.cqe) == NVME_SC_ABORT_QUEUE)
-    retain->broken = true;
-  else if (nvme_cqe_status (&request->transport.cqe) != 0)
-    retain->failed = true;
   keeper_wake ();
+  if (request->transport.error == 0 && status == 0)
+    return;
+  step_back (retain, piece);
+  if (request->transport.error != 0) {
+    retain->broken = true;
+  } else if (is_final (retain, status)) {
+    retain->failed = true;
+  } else if (!retain->broken) {
+    /* Pauses between connections are its patience. */
+    retain->broken = true;
+    transport->ops->fail (transport, ECONNRESET, "the server does not take "
+                          "what it has lost");
+  }
 }
 
 /* In the order in which they were acknowledged, where they meet. */
@@ -325,8 +363,11 @@ send_next_locked (struct association *association, struct namespace *ns)
   piece = free_piece (retain, offset, bytes);
   if (!piece)
     return false;
+  piece->entry = retain->next;
+  piece->entry_bytes = retain->next_bytes;
   piece->offset_bytes = offset;
   piece->bytes = bytes;
+  piece->transport = queue_transport (association->io[0]);
   piece->request.fleeting = true;
   piece->request.changes = true;
   piece->request.done = piece_done;
@@ -350,13 +391,22 @@ replay_ends (struct namespace *ns)
   struct retain *retain = ns->retain;
 
   retain->wanted = false;
+  retain->refusals = 0;
   if (!retain->failed)
     return;
   ns->durable.lost = true;
   retain_flushed (retain, retain->end);
 }
 
-bool
+/* [locked: the queue] */
+static bool
+is_over_locked (const struct retain *retain)
+{
+  return retain->in_flight == 0 && !retain->broken &&
+    (retain->failed || retain->next == retain->end);
+}
+
+enum retain_replay
 retain_replay (struct association *association, struct namespace *ns,
                uint64_t now_ms)
 {
@@ -365,8 +415,8 @@ retain_replay (struct association *association, struct namespace *ns,
   bool sent = true, over = false;
 
   if (!retain || !retain->wanted)
-    return true;
-  while (sent && !over) {
+    return RETAIN_REPLAY_OVER;
+  for (unsigned i = 0; i < TURNS && sent && !over; i++) {
     queue_lock (queue);
     queue_set_now_locked (queue, now_ms);
     sent = false;
@@ -375,11 +425,11 @@ retain_replay (struct association *association, struct namespace *ns,
     queue_unlock (queue);
     queue_pump (queue, now_ms);
     queue_lock (queue);
-    over = retain->in_flight == 0 && !retain->broken &&
-      (retain->failed || retain->next == retain->end);
+    over = is_over_locked (retain);
     queue_unlock (queue);
   }
-  if (over)
-    replay_ends (ns);
-  return over;
+  if (!over)
+    return sent ? RETAIN_REPLAY_GOES_ON : RETAIN_REPLAY_WAITS;
+  replay_ends (ns);
+  return RETAIN_REPLAY_OVER;
 }

@@ -34,9 +34,14 @@ void retain_flushed (struct retain *retain, uint64_t so_far);
 void retain_reconnected (struct retain *retain, bool lost);
 /* [driver] They are to be sent again, before anything else is sent. */
 bool retain_is_wanted (const struct retain *retain);
-/* [driver] Sends them, behind the fence.  False: come again when there are
- * answers.  What fails is lost (durable.c). */
-bool retain_replay (struct association *association, struct namespace *ns,
-                    uint64_t now_ms);
+enum retain_replay {
+  RETAIN_REPLAY_OVER,
+  RETAIN_REPLAY_WAITS,          /* for answers, or another connection */
+  RETAIN_REPLAY_GOES_ON,        /* at once, but others want the driver, too */
+};
+
+/* [driver] Sends them, behind the fence.  What fails is lost (durable.c). */
+enum retain_replay retain_replay (struct association *association,
+                                  struct namespace *ns, uint64_t now_ms);
 
 #endif

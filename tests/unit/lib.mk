@@ -8,6 +8,7 @@ lib_tests = \
 	tests/unit/lib-block-status \
 	tests/unit/lib-config \
 	tests/unit/lib-queue \
+	tests/unit/lib-retain \
 	tests/unit/lib-tcp \
 	tests/unit/lib-tcp-hostile \
 	tests/unit/lib-volume
@@ -49,6 +50,10 @@ tests_unit_lib_volume_LDADD = $(lib_tests_libs)
 tests_unit_lib_queue_SOURCES = tests/unit/lib-queue.c
 tests_unit_lib_queue_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_lib_queue_LDADD = $(lib_tests_libs)
+
+tests_unit_lib_retain_SOURCES = tests/unit/lib-retain.c $(lib_controller)
+tests_unit_lib_retain_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_lib_retain_LDADD = $(lib_tests_libs)
 
 tests_unit_lib_tcp_SOURCES = tests/unit/lib-tcp.c \
 	tests/unit/lib-tcp-fixture.h tests/unit/lib-wire.h

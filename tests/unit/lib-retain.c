@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is kept of changes, and sent again to a server that has lost them.
+ */
+#include "tests/unit/lib-controller.h"
+
+#include "nvmeof/epoch.h"
+
+static void
+go_live_retaining (void)
+{
+  params.reconnects = true;
+  params.seed = 1;
+  params.unfenced = true;       /* no hold */
+  params.options.retain_bytes = 65536;
+  params.options.ctrl_loss_tmo_ms = UINT32_MAX;
+  params.options.fast_io_fail_tmo_ms = UINT32_MAX;
+  params.options.reconnect_delay_ms = 1000;
+  epoch_put (&peer.ns, 1);
+  go_live ();
+  assert_non_null (association->namespaces[0].retain);
+}
+
+/* Blocks 0 to nr - 1, one command each. */
+static void
+write_blocks (unsigned nr)
+{
+  for (unsigned i = 0; i < nr; i++) {
+    assert_int_equal (submit (i, IO_WRITE, 512, 512 * i), 0);
+    pump ();
+    assert_int_equal (results[i], 0);
+  }
+  peer.order[0] = '\0';
+}
+
+static unsigned
+count (const char *name)
+{
+  unsigned n = 0;
+
+  for (const char *at = peer.order; (at = strstr (at, name)); at++)
+    n++;
+  return n;
+}
+
+static void
+lose_cache (uint64_t epoch)
+{
+  epoch_put (&peer.ns, epoch);
+  association_lose (association, ECONNRESET, "test");
+}
+
+static int
+flush (void)
+{
+  results[79] = -1;
+  assert_int_equal (submit (79, IO_FLUSH, 0, 0), 0);
+  let_pass (100);
+  return results[79];
+}
+
+static void
+test_replay (void **state)
+{
+  go_live_retaining ();
+  write_blocks (20);
+  lose_cache (2);
+  let_pass (1000);
+  assert_int_equal (count ("write"), 20);
+  assert_int_equal (flush (), 0);
+  lose_cache (3);
+  let_pass (1000);
+  assert_int_equal (count ("write"), 20);       /* they were flushed */
+  volume_free (volume);
+}
+
+/* A controller on its way out, which leaves its connections open. */
+static void
+test_sq_deletion (void **state)
+{
+  go_live_retaining ();
+  write_blocks (20);
+  strcpy (peer.refuse, "write");
+  peer.refuse_status = NVME_SC_ABORT_QUEUE;
+  peer.refuse_nr = 1;
+  lose_cache (2);
+  let_pass (4000);
+  assert_int_equal (association_get_state (association, NULL),
+                    ASSOCIATION_LIVE);
+  assert_int_equal (flush (), 0);
+  volume_free (volume);
+}
+
+static void
+refuse_some (unsigned nr, uint16_t status, int error)
+{
+  go_live_retaining ();
+  write_blocks (20);
+  strcpy (peer.refuse, "write");
+  peer.refuse_status = status;
+  peer.refuse_nr = nr;
+  lose_cache (2);
+  let_pass (30000);
+  assert_int_equal (flush (), error);
+  volume_free (volume);
+}
+
+static void
+test_not_now (void **state)
+{
+  refuse_some (3, NVME_SC_NS_NOT_READY, 0);
+}
+
+static void
+test_never (void **state)
+{
+  refuse_some (0, NVME_SC_NS_NOT_READY, EIO);
+}
+
+static void
+test_refused (void **state)
+{
+  refuse_some (1, NVME_SC_CAP_EXCEEDED | NVME_SC_DNR, EIO);
+}
+
+/* Not from the beginning, while what was sent is still there. */
+static void
+test_goes_on (void **state)
+{
+  unsigned n;
+
+  go_live_retaining ();
+  write_blocks (60);
+  lose_cache (2);
+  while (count ("write") < 30) {
+    now_ms += 10;
+    keeper_tick (association, now_ms);
+    serve ();
+  }
+  n = count ("write");
+  keeper_tick (association, now_ms);    /* takes the answers */
+  assert_in_range (n, 30, 40);
+  peer.order[0] = '\0';
+  association_lose (association, ECONNRESET, "test");
+  let_pass (4000);
+  assert_int_equal (flush (), 0);
+  assert_in_range (count ("write"), 60 - n, 60 - n + 8);
+
+  peer.order[0] = '\0';         /* the next loss takes it all again */
+  write_blocks (60);
+  lose_cache (3);
+  let_pass (4000);
+  assert_int_equal (count ("write"), 60);
+  volume_free (volume);
+}
+
+/* Others wait for the driver, too. */
+static void
+test_turns (void **state)
+{
+  unsigned most = 0, before;
+
+  go_live_retaining ();
+  write_blocks (60);
+  lose_cache (2);
+  peer.at_once = true;
+  for (unsigned i = 0; i < 1000; i++) {
+    before = count ("write");
+    keeper_tick (association, now_ms);
+    serve ();
+    if (count ("write") - before > most)
+      most = count ("write") - before;
+    now_ms += 10;
+  }
+  assert_int_equal (count ("write"), 60);
+  assert_in_range (most, 1, 40);
+  volume_free (volume);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown (test, setup, teardown)
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    TEST (test_replay),
+    TEST (test_sq_deletion),
+    TEST (test_not_now),
+    TEST (test_never),
+    TEST (test_refused),
+    TEST (test_goes_on),
+    TEST (test_turns),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
