@@ -99,6 +99,7 @@ struct old_controller {
   uint16_t cntlid;
   struct controller_instance instance;  /* cirn 0: it cannot be named */
   bool traffic_keeps_alive;
+  uint32_t kato_unit_ms;                /* 0: no keep-alive */
 };
 
 struct association {

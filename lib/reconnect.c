@@ -146,9 +146,12 @@ static uint64_t
 hold_ms (const struct association *association)
 {
   uint64_t kato_ms = association->params.options.keep_alive_tmo_ms;
+  uint64_t unit_ms = association->re.old.kato_unit_ms;
 
   if (kato_ms == 0)
     return HOLD_WITHOUT_KATO_MS;
+  if (unit_ms > 0)
+    kato_ms = (kato_ms + unit_ms - 1) / unit_ms * unit_ms;
   return kato_ms * (association->re.old.traffic_keeps_alive ? 3 : 2);
 }
 
@@ -169,6 +172,7 @@ reconnect_before_live (struct association *association)
   association->re.now = (struct old_controller) {
     .cntlid = association->cntlid,
     .traffic_keeps_alive = fresh->traffic_keeps_alive,
+    .kato_unit_ms = fresh->kato_unit_ms,
   };
   if (fresh->can_cross_reset && !association->params.foreign)
     association->re.now.instance = fresh->instance;

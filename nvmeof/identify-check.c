@@ -90,6 +90,7 @@ identify_check_controller (const struct nvme_id_ctrl *id,
   info->can_cross_reset = cross_reset_get_identify (id, &info->instance);
   info->traffic_keeps_alive =
     le32_to_cpu (id->ctratt) & NVME_CTRL_CTRATT_TBKAS;
+  info->kato_unit_ms = le16_to_cpu (id->kas) * 100u;
   memcpy (info->serial, id->sn, 20);
   memcpy (info->serial + 20, id->mn, 40);
   /* Without the page of the command set: as Linux has it. */

@@ -39,6 +39,7 @@ struct controller_info {
   bool can_lba_status;          /* OACS */
   bool can_cross_reset;         /* CCRL, CIRN */
   bool traffic_keeps_alive;     /* CTRATT.TBKAS */
+  uint32_t kato_unit_ms;        /* KAS: it rounds KATO up; 0: no keep-alive */
   struct controller_instance instance;
   uint8_t serial[20 + 40];      /* SN and MN, as they are */
   /* From the NVM command set's own page; defaults without it. */

@@ -8,6 +8,7 @@ lib_tests = \
 	tests/unit/lib-block-status \
 	tests/unit/lib-config \
 	tests/unit/lib-queue \
+	tests/unit/lib-reconnect \
 	tests/unit/lib-retain \
 	tests/unit/lib-tcp \
 	tests/unit/lib-tcp-hostile \
@@ -50,6 +51,11 @@ tests_unit_lib_volume_LDADD = $(lib_tests_libs)
 tests_unit_lib_queue_SOURCES = tests/unit/lib-queue.c
 tests_unit_lib_queue_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_lib_queue_LDADD = $(lib_tests_libs)
+
+tests_unit_lib_reconnect_SOURCES = tests/unit/lib-reconnect.c \
+	$(lib_controller)
+tests_unit_lib_reconnect_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_lib_reconnect_LDADD = $(lib_tests_libs)
 
 tests_unit_lib_retain_SOURCES = tests/unit/lib-retain.c $(lib_controller)
 tests_unit_lib_retain_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
