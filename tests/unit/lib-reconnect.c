@@ -28,6 +28,19 @@ state_now (void)
   return association_get_state (association, NULL);
 }
 
+/* --- a slow server ------------------------------------------------------ */
+
+static void
+test_slow_server (void **state)
+{
+  go_live_lasting ();
+  peer.slow_ms = 3500;
+  lose ();
+  let_pass (30000);
+  assert_int_equal (state_now (), ASSOCIATION_LIVE);
+  volume_free (volume);
+}
+
 /* --- the hold ----------------------------------------------------------- */
 
 /* How long a write waits after a loss, in seconds. */
@@ -80,6 +93,7 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
+    TEST (test_slow_server),
     TEST (test_hold),
     TEST (test_hold_where_traffic_counts),
     TEST (test_hold_in_units),
