@@ -152,57 +152,87 @@ submit_connect (struct association *association)
                  association_kato_ms (association));
 }
 
-static void
-connect_invalid_parameter (struct association *association, uint32_t dw0)
-{
-  uint16_t offset = dw0 & 0xffff;
+enum {
+  INVALID_PARAM = NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT |
+    NVME_SC_CONNECT_INVALID_PARAM,
+  INVALID_HOST = NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT |
+    NVME_SC_CONNECT_INVALID_HOST,
+  BUSY = NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT | NVME_SC_CONNECT_CTRL_BUSY,
+};
 
-  if (!(dw0 & NVMF_IATTR_DATA))
-    association_fail (association, EPROTO,
-                      "Connect: the server does not like byte %u of the "
-                      "command", offset);
-  else if (offset == offsetof (struct nvmf_connect_data, subsysnqn))
-    association_fail (association, ENOENT, "no such subsystem: %s",
-                      association->params.subnqn);
-  else if (offset == offsetof (struct nvmf_connect_data, hostnqn))
-    association_fail (association, EACCES, "host not allowed: %s",
-                      association->params.options.hostnqn);
+static bool
+names_data (uint16_t status, uint32_t dw0, size_t offset)
+{
+  return (status & 0x7ff) == INVALID_PARAM && dw0 & NVMF_IATTR_DATA &&
+    (dw0 & 0xffff) == offset;
+}
+
+static bool
+is_no_such_subsystem (uint16_t status, uint32_t dw0)
+{
+  return names_data (status, dw0,
+                     offsetof (struct nvmf_connect_data, subsysnqn));
+}
+
+static void
+describe_refusal (struct association *association, uint16_t status,
+                  uint32_t dw0, struct error *err)
+{
+  const struct association_params *params = &association->params;
+  const char *uri = association->uri;
+
+  if (is_no_such_subsystem (status, dw0))
+    error_set (err, ENOENT, "connect: %s: no such subsystem: %s", uri,
+               params->subnqn);
+  else if ((status & 0x7ff) == INVALID_HOST ||
+           names_data (status, dw0,
+                       offsetof (struct nvmf_connect_data, hostnqn)))
+    error_set (err, EACCES, "connect: %s: host not allowed: %s", uri,
+               params->options.hostnqn);
+  else if ((status & 0x7ff) == INVALID_PARAM)
+    error_set (err, EPROTO, "connect: %s: Connect: the server does not like "
+               "byte %u of the %s", uri, (unsigned) (dw0 & 0xffff),
+               dw0 & NVMF_IATTR_DATA ? "data" : "command");
+  else if ((status & 0x7ff) == BUSY)
+    error_set (err, EBUSY, "connect: %s: Connect: the server is busy, or a "
+               "limit of it is reached: try again", uri);
   else
-    association_fail (association, EPROTO,
-                      "Connect: the server does not like byte %u of the "
-                      "data", offset);
+    error_set (err, status_to_errno (status), "connect: %s: Connect: %s", uri,
+               status_name (status));
+}
+
+/* A controller that is wanted anew says "do not retry", and is believed.  Not
+ * where it only does not know the subsystem: servers that start have some of
+ * them later than others.  Nor of an I/O queue: there the controller may be gone
+ * meanwhile. */
+static bool
+is_for_good (struct association *association, uint16_t status, uint32_t dw0)
+{
+  return association->was_live && status & NVME_SC_DNR &&
+    association_get_state (association, NULL) == ASSOCIATION_CONNECT &&
+    !is_no_such_subsystem (status, dw0);
 }
 
 static bool
 connect_accepted (struct association *association, uint16_t status,
                   uint64_t value)
 {
-  switch (status & 0x7ff) {
-  case 0:
-    if (!(value & CONNECT_AUTHREQ))
-      return true;
-    association_fail (association, EACCES,
-                      "the server asks for authentication, which is not "
-                      "supported");
-    return false;
-  case NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT |
-    NVME_SC_CONNECT_INVALID_PARAM:
-    connect_invalid_parameter (association, (uint32_t) value);
-    return false;
-  case NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT | NVME_SC_CONNECT_INVALID_HOST:
-    association_fail (association, EACCES, "host not allowed: %s",
-                      association->params.options.hostnqn);
-    return false;
-  case NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT | NVME_SC_CONNECT_CTRL_BUSY:
-    association_fail (association, EBUSY,
-                      "Connect: the server is busy, or a limit of it is "
-                      "reached: try again");
-    return false;
-  default:
-    association_fail (association, status_to_errno (status), "Connect: %s",
-                      status_name (status));
-    return false;
+  struct error err;
+
+  if ((status & 0x7ff) == 0 && !(value & CONNECT_AUTHREQ))
+    return true;
+  if ((status & 0x7ff) == 0) {
+    error_set (&err, EACCES, "connect: %s: the server asks for "
+               "authentication, which is not supported", association->uri);
+    status = NVME_SC_DNR;
+  } else {
+    describe_refusal (association, status, (uint32_t) value, &err);
   }
+  if (is_for_good (association, status, (uint32_t) value))
+    association_give_up (association, &err, EIO);
+  else
+    association_end (association, &err);
+  return false;
 }
 
 static void

@@ -5,6 +5,9 @@
  */
 #include "tests/unit/lib-controller.h"
 
+#include "nvmeof/command-check.h"
+#include "nvmeof/status.h"
+
 static void
 go_live_lasting (void)
 {
@@ -26,6 +29,106 @@ static enum association_state
 state_now (void)
 {
   return association_get_state (association, NULL);
+}
+
+static unsigned
+count (const char *name)
+{
+  unsigned n = 0;
+
+  for (const char *at = peer.order; (at = strstr (at, name)); at++)
+    n++;
+  return n;
+}
+
+/* --- refusals ----------------------------------------------------------- */
+
+static void
+refuse_connect (uint16_t status, uint32_t dw0)
+{
+  strcpy (peer.refuse, "connect");
+  peer.refuse_status = status;
+  peer.refuse_dw0 = dw0;
+}
+
+static void
+expect_end (uint16_t status, uint32_t dw0, const char *message)
+{
+  struct error err;
+
+  go_live_lasting ();
+  refuse_connect (status, dw0);
+  lose ();
+  assert_int_equal (submit (0, IO_READ, 512, 0), 0);
+  let_pass (1000);
+  assert_int_equal (association_get_state (association, &err),
+                    ASSOCIATION_LOST);
+  assert_non_null (strstr (err.message, message));
+  assert_int_equal (results[0], EIO);
+  volume_free (volume);
+}
+
+static void
+test_host_not_allowed (void **state)
+{
+  expect_end (STATUS_DNR (STATUS_SPECIFIC (NVME_SC_CONNECT_INVALID_HOST)), 0,
+              "host not allowed");
+}
+
+static void
+test_parameter_refused (void **state)
+{
+  expect_end (STATUS_DNR (STATUS_SPECIFIC (NVME_SC_CONNECT_INVALID_PARAM)),
+              CONNECT_IPO_SQE (sqsize_0based), "does not like byte");
+}
+
+static void
+test_authentication (void **state)
+{
+  go_live_lasting ();
+  peer.connect_dw0 |= 1 << 17;
+  lose ();
+  let_pass (1000);
+  assert_int_equal (state_now (), ASSOCIATION_LOST);
+  volume_free (volume);
+}
+
+/* What may pass is waited for. */
+static void
+expect_patience (uint16_t status, uint32_t dw0)
+{
+  go_live_lasting ();
+  refuse_connect (status, dw0);
+  lose ();
+  assert_int_equal (submit (0, IO_READ, 512, 0), 0);
+  let_pass (20000);
+  assert_int_equal (results[0], -1);
+  assert_in_range (count ("connect"), 10, 40);
+  peer.refuse[0] = '\0';
+  let_pass (2000);
+  assert_int_equal (state_now (), ASSOCIATION_LIVE);
+  assert_int_equal (results[0], 0);
+  volume_free (volume);
+}
+
+static void
+test_no_such_subsystem_yet (void **state)
+{
+  expect_patience (STATUS_DNR (STATUS_SPECIFIC
+                               (NVME_SC_CONNECT_INVALID_PARAM)),
+                   CONNECT_IPO_DATA (subsysnqn));
+}
+
+static void
+test_busy (void **state)
+{
+  expect_patience (STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY), 0);
+}
+
+static void
+test_host_not_allowed_yet (void **state)
+{
+  expect_patience (STATUS_SPECIFIC (NVME_SC_CONNECT_INVALID_HOST), 0);
 }
 
 /* --- a slow server ------------------------------------------------------ */
@@ -93,6 +196,12 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
+    TEST (test_host_not_allowed),
+    TEST (test_parameter_refused),
+    TEST (test_authentication),
+    TEST (test_no_such_subsystem_yet),
+    TEST (test_busy),
+    TEST (test_host_not_allowed_yet),
     TEST (test_slow_server),
     TEST (test_hold),
     TEST (test_hold_where_traffic_counts),
