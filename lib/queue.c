@@ -150,7 +150,8 @@ backlog_submit_locked (struct queue *queue)
 
 /* An answer that does not end the request.  SQ deletion: the controller is on
  * its way out, and says so before the connection ends.  Abort: what we asked
- * for, as the first try took too long. */
+ * for, as the first try took too long; or as the one that did was answered just
+ * then, and this has its CID. */
 static bool
 is_to_be_tried_again_locked (struct queue *queue, struct request *request)
 {
@@ -165,7 +166,7 @@ is_to_be_tried_again_locked (struct queue *queue, struct request *request)
     request->transport.error = ECONNRESET;
     return false;
   }
-  return (status & ~NVME_SC_DNR) == NVME_SC_ABORT_REQ && request->aborting &&
+  return (status & ~NVME_SC_DNR) == NVME_SC_ABORT_REQ &&
     request->aborts++ < ABORTS_MAX;
 }
 
@@ -513,15 +514,27 @@ queue_renew (struct queue *queue,
   return r;
 }
 
+static bool
+is_aborting_locked (const struct queue *queue, uint16_t cid)
+{
+  const struct request *request;
+
+  TAILQ_FOREACH (request, &queue->in_flight, link)
+    if (request->aborting && request->transport.sqe.common.cid == cid)
+      return true;
+  return false;
+}
+
 bool
 queue_take_overdue (struct queue *queue, uint16_t *cid)
 {
   bool overdue;
 
   queue_lock (queue);
-  overdue = queue->overdue && queue->transport->error == 0;
-  queue->overdue = false;
   *cid = queue->overdue_cid;
+  overdue = queue->overdue && queue->transport->error == 0 &&
+    is_aborting_locked (queue, *cid);
+  queue->overdue = false;
   queue_unlock (queue);
   return overdue;
 }

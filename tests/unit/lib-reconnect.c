@@ -190,6 +190,70 @@ test_hold_in_units (void **state)
   volume_free (volume);
 }
 
+/* --- Abort -------------------------------------------------------------- */
+
+static void
+say_status (__u16 cid, uint16_t status)
+{
+  struct nvme_tcp_rsp rsp = { .cqe = {
+      .cid = cid, .status = cpu_to_le16 ((uint16_t) (status << 1)),
+    } };
+
+  tcp_make_hdr (&rsp.hdr, NVME_TCP_RSP, 0, 0, &peer.wire[1].agreed);
+  say_header (&peer.wire[1], &rsp, sizeof rsp);
+}
+
+static void
+test_abort (void **state)
+{
+  go_live_lasting ();
+  strcpy (peer.silent, "flush");
+  assert_int_equal (submit (0, IO_FLUSH, 0, 0), 0);
+  let_pass (30010);
+  assert_int_equal (count ("abort"), 1);
+  peer.silent[0] = '\0';
+  say_status (peer.last, NVME_SC_ABORT_REQ);
+  let_pass (20);
+  assert_int_equal (results[0], 0);
+  assert_int_equal (count ("flush"), 2);
+  volume_free (volume);
+}
+
+/* It is answered just before anybody gets to it: its CID may be another's
+ * by then. */
+static void
+test_no_abort_of_what_is_over (void **state)
+{
+  go_live_lasting ();
+  strcpy (peer.silent, "flush");
+  assert_int_equal (submit (0, IO_FLUSH, 0, 0), 0);
+  pump ();
+  now_ms += 30000;
+  volume_pump (volume, now_ms);
+  say_status (peer.last, 0);
+  volume_pump (volume, now_ms);
+  assert_int_equal (results[0], 0);
+  tick ();
+  assert_int_equal (count ("abort"), 0);
+  volume_free (volume);
+}
+
+/* And where it was hit all the same it did nothing wrong. */
+static void
+test_abort_of_another (void **state)
+{
+  go_live_lasting ();
+  strcpy (peer.silent, "flush");
+  assert_int_equal (submit (0, IO_FLUSH, 0, 0), 0);
+  pump ();
+  peer.silent[0] = '\0';
+  say_status (peer.last, NVME_SC_ABORT_REQ);
+  pump ();
+  assert_int_equal (results[0], 0);
+  assert_int_equal (count ("flush"), 2);
+  volume_free (volume);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown (test, setup, teardown)
 
 int
@@ -206,6 +270,9 @@ main (void)
     TEST (test_hold),
     TEST (test_hold_where_traffic_counts),
     TEST (test_hold_in_units),
+    TEST (test_abort),
+    TEST (test_no_abort_of_what_is_over),
+    TEST (test_abort_of_another),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
