@@ -62,6 +62,8 @@ struct association_params {
    * while an old controller may still have them; */
   bool unfenced;
   bool epochless;               /* and: durability epochs mean nothing */
+  bool disorderly;              /* and: changes that were under way at once are
+                                   retained as they come */
 };
 
 /* A namespace that volumes of the association use. */

@@ -190,6 +190,8 @@ transfer_init (struct transfer *transfer, struct qbd_volume *volume,
     .losses = durable_losses (volume->ns),
   };
   transfer->flush_left = wants_flush (transfer);
+  if (volume->ns->retain && op != IO_READ && op != IO_FLUSH)
+    transfer->begun = retain_begin (volume->ns->retain);
 }
 
 bool
@@ -261,14 +263,13 @@ keep (struct transfer *transfer, const struct request *request)
   bool write = transfer->op == IO_WRITE;
 
   if (!ns->retain || transfer->pending > 0 || transfer->error != 0 ||
-      transfer->left_bytes > 0 || transfer->flush_left ||
-      !request->changes || durable_is_lost (ns))
+      transfer->left_bytes > 0 || !request->changes ||
+      durable_is_lost (ns))
     return true;
-  return retain_keep (ns->retain, sqe->opcode,
+  return retain_keep (ns->retain, transfer->begun, sqe->opcode,
                       transfer->op == IO_DISCARD ? 0 : rw_control (transfer),
                       write ? transfer->whole_buf : NULL,
                       transfer->whole_offset_bytes, transfer->whole_bytes,
-                      transfer->op != IO_DISCARD &&
                       transfer->flags & QBD_FUA);
 }
 

@@ -156,7 +156,8 @@ prepare_retain (const struct association *association, struct namespace *ns,
   if (bytes == 0 || !association->params.reconnects ||
       !association->controller.volatile_cache)
     return true;
-  ns->retain = retain_create (bytes, info->block_bytes);
+  ns->retain = retain_create (bytes, info->block_bytes,
+                              association->params.disorderly);
   return ns->retain != NULL;
 }
 

@@ -8,7 +8,12 @@
  *
  * When a server has lost its cache, the driver sends them once more: behind
  * the fence, and before anything else, reads as well, gets through.  They stay
- * until a flush covers them.
+ * until a flush covers them.  A connection that is lost meanwhile goes on where
+ * the last one was; so does a server that cannot take them now, a few times.
+ *
+ * Of changes of the same bytes that were under way at once nobody knows which
+ * came last on the server, but readers may have seen it.  So the one that is
+ * acknowledged later is flushed before, and not kept.
  *
  * The rings have a lock, below a queue's.  The replay belongs to the driver, its
  * commands to the lock of the queue that they take.
@@ -28,6 +33,7 @@ enum {
   PIECES = 8,                   /* commands in flight */
   DSM_DEALLOCATE = 1 << 2,      /* AD */
   MEETS_MAX = 256,              /* entries that are looked at */
+  RECENT_MAX = 1024,            /* changes that are remembered */
   TURNS = 4,                    /* of the driver's time, at once */
   REFUSALS_MAX = 10,            /* of one replay, while they may pass */
 };
@@ -38,6 +44,10 @@ struct entry {
   uint16_t control;
   uint8_t opcode;
   bool has_data;
+};
+
+struct range {
+  uint64_t offset_bytes, bytes;
 };
 
 /* A command of the replay. */
@@ -59,6 +69,9 @@ struct retain {
   uint64_t ring_bytes, nr_entries;      /* constant */
   uint64_t first_data, end_data;
   uint64_t first, end;                  /* entries */
+  struct range recent[RECENT_MAX];      /* kept or not */
+  uint64_t nr_changes;
+  bool disorderly;                      /* constant */
 
   bool wanted;                  /* the driver's: a replay is */
   uint64_t next;                /* entry */
@@ -73,7 +86,7 @@ struct retain {
 /* --- the rings ---------------------------------------------------------- */
 
 struct retain *
-retain_create (uint64_t bytes, uint32_t block_bytes)
+retain_create (uint64_t bytes, uint32_t block_bytes, bool disorderly)
 {
   struct retain *retain = calloc (1, sizeof *retain);
 
@@ -95,6 +108,7 @@ retain_create (uint64_t bytes, uint32_t block_bytes)
   /* The pages are there from now on. */
   memset (retain->ring, 0xff, retain->ring_bytes);
   memset (retain->entries, 0xff, retain->nr_entries * sizeof *retain->entries);
+  retain->disorderly = disorderly;
   pthread_mutex_init (&retain->lock, NULL);
   for (unsigned i = 0; i < PIECES; i++)
     retain->pieces[i].retain = retain;
@@ -130,6 +144,26 @@ put_data_locked (struct retain *retain, const uint8_t *data, uint64_t bytes)
   retain->end_data += bytes;
 }
 
+/* Was a change of these bytes completed since then?  Of too many nobody
+ * knows. */
+static bool
+crossed_locked (const struct retain *retain, uint64_t begun, uint64_t offset,
+                uint64_t bytes)
+{
+  if (retain->disorderly)
+    return false;
+  if (retain->nr_changes - begun > RECENT_MAX)
+    return true;
+  for (uint64_t at = begun; at < retain->nr_changes; at++) {
+    const struct range *range = &retain->recent[at % RECENT_MAX];
+
+    if (offset < range->offset_bytes + range->bytes &&
+        range->offset_bytes < offset + bytes)
+      return true;
+  }
+  return false;
+}
+
 /* Would one of those that are kept undo a change of these bytes?  Where there
  * are many that is not looked at. */
 static bool
@@ -147,18 +181,31 @@ meets_locked (struct retain *retain, uint64_t offset, uint64_t bytes)
   return false;
 }
 
+uint64_t
+retain_begin (struct retain *retain)
+{
+  LOCK_SCOPE (&retain->lock);
+  return retain->nr_changes;
+}
+
 bool
-retain_keep (struct retain *retain, uint8_t opcode, uint16_t control,
-             const void *data, uint64_t offset, uint64_t bytes, bool stable)
+retain_keep (struct retain *retain, uint64_t begun, uint8_t opcode,
+             uint16_t control, const void *data, uint64_t offset,
+             uint64_t bytes, bool stable)
 {
   uint64_t data_bytes = data ? bytes : 0;
+  bool crossed;
 
   LOCK_SCOPE (&retain->lock);
+  crossed = crossed_locked (retain, begun, offset, bytes);
+  retain->recent[retain->nr_changes++ % RECENT_MAX] = (struct range) {
+    offset, bytes,
+  };
   /* It needs no replay, nor may an older one's undo it, even for a moment:
    * who replays may be gone before he gets to it. */
   if (stable)
     return !meets_locked (retain, offset, bytes);
-  if (retain->end - retain->first == retain->nr_entries ||
+  if (crossed || retain->end - retain->first == retain->nr_entries ||
       data_bytes > retain->ring_bytes - (retain->end_data -
                                          retain->first_data))
     return false;

@@ -13,18 +13,22 @@ struct association;
 struct namespace;
 struct retain;
 
-/* Of one namespace, with room for so many bytes of data.  NULL: out of
- * memory. */
-struct retain *retain_create (uint64_t bytes, uint32_t block_bytes);
+/* Of one namespace, with room for so many bytes of data.  NULL: out of memory.
+ * disorderly: see struct association_params. */
+struct retain *retain_create (uint64_t bytes, uint32_t block_bytes,
+                              bool disorderly);
 void retain_free (struct retain *retain);
 
+/* A change is about to be sent: returns what retain_keep wants to know.  Any
+ * thread. */
+uint64_t retain_begin (struct retain *retain);
 /* A change of a range that was completed, and is about to be acknowledged.
  * data: what was written, or NULL; op and control are the command's opcode and
- * its control field.  stable: by itself.  False: there is no room, so that it
- * has to be flushed first.  Any thread. */
-bool retain_keep (struct retain *retain, uint8_t opcode, uint16_t control,
-                  const void *data, uint64_t offset, uint64_t bytes,
-                  bool stable);
+ * its control field.  stable: by itself.  False: it has to be flushed first, as
+ * there is no room, or nobody knows what it came over.  Any thread. */
+bool retain_keep (struct retain *retain, uint64_t begun, uint8_t opcode,
+                  uint16_t control, const void *data, uint64_t offset,
+                  uint64_t bytes, bool stable);
 /* What a flush that is submitted now covers; and it succeeded. */
 uint64_t retain_so_far (struct retain *retain);
 void retain_flushed (struct retain *retain, uint64_t so_far);

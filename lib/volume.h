@@ -70,6 +70,7 @@ struct transfer {
   unsigned pending;             /* commands in flight */
   uint64_t covers;              /* of the Flush: durable_so_far */
   uint64_t covers_retained;     /* and retain_so_far */
+  uint64_t begun;               /* retain_begin */
   /* As the call was, to begin it again when a cache was lost in its midst. */
   uint8_t *whole_buf;
   uint64_t whole_offset_bytes, whole_bytes;

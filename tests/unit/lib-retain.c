@@ -60,6 +60,34 @@ flush (void)
 }
 
 static void
+write_two (uint64_t offset, uint64_t other, const char *order)
+{
+  peer.order[0] = '\0';
+  assert_int_equal (submit (0, IO_WRITE, 512, offset), 0);
+  assert_int_equal (submit (1, IO_WRITE, 512, other), 0);
+  pump ();
+  assert_int_equal (results[0], 0);
+  assert_int_equal (results[1], 0);
+  assert_string_equal (peer.order, order);
+}
+
+/* Nobody knows the order of two that are under way at once. */
+static void
+test_crossing (void **state)
+{
+  go_live_retaining ();
+  write_blocks (2);
+  write_two (512, 1024, "write write ");
+  write_two (0, 0, "write write flush ");
+  write_blocks (2);
+  peer.order[0] = '\0';
+  lose_cache (2);
+  let_pass (1000);
+  assert_int_equal (count ("write"), 2);        /* both of those before it */
+  volume_free (volume);
+}
+
+static void
 test_replay (void **state)
 {
   go_live_retaining ();
@@ -183,6 +211,7 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
+    TEST (test_crossing),
     TEST (test_replay),
     TEST (test_sq_deletion),
     TEST (test_not_now),
