@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The model of a volume: for each block, the writes that it has seen.
+ * The model of a volume: for each block, the writes that it has seen.  Writes
+ * that were under way at once may have come in any order; but once a read has
+ * told which, it stays so.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,7 @@
 struct write {
   uint64_t number;
   uint64_t begun, ended;        /* UINT64_MAX: not ended, or unknown */
+  uint64_t gone;                /* since a read told so; UINT64_MAX */
   bool stable;
   bool torn;                    /* part of it went before the power did */
 };
@@ -40,7 +43,7 @@ add_write (struct block *block, uint64_t number, uint64_t begun,
       abort ();
   }
   block->writes[block->nr++] = (struct write) {
-    .number = number, .begun = begun, .ended = ended,
+    .number = number, .begun = begun, .ended = ended, .gone = UINT64_MAX,
   };
 }
 
@@ -130,6 +133,7 @@ model_power_lost (struct model *model, bool in_pieces)
     for (j = 0; j < model->blocks[i].nr; j++) {
       struct write *write = &model->blocks[i].writes[j];
 
+      write->gone = UINT64_MAX; /* perhaps not: what came over it is */
       write->torn |= in_pieces && write->ended == UINT64_MAX;
       if (!write->stable && write->ended >= model->stable_before)
         write->ended = UINT64_MAX;
@@ -181,12 +185,27 @@ matches (const struct model *model, uint64_t number, uint32_t block,
   return true;
 }
 
+/* `write` was read: what had ended before the read began came before it. */
+static void
+told (const struct model *model, struct block *block,
+      const struct write *write, uint64_t read_begun)
+{
+  unsigned j;
+
+  for (j = 0; j < block->nr; j++)
+    if (&block->writes[j] != write && block->writes[j].ended < read_begun
+        && block->writes[j].gone > model->now)
+      block->writes[j].gone = model->now;
+}
+
 static bool
 overwritten (const struct block *block, const struct write *write,
              uint64_t read_begun)
 {
   unsigned j;
 
+  if (write->gone < read_begun)
+    return true;
   for (j = 0; j < block->nr; j++)
     if (write->ended < block->writes[j].begun
         && block->writes[j].ended < read_begun)
@@ -206,9 +225,10 @@ explain (const struct model *model, uint32_t at, uint64_t read_begun,
   for (j = 0; j < block->nr; j++) {
     const struct write *write = &block->writes[j];
 
-    fprintf (stderr, "  write %llu begun %llu ended %lld%s%s\n",
+    fprintf (stderr, "  write %llu begun %llu ended %lld gone %lld%s%s\n",
              (unsigned long long) write->number,
              (unsigned long long) write->begun, (long long) write->ended,
+             (long long) write->gone,
              write->stable ? " stable" : "",
              matches (model, write->number, at, data) ? ": was read" : "");
   }
@@ -223,7 +243,7 @@ model_read_ends (struct model *model, uint32_t at, uint32_t count,
 
   model->now++;
   for (i = 0; i < count; i++) {
-    const struct block *block = &model->blocks[at + i];
+    struct block *block = &model->blocks[at + i];
     bool legal = false;
     unsigned j;
 
@@ -232,6 +252,8 @@ model_read_ends (struct model *model, uint32_t at, uint32_t count,
               && !overwritten (block, &block->writes[j], begun_at);
     if (!legal)
       return explain (model, at + i, begun_at, data);
+    if (block->writes[j - 1].number != 0)       /* zeroes are of many */
+      told (model, block, &block->writes[j - 1], begun_at);
     data += model->block_size;
   }
   return true;

@@ -186,9 +186,9 @@ op_over (struct qbd_aio *aio, int error)
 }
 
 static enum io_op
-choose_kind (void)
+choose_kind (const struct sim_client *client)
 {
-  uint64_t dice = world_chance (0, 99);
+  uint64_t dice = world_chance (0, client->params.flushes ? 99 : 83);
 
   if (dice < 42)
     return IO_READ;
@@ -237,7 +237,7 @@ prepare_op (struct sim_client *client, struct op *op)
     client->read_all_next += op->count;
   }
   else {
-    op->kind = choose_kind ();
+    op->kind = choose_kind (client);
     op->count = op->kind == IO_FLUSH ? 0
                 : choose_count (client->params.nr_blocks);
     op->block = (uint32_t) world_chance (0, client->params.nr_blocks
@@ -346,7 +346,7 @@ make_op (struct sim_client *client, struct op *op)
   op->flags = 0;
   prepare_op (client, op);
   begin_op (client, op);
-  if (op->kind == IO_WRITE && world_once_in (5))
+  if (op->kind == IO_WRITE && client->params.flushes && world_once_in (5))
     op->flags = QBD_FUA;
   if (op->kind == IO_WRITE_ZEROES && world_once_in (2))
     op->flags = QBD_NO_UNMAP;
@@ -573,6 +573,7 @@ sim_client_new (struct sim_server *server, struct model *model,
     .foreign = params->foreign,
     .unfenced = params->unfenced,
     .epochless = params->epochless,
+    .disorderly = params->disorderly,
   };
   struct sim_client *client = calloc (1, sizeof *client);
   struct error err = { 0 };

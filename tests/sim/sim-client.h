@@ -25,8 +25,9 @@ struct sim_client_params {
   bool reconnects;
   uint64_t seed;                /* of its pauses */
   bool foreign;                 /* the server is taken for one */
-  bool unfenced, epochless;
+  bool unfenced, epochless, disorderly;
   uint64_t retain_bytes;        /* then no loss of power is noticed */
+  bool flushes;                 /* and discards: else it reads and writes */
   uint32_t io_tmo_ms;
   /* With one of them, a request may fail, and no later than that. */
   uint32_t ctrl_loss_tmo_ms, fast_io_fail_tmo_ms;       /* UINT32_MAX: off */

@@ -33,7 +33,7 @@ struct scenario {
 };
 
 static bool verbose;
-static bool without_fence, without_epoch;
+static bool without_fence, without_epoch, without_order;
 
 static void
 choose_network (struct sim_network *network)
@@ -81,6 +81,19 @@ choose_limits (struct scenario *s)
     s->client.ctrl_loss_tmo_ms = (uint32_t) world_chance (1000, 20000);
 }
 
+/* All is in the rings, whatever came over what, and the cache is lost again
+ * and again. */
+static void
+choose_no_flush (struct scenario *s)
+{
+  s->client.flushes = false;
+  s->client.retain_bytes = 2 << 20;
+  s->client.nr_blocks = (uint32_t) world_chance (8, 32);
+  s->client.nr_io_queues = (uint32_t) world_chance (2, 4);
+  s->client.queue_size = (uint32_t) world_chance (8, 64);
+  s->depth = (unsigned) world_chance (8, 32);
+}
+
 static void
 choose_scenario (struct scenario *s)
 {
@@ -89,6 +102,7 @@ choose_scenario (struct scenario *s)
   s->client.queue_size = (uint32_t) world_chance (2, 64);
   s->client.hdr_digest = world_once_in (3);
   s->client.data_digest = world_once_in (3);
+  s->client.flushes = true;
   s->client.block_size = world_once_in (3) ? 4096 : 512;
   s->client.nr_blocks = (uint32_t) world_chance (64, 6144);
   if (s->client.block_size == 4096)
@@ -112,9 +126,12 @@ choose_scenario (struct scenario *s)
     s->client.retain_bytes = world_chance (1, 64) * 4096;
   s->client.unfenced = without_fence;
   s->client.epochless = without_epoch;
+  s->client.disorderly = without_order;
   /* Few blocks: that writes meet is what this is about. */
   if (world_once_in (2))
     s->client.nr_blocks = (uint32_t) world_chance (8, 64);
+  if (s->client.retain_bytes > 0 && world_once_in (2))
+    choose_no_flush (s);
 
  size:
   s->grow_after = (unsigned) world_chance (0, s->cut_after);
@@ -231,7 +248,8 @@ lose_power (void)
 static void
 end_server (void)
 {
-  if (world_once_in (now.s->client.retain_bytes > 0 ? 2 : 4)) {
+  if (!now.s->client.flushes
+      || world_once_in (now.s->client.retain_bytes > 0 ? 2 : 4)) {
     say ("power is lost");
     lose_power ();
   }
@@ -251,7 +269,7 @@ do_fault (void)
 {
   const uint64_t now_us = world_now_us ();
 
-  switch (world_chance (0, 6)) {
+  switch (world_chance (0, now.s->client.flushes ? 6 : 12)) {
   case 0:
     say ("connections are cut");
     sim_server_cut (now.server);
@@ -475,7 +493,7 @@ usage (FILE *to)
            "  --seeds N    so many seeds (100)\n"
            "  --from N     beginning with this one (1)\n"
            "  --twice      each twice: both runs must be the same\n"
-           "  --without fence|epoch|range-lock\n"
+           "  --without fence|epoch|order|range-lock\n"
            "               without what must be there: it should be noticed\n"
            "  -v           say what each seed does\n");
 }
@@ -487,6 +505,8 @@ switch_off (const char *what)
     without_fence = true;
   else if (strcmp (what, "epoch") == 0)
     without_epoch = true;
+  else if (strcmp (what, "order") == 0)
+    without_order = true;
   else if (strcmp (what, "range-lock") == 0)
     sim_call_without_locks ();
   else
