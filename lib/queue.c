@@ -42,6 +42,15 @@ is_stopped_locked (const struct queue *queue, const struct request *request)
     (queue->gate == QUEUE_READS && request->changes);
 }
 
+/* Must it end with the gate's error? */
+static bool
+is_refused_locked (const struct queue *queue, const struct request *request)
+{
+  return !request->fleeting &&
+    (queue->gate == QUEUE_FAILING ||
+     (queue->gate == QUEUE_READS_ONLY && request->changes));
+}
+
 static void
 wait_at_gate_locked (struct queue *queue, struct request *request)
 {
@@ -133,15 +142,16 @@ backlog_submit_locked (struct queue *queue)
   struct request *request;
 
   while ((request = TAILQ_FIRST (&queue->backlog))) {
-    int r = -EIO;
+    bool refused = is_refused_locked (queue, request);
+    int r = refused ? -queue->gate_error :
+      queue->transport->ops->submit (queue->transport, &request->transport);
 
-    if (queue->gate != QUEUE_FAILING || request->fleeting)
-      r = queue->transport->ops->submit (queue->transport,
-                                         &request->transport);
     if (r == -EAGAIN)
       return;
     TAILQ_REMOVE (&queue->backlog, request, link);
-    if (r == 0)
+    if (refused)
+      finish_locked (request, queue->gate_error);
+    else if (r == 0)
       in_flight_locked (queue, request);
     else
       finish_locked (request, dead_error_locked (queue, NULL));
@@ -210,7 +220,7 @@ submit_locked (struct queue *queue, struct request *request, bool backlog)
 {
   int r = -EAGAIN;
 
-  if (queue->gate == QUEUE_FAILING && !request->fleeting)
+  if (is_refused_locked (queue, request))
     return -queue->gate_error;
   if (is_stopped_locked (queue, request)) {
     if (!backlog && queue->nr_waiting >= queue->transport->depth)

@@ -84,6 +84,8 @@ enum queue_gate {
   QUEUE_OPEN,                   /* a slot */
   QUEUE_READS,                  /* those that change the volume: an old
                                    controller's end */
+  QUEUE_READS_ONLY,             /* nothing: those that change the volume end
+                                   with an error */
   QUEUE_SHUT,                   /* a connection */
   QUEUE_FAILING,                /* nothing: they end with an error */
 };

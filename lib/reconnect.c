@@ -59,10 +59,11 @@ shut_all (struct association *association)
 }
 
 static void
-fail_requests (struct association *association)
+fail_requests (struct association *association, enum queue_gate gate)
 {
+  association->re.fast_failed = true;
   for (uint32_t i = 0; i <= association->nr_io; i++)
-    queue_set_gate (queue_at (association, i), QUEUE_FAILING, EIO);
+    queue_set_gate (queue_at (association, i), gate, EIO);
 }
 
 /* What waited is sent, and one of those who sleep is told to receive. */
@@ -192,7 +193,7 @@ begin_loss (struct association *association, uint64_t now_ms)
 
   association->re.lost_ms = now_ms;
   association->re.planned_ms = 0;
-  association->re.trying = false;
+  association->re.trying = association->re.fast_failed = false;
   /* A connection that is lost as soon as it is made is no end of the loss. */
   if (steady || association->re.since_ms == 0)
     association->re.since_ms = now_ms;
@@ -237,10 +238,8 @@ judge_loss (struct association *association, uint64_t now_ms)
     give_up (association);
   else if (options->fast_io_fail_tmo_ms != UINT32_MAX &&
            waited_ms >= options->fast_io_fail_tmo_ms &&
-           !association->re.fast_failed) {
-    association->re.fast_failed = true;
-    fail_requests (association);
-  }
+           !association->re.fast_failed)
+    fail_requests (association, QUEUE_FAILING);
 }
 
 /* Of all queues at once: an RDMA device that was removed may be free for its
@@ -384,6 +383,23 @@ begin_live (struct association *association, uint64_t now_ms)
     open_gates (association, QUEUE_READS, now_ms);
 }
 
+/* Changes wait on, or all requests, and perhaps for too long: when to come
+ * again. */
+static uint64_t
+judge_wait (struct association *association, uint64_t now_ms)
+{
+  uint32_t tmo_ms = association->params.options.fast_io_fail_tmo_ms;
+  uint64_t fail_ms = association->re.since_ms + tmo_ms;
+
+  if (tmo_ms == UINT32_MAX || association->re.fast_failed)
+    return UINT64_MAX;
+  if (now_ms < fail_ms)
+    return fail_ms;
+  fail_requests (association, must_replay (association) ? QUEUE_FAILING :
+                 QUEUE_READS_ONLY);
+  return UINT64_MAX;
+}
+
 uint64_t
 reconnect_live_tick (struct association *association, uint64_t now_ms)
 {
@@ -394,12 +410,15 @@ reconnect_live_tick (struct association *association, uint64_t now_ms)
   if (association->re.changing)
     return UINT64_MAX;
   if (now_ms < association->re.hold_until_ms)
-    return association->re.hold_until_ms;
+    return earlier (association->re.hold_until_ms,
+                    judge_wait (association, now_ms));
   begin_changes (association);
   replayed = replay (association, now_ms);
   if (replayed != RETAIN_REPLAY_OVER)
-    return replayed == RETAIN_REPLAY_GOES_ON ? now_ms : UINT64_MAX;
+    return earlier (replayed == RETAIN_REPLAY_GOES_ON ? now_ms : UINT64_MAX,
+                    judge_wait (association, now_ms));
   association->re.changing = true;
+  association->re.fast_failed = false;
   association->re.live_ms = now_ms;
   open_gates (association, QUEUE_OPEN, now_ms);
   return UINT64_MAX;

@@ -91,11 +91,21 @@ complain (struct sim_client *client, const char *what, int code)
 
 /* --- how long requests wait --------------------------------------------------------- */
 
+static bool
+is_live (const struct sim_client *client)
+{
+  return association_get_state (client->association, NULL)
+         == ASSOCIATION_LIVE;
+}
+
+/* Connected again, all that can be waited for is an old controller's end. */
 static uint32_t
 patience_ms (const struct sim_client *client)
 {
   const struct sim_client_params *params = &client->params;
 
+  if (is_live (client))
+    return params->fast_io_fail_tmo_ms;
   return params->ctrl_loss_tmo_ms < params->fast_io_fail_tmo_ms ?
     params->ctrl_loss_tmo_ms : params->fast_io_fail_tmo_ms;
 }
@@ -103,7 +113,9 @@ patience_ms (const struct sim_client *client)
 static bool
 may_fail (const struct sim_client *client)
 {
-  return client->loss_expected || patience_ms (client) != UINT32_MAX;
+  return client->loss_expected
+         || client->params.ctrl_loss_tmo_ms != UINT32_MAX
+         || client->params.fast_io_fail_tmo_ms != UINT32_MAX;
 }
 
 static bool
@@ -124,7 +136,8 @@ has_waited (const struct sim_client *client, const struct op *op)
 static void
 judge_patience (struct sim_client *client)
 {
-  if (association_get_state (client->association, NULL) == ASSOCIATION_LIVE)
+  if (is_live (client) && (client->association->re.changing
+                           || patience_ms (client) == UINT32_MAX))
     client->away_since_ms = 0;
   else if (client->away_since_ms == 0)
     client->away_since_ms = world_now_ms ();

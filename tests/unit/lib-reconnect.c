@@ -190,6 +190,36 @@ test_hold_in_units (void **state)
   volume_free (volume);
 }
 
+/* Requests that wait for that have a time limit, too. */
+static void
+test_hold_that_is_too_long (void **state)
+{
+  go_live_lasting ();
+  association->params.options.fast_io_fail_tmo_ms = 6000;
+  lose ();
+  assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
+  let_pass (2000);
+  assert_int_equal (state_now (), ASSOCIATION_LIVE);
+  assert_int_equal (results[0], -1);
+  let_pass (4100);
+  assert_int_equal (results[0], EIO);
+  assert_int_equal (submit (1, IO_READ, 512, 0), 0);
+  submit (2, IO_WRITE, 512, 0);
+  let_pass (10);
+  assert_int_equal (results[1], 0);
+  assert_int_equal (results[2], EIO);
+  assert_int_equal (count ("write"), 0);
+  lose ();                      /* once more: it does not begin anew */
+  submit (3, IO_WRITE, 512, 0);
+  let_pass (100);
+  assert_int_equal (results[3], EIO);
+  let_pass (14000);
+  assert_int_equal (submit (4, IO_WRITE, 512, 0), 0);
+  let_pass (10);
+  assert_int_equal (results[4], 0);
+  volume_free (volume);
+}
+
 /* --- Abort -------------------------------------------------------------- */
 
 static void
@@ -270,6 +300,7 @@ main (void)
     TEST (test_hold),
     TEST (test_hold_where_traffic_counts),
     TEST (test_hold_in_units),
+    TEST (test_hold_that_is_too_long),
     TEST (test_abort),
     TEST (test_no_abort_of_what_is_over),
     TEST (test_abort_of_another),
