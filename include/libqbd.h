@@ -84,6 +84,9 @@ int qbd_config_set (struct qbd_config *config,
  * address in $QBD_SERVER is wrong, or contradicts the key transport. */
 const char *qbd_config_transport (const struct qbd_config *config);
 
+/* Whether the key retain gives memory: 1 or 0. */
+int qbd_config_retains (const struct qbd_config *config);
+
 /* For a process that is about to end: every qbd_open and qbd_discover with this
  * configuration or a copy of it, under way or later, ends promptly with
  * ESHUTDOWN.  A volume whose association such an open would share may be

@@ -415,6 +415,12 @@ qbd_config_transport (const struct qbd_config *config)
 }
 
 int
+qbd_config_retains (const struct qbd_config *config)
+{
+  return config->options.retain_bytes > 0;
+}
+
+int
 options_resolve (const struct qbd_config *config, struct options *options,
                  struct error *err)
 {
@@ -440,6 +446,9 @@ options_check_volume (const struct options *options, struct error *err)
                       "(volume=POOL/VOL, or nqn=NQN)");
   if (options->volume[0] && options->nsid)
     return error_set (err, EINVAL, "open: nsid: only together with nqn");
+  if (options->retain_bytes > 0 && options->ctrl_loss_tmo_ms == 0)
+    return error_set (err, EINVAL, "open: retain: not with ctrl_loss_tmo=0: "
+                      "a lost connection is not made again");
   return 0;
 }
 

@@ -148,7 +148,7 @@ qbd_plugin_config (const char *key, const char *value)
   if (strcmp (key, "nsid") == 0)
     have_nsid = true;
   if (strcmp (key, "retain") == 0)
-    attach_keep_idle (strcmp (value, "off") == 0);
+    attach_keep_idle (!qbd_config_retains (config));
   return 0;
 }
 

@@ -246,6 +246,29 @@ test_nsid_needs_nqn (void **state)
 }
 
 static void
+test_retain (void **state)
+{
+  static const char *const off[] = { "off", "OFF", "0" };
+  struct options options;
+  struct error err;
+
+  assert_int_equal (qbd_config_retains (config), 0);
+  assert_int_equal (qbd_config_set (config, "volume", "p/v"), 0);
+  assert_int_equal (qbd_config_set (config, "ctrl_loss_tmo", "0"), 0);
+  for (unsigned i = 0; i < 3; i++) {
+    assert_int_equal (qbd_config_set (config, "retain", "64K"), 0);
+    assert_int_equal (qbd_config_retains (config), 1);
+    resolved (&options);
+    assert_int_equal (options_check_volume (&options, &err), -EINVAL);
+    assert_non_null (strstr (err.message, "not with ctrl_loss_tmo=0"));
+    assert_int_equal (qbd_config_set (config, "retain", off[i]), 0);
+    assert_int_equal (qbd_config_retains (config), 0);
+  }
+  resolved (&options);
+  assert_int_equal (options_check_volume (&options, &err), 0);
+}
+
+static void
 test_a_copy_is_its_own (void **state)
 {
   struct qbd_config *copy = qbd_config_copy (config);
@@ -398,6 +421,7 @@ main (void)
     cmocka_unit_test_setup_teardown (test_nqn_instead_of_volume, setup,
                                      teardown),
     cmocka_unit_test_setup_teardown (test_nsid_needs_nqn, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_retain, setup, teardown),
     cmocka_unit_test_setup_teardown (test_a_copy_is_its_own, setup, teardown),
     cmocka_unit_test_setup_teardown
       (test_equal_configurations_are_equal_bytes, setup, teardown),
