@@ -21,6 +21,7 @@ libcommon_la_SOURCES = \
 	common/log.h \
 	common/nearest.c \
 	common/nearest.h \
+	common/probe.h \
 	common/resolve.c \
 	common/resolve.h \
 	common/size.c \

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/probe.h"
 #include "lib/queue-internal.h"
 
 enum {
@@ -134,6 +135,7 @@ in_flight_locked (struct queue *queue, struct request *request)
   if (request->due_ms != UINT64_MAX)
     request->due_ms = queue->now_ms + queue->params.timeout_ms;
   insert_by_due_locked (queue, request);
+  PROBE2 (client_start, request, request->transport.sqe.common.cid);
 }
 
 static void
@@ -184,6 +186,7 @@ static void
 complete_one_locked (struct queue *queue, struct request *request)
 {
   TAILQ_REMOVE (&queue->in_flight, request, link);
+  PROBE2 (client_complete, request, request->transport.error);
   if (is_to_be_tried_again_locked (queue, request)) {
     TAILQ_INSERT_TAIL (&queue->backlog, request, link);
     return;
@@ -248,6 +251,9 @@ queue_submit_locked (struct queue *queue, struct request *request,
 {
   request->due_ms = 0;          /* known once it is in flight */
   request->begun_ms = queue->now_ms;
+  PROBE5 (client_submit, request, request->transport.sqe.common.opcode,
+          queue->transport->qid, request->transport.iov.iov_len,
+          le64_to_cpu (request->transport.sqe.rw.slba));
   request->aborts = 0;
   return submit_locked (queue, request, backlog);
 }

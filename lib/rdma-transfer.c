@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 
 #include "common/clock.h"
+#include "common/probe.h"
 #include "lib/rdma-queue.h"
 
 /* --- sending -------------------------------------------------------------- */
@@ -123,6 +124,7 @@ rdma_send_end (struct transport_queue *base, int64_t result)
   queue->sending = false;
   for (unsigned i = 0; i < queue->nr_batch; i++) {
     queue->batch[i]->sending = false;
+    PROBE1 (client_sent, queue->batch[i]);
     if (queue->state != RDMA_DEAD)
       rdma_check_done (queue, queue->batch[i]);
   }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/probe.h"
 #include "lib/tcp-queue.h"
 #include "nvmeof/digest.h"
 
@@ -34,6 +35,7 @@ tcp_dequeue (struct tcp_queue *queue, struct transport_request *request)
   if (queue->send_last == &request->next_send)
     queue->send_last = p;
   request->tcp.queued = false;
+  PROBE1 (client_sent, request);
 }
 
 /* --- units: one PDU of a request ---------------------------------------- */

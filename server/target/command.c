@@ -3,6 +3,7 @@
  * The way of every command: parsed to a handler, executed, completed.  On
  * its queue's reactor.
  */
+#include "common/probe.h"
 #include "server/target/counters.h"
 #include "server/target/internal.h"
 
@@ -75,6 +76,8 @@ target_command_prepare (struct target_command *command, uint32_t sgl_bytes,
   queue->nr_inflight++;
   advance_sqhd (queue);
   status = parse (command, sgl_bytes, in_capsule);
+  PROBE5 (server_receive, command, command->sqe.common.opcode, queue->qid,
+          command->sqe.common.cid, le64_to_cpu (command->sqe.rw.slba));
   if (status) {
     command->data = TARGET_DATA_NONE;
     fill_cqe (command, status);
@@ -93,6 +96,7 @@ target_command_execute (struct target_command *command)
   queue->nr_executing++;
   reactor_request_begins (queue->reactor);
   counters_start (command);
+  PROBE2 (server_execute, command, command->data_bytes);
   if (queue->state == TARGET_QUEUE_DEAD)
     command_complete (command, NVME_SC_ABORT_QUEUE);
   else
@@ -113,6 +117,7 @@ command_complete (struct target_command *command, uint16_t status)
   struct target_queue *queue = command->queue;
 
   fill_cqe (command, status);
+  PROBE2 (server_complete, command, status);
   if (command->executing) {
     command->executing = false;
     counters_finish (command, status);

@@ -5,6 +5,7 @@
  * mail, while it is on one of the target's locked lists.
  */
 #include "common/cleanup.h"
+#include "common/probe.h"
 #include "server/target/internal.h"
 
 static const bool legal[][TARGET_QUEUE_DEAD + 1] = {
@@ -180,6 +181,7 @@ target_command_done (struct target_command *command)
 
   assert (!command->executing);
   assert (queue->nr_inflight > 0);
+  PROBE1 (server_done, command);
   queue->nr_inflight--;
   queue_check_over (queue);
 }
