@@ -28,6 +28,7 @@ check_LTLIBRARIES += tests/stall-sync.la
 tests_stall_sync_la_SOURCES = tests/stall-sync.c
 tests_stall_sync_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 SH_TESTS += tests/metrics.sh
+SH_TESTS += tests/probes.sh
 EXTRA_DIST += tests/metrics.py
 SH_TESTS += tests/server-any-host.sh
 SH_TESTS += tests/server-config-default.sh

@@ -7,5 +7,6 @@ SH_TESTS += tests/include-direction.sh
 SH_TESTS += tests/man.sh
 SH_TESTS += tests/man-examples.sh
 SH_TESTS += tests/man-functions.sh
+SH_TESTS += tests/man-troubleshooting.sh
 SH_TESTS += tests/run-nbdkit.sh
 SH_TESTS += tests/sparse.sh
