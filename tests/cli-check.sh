@@ -67,9 +67,16 @@ grep '^cut: volumes/cut.raw is not the file that is open and served: ' \
      "$tmp/said"
 mv "$tmp/cut.raw" "$volumes/cut.raw"
 
-# The file of an open volume became shorter, or longer: told only, and what
+# The file of an open volume became longer, or shorter: told only, and what
 # hosts see stays.
 cp "$volumes/good.raw" "$tmp/good.raw"
+truncate -s 2000000 "$volumes/good.raw"
+expect_error 'problems that are left: 4$' qbd check demo --repair \
+             >"$tmp/said"
+grep '^good: volumes/good.raw is longer than what hosts see: ' "$tmp/said"
+test "$(stat -c %s "$volumes/good.raw")" -eq 2000000
+test "$(qbd info demo/good --json | jq .size_bytes)" -eq 1048576
+truncate -s 1M "$volumes/good.raw"
 for size in 1000100 524288 0; do
     truncate -s $size "$volumes/good.raw"
     expect_error 'problems that are left: 4$' qbd check demo --repair \
@@ -79,13 +86,21 @@ for size in 1000100 524288 0; do
     test "$(stat -c %s "$volumes/good.raw")" -eq $size
     test "$(qbd info demo/good --json | jq .size_bytes)" -eq 1048576
 done
-truncate -s 2000000 "$volumes/good.raw"
+
+# What was cut off is no hole: it is not copied as zeroes, and stays missing
+# when the file has its length again.
+expect_error '^qbd: resize: demo/good: its file is shorter than the volume: ' \
+             qbd resize demo/good 2M
+truncate -s 1M "$volumes/good.raw"
+expect_error '^qbd: export: ' qbd export demo/good "$tmp/copy"
 expect_error 'problems that are left: 4$' qbd check demo --repair \
              >"$tmp/said"
-grep '^good: volumes/good.raw is longer than what hosts see: ' "$tmp/said"
-test "$(stat -c %s "$volumes/good.raw")" -eq 2000000
-test "$(qbd info demo/good --json | jq .size_bytes)" -eq 1048576
-cat "$tmp/good.raw" >"$volumes/good.raw"
+grep '^good: volumes/good.raw was shorter than what hosts see, ' "$tmp/said"
+test "$(grep -c ': error: volume: demo/good: its file is shorter than the volume: 1000100 of 1048576 bytes: ' "$server_log")" -eq 1
+stop_server
+cp "$tmp/good.raw" "$volumes/good.raw"
+start_server --pool demo="file:$tmp/pool"
+qbd export demo/good - | cmp - "$tmp/good.raw"
 
 # A volume that failed at start is served once its file is back.
 rm "$volumes/mine.raw" "$volumes/other"

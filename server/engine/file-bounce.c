@@ -84,11 +84,10 @@ transfer (struct file_volume *v, const struct engine_request *request,
         file_sync_failed (v, file_errno (n));
       return file_errno (n);
     }
-    if (n == 0 && request->op == ENGINE_WRITE)
-      return -EIO;
     if (n == 0) {
-      memset (buffer, 0, bytes);        /* as in file-io.c, zero_rest */
-      return 0;
+      if (request->op == ENGINE_READ)
+        file_ended_at (v, offset);
+      return -EIO;
     }
     buffer += n;
     offset += (uint64_t) n;

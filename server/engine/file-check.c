@@ -91,15 +91,20 @@ extend (struct file_pool *pool, struct file_volume *v, const char *file,
 /* The file of an open volume changed its length under the server.  What is
  * gone cannot be brought back here, and hosts must not lose more by it. */
 static bool
-fits_served_size (const struct check *check, const struct file_volume *v,
+fits_served_size (const struct check *check, struct file_volume *v,
                   const char *file, uint64_t size_bytes)
 {
   uint64_t served_bytes = atomic_load (&v->volume.size_bytes);
+  bool is_whole = file_is_whole (v);
 
   if (size_bytes < served_bytes)
     tell (check, v->volume.name, false, "volumes/%s is shorter than what "
           "hosts see: %" PRIu64 " of %" PRIu64 " bytes: restore it while the "
           "server is stopped", file, size_bytes, served_bytes);
+  else if (!is_whole)
+    tell (check, v->volume.name, false, "volumes/%s was shorter than what "
+          "hosts see, and what was behind its end may be lost: restore it "
+          "while the server is stopped", file);
   else if (size_bytes - served_bytes >= v->volume.block_size)
     tell (check, v->volume.name, false, "volumes/%s is longer than what "
           "hosts see: %" PRIu64 " instead of %" PRIu64 " bytes: the next "

@@ -12,6 +12,7 @@
  *   file-check.c     the catalogue compared with the files
  *   file-open.c      a volume's descriptors: page cache or not
  *   file-io.c        requests: one small machine each
+ *   file-length.c    files that somebody cut
  *   file-sync.c      fdatasync, one at a time for a volume
  *   file-bounce.c    direct I/O with buffers that it does not take
  *   ranges.c         keeps requests that overlap apart
@@ -65,6 +66,8 @@ struct file_sync {
   struct engine_request *waiting;       /* lock: list */
 };
 
+#define FILE_WHOLE UINT64_MAX
+
 struct file_volume {
   struct engine_volume volume;
   int fd;                       /* constant after open */
@@ -78,6 +81,9 @@ struct file_volume {
   atomic_bool no_punch_hole;    /* the file system has it not */
   atomic_bool no_zero_range;
   _Atomic int sync_error;       /* errno of a failed sync; never cleared */
+  /* What there is of a file that was cut: file-length.c.  FILE_WHOLE, and
+   * never more than it was once. */
+  _Atomic uint64_t cut_bytes;
   struct ranges ranges;
   struct file_sync sync;
   LIST_ENTRY (file_volume) next;
@@ -185,6 +191,13 @@ void file_set_state (struct file_request *scratch, enum file_state state);
 void file_finish (struct engine_request *request, int result);
 /* What a caller sees: ENOSPC, EROFS, EPERM, ENOMEM, else EIO. */
 int file_errno (int64_t result);
+
+/* --- file-length.c ---------------------------------------------------- */
+
+/* The file is as long as the volume, and was whenever somebody looked. */
+bool file_is_whole (struct file_volume *volume);
+/* A read inside the volume met the end of the file. */
+void file_ended_at (struct file_volume *volume, uint64_t offset_bytes);
 
 /* file-check.c: engine.h's. */
 int file_pool_check (struct engine_pool *pool,

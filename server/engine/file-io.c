@@ -213,17 +213,6 @@ advance_iov (struct file_request *scratch, struct engine_request *request,
   scratch->io.iov = iov;
 }
 
-/* The file ends inside the volume: somebody cut it.  What is not there reads
- * as zeroes. */
-static void
-zero_rest (const struct file_request *scratch)
-{
-  int i;
-
-  for (i = 0; i < scratch->io.iovcnt; ++i)
-    memset (scratch->io.iov[i].iov_base, 0, scratch->io.iov[i].iov_len);
-}
-
 static int
 read_over (struct engine_request *request, int64_t result)
 {
@@ -232,8 +221,8 @@ read_over (struct engine_request *request, int64_t result)
   if (result < 0)
     return file_errno (result);
   if (result == 0) {
-    zero_rest (scratch);
-    return 0;
+    file_ended_at (file_volume (request->volume), scratch->io.offset_bytes);
+    return -EIO;
   }
   advance_iov (scratch, request, (size_t) result);
   return scratch->todo_bytes == 0 ? 0 : submit_step (request);
@@ -345,11 +334,10 @@ transfer_memory (struct engine_request *request)
       continue;
     if (n < 0)
       return file_errno (-errno);
-    if (n == 0 && request->op == ENGINE_WRITE)
-      return -EIO;
     if (n == 0) {
-      zero_rest (scratch);
-      return 0;
+      if (request->op == ENGINE_READ)
+        file_ended_at (v, io->offset_bytes);
+      return -EIO;
     }
     advance_iov (scratch, request, (size_t) n);
   }
@@ -453,11 +441,31 @@ submit_flush (struct file_volume *v, struct engine_request *request)
 
   if (error != 0)
     return -error;
+  if (!file_is_whole (v))
+    return -EIO;
   if (v->is_memory)
     return 0;
   file_set_state (file_scratch (request), FILE_SYNC);
   file_sync_join (request);
   return ENGINE_PENDING;
+}
+
+/* file-length.c has the reasons. */
+static bool
+is_cut_off (struct file_volume *v, const struct engine_request *request)
+{
+  uint64_t end_bytes = request->offset_bytes + request->length_bytes;
+  uint64_t cut_bytes = atomic_load_explicit (&v->cut_bytes,
+                                             memory_order_relaxed);
+
+  if (request->op == ENGINE_READ)
+    return end_bytes > cut_bytes;
+  /* A change of the last block would give the file its length back, and all
+   * between would be zeroes. */
+  return cut_bytes != FILE_WHOLE
+    || (end_bytes == atomic_load_explicit (&v->volume.size_bytes,
+                                           memory_order_relaxed)
+        && !file_is_whole (v));
 }
 
 int
@@ -473,6 +481,8 @@ file_submit (struct engine_volume *volume, struct engine_request *request)
     return submit_flush (v, request);
   if (request->op != ENGINE_READ && volume->read_only)
     return -EROFS;
+  if (is_cut_off (v, request))
+    return -EIO;
   error = request->flags & ENGINE_FUA ? atomic_load (&v->sync_error) : 0;
   if (error != 0)
     return -error;

@@ -185,6 +185,7 @@ file_open_volume (struct file_volume *v, struct error *err)
   v->is_memory = pool->is_memory;
   v->volume.unmaps = !v->volume.read_only && sparse_can_punch_hole (v->fd);
   atomic_init (&v->no_punch_hole, !v->volume.unmaps);
+  atomic_init (&v->cut_bytes, FILE_WHOLE);
   atomic_init (&v->volume.size_bytes, (uint64_t) st.st_size
                - (uint64_t) st.st_size % v->volume.block_size);
   return 0;

@@ -143,6 +143,10 @@ volume_resize (struct engine_volume *volume, uint64_t size_bytes,
   uint64_t old_bytes = atomic_load (&volume->size_bytes);
   int r;
 
+  if (!file_is_whole (file_volume (volume)))
+    return error_set (err, EIO, "resize: %s/%s: its file is shorter than the "
+                      "volume: stop the server and restore the file",
+                      volume->pool->name, volume->name);
   /* Less first for requests, then for the file; more the other way. */
   if (size_bytes < old_bytes)
     atomic_store (&volume->size_bytes, size_bytes);
@@ -376,9 +380,13 @@ file_allocated (struct engine_volume *volume, uint64_t offset_bytes,
                 uint64_t length_bytes, struct engine_extent *extents,
                 unsigned nr_max)
 {
-  int r = sparse_allocated (file_volume (volume)->fd, volume->block_size,
-                            offset_bytes, length_bytes, extents, nr_max);
+  struct file_volume *v = file_volume (volume);
+  int r = sparse_allocated (v->fd, volume->block_size, offset_bytes,
+                            length_bytes, extents, nr_max);
 
+  /* What was cut off looks like a hole. */
+  if (r >= 0 && !file_is_whole (v))
+    return -EIO;
   return r < 0 ? file_errno (r) : r;
 }
 

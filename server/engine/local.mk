@@ -13,6 +13,7 @@ libengine_la_SOURCES = \
 	server/engine/file-epoch.c \
 	server/engine/file-internal.h \
 	server/engine/file-io.c \
+	server/engine/file-length.c \
 	server/engine/file-lock.c \
 	server/engine/file-lock.h \
 	server/engine/file-open.c \

@@ -727,6 +727,111 @@ test_elements (void **state)
   remove_dir (dir);
 }
 
+/* A full volume of 2 MiB whose file is cut inside a block at 1 MiB. */
+static struct engine_volume *
+make_cut (struct test_pool *t, const char *dir, const char *name)
+{
+  uint8_t *buffer = make_buffer (2 * MIB, 7);
+  struct engine_volume *v = make_volume (t, name, 2 * MIB, 512);
+  char *file, *path;
+
+  assert_int_equal (request (t, v, ENGINE_WRITE, 0, buffer, 2 * MIB, 0), 0);
+  assert_int_equal (request (t, v, ENGINE_FLUSH, 0, NULL, 0, 0), 0);
+  assert_true (asprintf (&file, "volumes/%s.raw", name) > 0);
+  path = join (dir, file);
+  assert_int_equal (truncate (path, MIB + 100), 0);
+  free (path);
+  free (file);
+  free (buffer);
+  return v;
+}
+
+/* Nothing is changed any more, not even the file's length; what is there is
+ * read. */
+static void
+assert_cut (struct test_pool *t, struct engine_volume *v, const char *dir,
+            off_t length_bytes)
+{
+  uint8_t *buffer = make_buffer (MIB, 0);
+  struct iovec iov[] = { { buffer + 3, 777 }, { buffer + 780, 1024 - 777 } };
+  char *path, *file;
+  struct error err;
+  struct stat st;
+
+  assert_int_equal (request (t, v, ENGINE_READ, 0, buffer, MIB, 0), 0);
+  assert_filled (buffer, MIB, 7);
+  assert_int_equal (request (t, v, ENGINE_READ, 0, buffer, 4096,
+                             2 * MIB - 4096), -EIO);
+  assert_int_equal (request_iov (t, v, ENGINE_READ, 0, iov, 2, 1024,
+                                 2 * MIB - 1024), -EIO);
+  assert_int_equal (request (t, v, ENGINE_FLUSH, 0, NULL, 0, 0), -EIO);
+  assert_int_equal (request (t, v, ENGINE_WRITE, 0, buffer, 512, 0), -EIO);
+  assert_int_equal (request (t, v, ENGINE_WRITE_ZEROES, 0, NULL, 512, 0),
+                    -EIO);
+  assert_int_equal (request (t, v, ENGINE_DISCARD, 0, NULL, 512, 0), -EIO);
+  assert_int_equal (engine_file.volume_resize (v, 3 * MIB, &err), -EIO);
+  assert_non_null (strstr (err.message, "file is shorter than the volume"));
+  assert_true (asprintf (&file, "volumes/%s.raw", v->name) > 0);
+  path = join (dir, file);
+  assert_int_equal (stat (path, &st), 0);
+  assert_int_equal (st.st_size, length_bytes);
+  free (path);
+  free (file);
+  free (buffer);
+}
+
+/* What somebody cut off while it is served does not read as zeroes, whatever
+ * comes first. */
+static void
+test_cut (void **state)
+{
+  uint8_t *buffer = make_buffer (MIB, 0);
+  struct engine_extent extents[4];
+  struct engine_volume *v;
+  struct test_pool t;
+  struct error err;
+  char *dir;
+
+  open_kind (*state, &t, &dir);
+  v = make_cut (&t, dir, "read");
+  assert_int_equal (request (&t, v, ENGINE_READ, 0, buffer, MIB, MIB), -EIO);
+  assert_cut (&t, v, dir, MIB + 100);
+  v->ops->volume_close (v);
+
+  v = make_cut (&t, dir, "end");
+  assert_int_equal (request (&t, v, ENGINE_WRITE, 0, buffer, 512,
+                             2 * MIB - 512), -EIO);
+  assert_cut (&t, v, dir, MIB + 100);
+  v->ops->volume_close (v);
+
+  v = make_cut (&t, dir, "zeroes");
+  assert_int_equal (request (&t, v, ENGINE_WRITE_ZEROES, ENGINE_UNMAP, NULL,
+                             MIB, MIB), -EIO);
+  assert_cut (&t, v, dir, MIB + 100);
+  v->ops->volume_close (v);
+
+  /* A hole in front is not seen at once, but nobody is told it is stable. */
+  v = make_cut (&t, dir, "middle");
+  assert_int_equal (request (&t, v, ENGINE_WRITE, 0, buffer, 4096,
+                             MIB + 8192), 0);
+  assert_int_equal (request (&t, v, ENGINE_FLUSH, 0, NULL, 0, 0), -EIO);
+  assert_cut (&t, v, dir, MIB + 12288);
+  v->ops->volume_close (v);
+
+  v = make_cut (&t, dir, "resize");
+  assert_int_equal (engine_file.volume_resize (v, 4 * MIB, &err), -EIO);
+  assert_cut (&t, v, dir, MIB + 100);
+  v->ops->volume_close (v);
+
+  v = make_cut (&t, dir, "status");
+  assert_int_equal (engine_file.allocated (v, 0, 2 * MIB, extents, 4), -EIO);
+  assert_cut (&t, v, dir, MIB + 100);
+  v->ops->volume_close (v);
+  close_pool (&t);
+  free (buffer);
+  remove_dir (dir);
+}
+
 /* tmpfs has no direct I/O that would be worth the name. */
 static void
 test_no_direct (void **state)
@@ -786,6 +891,7 @@ main (void)
     cmocka_unit_test (test_no_direct),
     ALL (test_data),
     ALL (test_elements),
+    ALL (test_cut),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
