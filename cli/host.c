@@ -30,8 +30,22 @@ list (const struct cli *cli, char *const operands[], struct error *err)
   const struct call call = {
     .method = "GET", .path = "/v1/volumes", .name = operands[1],
   };
+  json_t *reply;
+  int r;
 
-  return client_show (cli, &call, NULL, print_allowed, err);
+  r = client_call (cli, &call, &reply, err);
+  if (r < 0)
+    return r;
+  /* One that could not be opened has its list, but does not tell it. */
+  if (!json_object_get (reply, "allowed_hosts"))
+    r = error_set (err, EREMOTEIO, "host: %s: is not served: %s", operands[1],
+                   output_string (reply, "reason"));
+  else if (cli->json)
+    output_json (reply);
+  else
+    print_allowed (reply);
+  json_decref (reply);
+  return r;
 }
 
 static int

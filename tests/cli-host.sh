@@ -95,6 +95,21 @@ start_nbdkit qbd demo/disk hostnqn="$mine"
 qbd host reset demo/disk
 nbdinfo --size "$uri"
 stop_nbdkit
+# A volume that could not be opened has its list still, and says nothing of it.
+qbd host add demo/disk "$mine"
+stop_server
+mv "$tmp/pool/volumes/disk.raw" "$tmp/disk.raw"
+start_server --pool demo="file:$tmp/pool"
+for verb in "ls demo/disk" "ls demo/disk --json" "add demo/disk any" \
+            "reset demo/disk"; do
+    expect_error '^qbd: host: demo/disk: is not served: open: .*/disk.raw is missing' \
+                 qbd host $verb
+done
+stop_server
+mv "$tmp/disk.raw" "$tmp/pool/volumes/disk.raw"
+start_server --pool demo="file:$tmp/pool"
+test "$(qbd host ls demo/disk)" = "$mine"
+qbd host reset demo/disk
 expect_error '^qbd: host: .* one argument too many' \
              qbd host reset demo/disk any
 
