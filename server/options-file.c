@@ -8,10 +8,14 @@
  * lines that begin one are looked at on their way to it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <sys/stat.h>
 
 #include "common/nearest.h"
 #include "common/usage.h"
@@ -108,10 +112,15 @@ look_for_section (struct config_file *file, const char *line)
   if (file->line == 1 && strncmp (line, bom, strlen (bom)) == 0)
     line += strlen (bom);
   start = line + strspn (line, " \t\r\n\v\f");
-  end = strchr (start, ']');
-  if (start[0] != '[' || !end || (start > line && file->seen_key))
+  if (start[0] != '[' || (start > line && file->seen_key))
     return;
   end_section (file);
+  end = strchr (start, ']');
+  if (file->result == 0 && !end) {
+    error_set (&cause, EINVAL, "section: %.*s: has no ] at its end",
+               (int) strcspn (start, "\r\n"), start);
+    mistake (file, &cause);
+  }
   if (file->result == 0
       && begin_section (file, start + 1, (size_t) (end - start) - 1,
                         &cause) < 0)
@@ -283,6 +292,28 @@ handle (void *opaque, const char *section, const char *key, const char *value)
   return 1;
 }
 
+/* A FIFO would keep us for as long as nobody writes to it. */
+static FILE *
+open_file (const char *filename, struct error *err)
+{
+  int fd = open (filename, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  struct stat st;
+  FILE *stream;
+
+  if (fd >= 0 && fstat (fd, &st) == 0 && !S_ISREG (st.st_mode)) {
+    close (fd);
+    error_set (err, EINVAL, "config: %s: is no regular file", filename);
+    return NULL;
+  }
+  stream = fd >= 0 ? fdopen (fd, "r") : NULL;
+  if (!stream) {
+    error_set (err, errno, "config: %s: %s", filename, strerror (errno));
+    if (fd >= 0)
+      close (fd);
+  }
+  return stream;
+}
+
 int
 options_read_file (struct options *options, const char *filename,
                    struct error *err)
@@ -301,10 +332,9 @@ options_read_file (struct options *options, const char *filename,
 
   for (unsigned i = 0; i < LIMIT_NR; i++)
     file.may_limit[i] = options->limits[i] == 0;
-  file.stream = fopen (filename, "re");
+  file.stream = open_file (filename, err);
   if (!file.stream)
-    return error_set (err, errno, "config: %s: %s", filename,
-                      strerror (errno));
+    return -err->code;
   line = ini_parse_stream (read_line, &file, handle, &file);
   if (line == 0)
     end_section (&file);

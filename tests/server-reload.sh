@@ -75,6 +75,17 @@ for address in "$tmp/notify" "@qbd-test-$$"; do
     wait_for_line "$server_log" \
                   ': error: config: .*/server.conf:2: \[server\]: log_level: loud: unknown; reload: nothing is changed$'
     qbd info mem/a
+
+    # A file that nobody writes to is not waited for, nor does it keep the
+    # server from stopping.
+    rm "$tmp/server.conf"
+    mkfifo "$tmp/server.conf"
+    kill -s HUP "$server_pid"
+    expect 'RELOADING=1 .*'
+    expect READY=1
+    wait_for_line "$server_log" \
+                  ': error: config: .*/server.conf: is no regular file; reload: nothing is changed$'
+    rm "$tmp/server.conf"
     stop_server
     expect STOPPING=1
     echo >&"${COPROC[1]}"

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 #include "common/cleanup.h"
@@ -272,6 +273,19 @@ test_wrong_file (void **state)
                   "config: no/such/file: No such file or directory");
 }
 
+/* Nobody writes to the FIFO: it must not be waited for. */
+static void
+test_no_regular_file (void **state)
+{
+  parse (NULL);
+  assert_int_equal (mkfifo (FILE_NAME, 0600), 0);
+  assert_refused (options_read_file (&options, FILE_NAME, &err),
+                  "config: " FILE_NAME ": is no regular file");
+  unlink (FILE_NAME);
+  assert_refused (options_read_file (&options, "/", &err),
+                  "config: /: is no regular file");
+}
+
 /* inih says nothing of sections without keys. */
 static void
 test_sections_without_keys (void **state)
@@ -302,6 +316,9 @@ test_sections_without_keys (void **state)
                        ":2: [pool a]: url: is missing");
   assert_file_refused ("[sever]\n", ":1: section: sever: unknown, did you "
                        "mean server?");
+  assert_file_refused ("[pool b]\nurl = ram:\n[pool two\nurl = ram:\n",
+                       ":3: section: [pool two: has no ] at its end");
+  assert_file_refused ("[server", ":1: section: [server: has no ] at its end");
   assert_file_refused ("[pool]\n", ":1: section: pool: has no name: "
                        "[pool NAME]");
   snprintf (text, sizeof text, "[server]\n[pool %044d]\n", 0);
@@ -332,6 +349,7 @@ main (void)
     cmocka_unit_test_teardown (test_file, teardown),
     cmocka_unit_test_teardown (test_command_line_goes_first, teardown),
     cmocka_unit_test_teardown (test_wrong_file, teardown),
+    cmocka_unit_test_teardown (test_no_regular_file, teardown),
     cmocka_unit_test_teardown (test_sections_without_keys, teardown),
   };
 
