@@ -4,6 +4,7 @@
 source "${0%/*}/functions.sh"
 requires jq --version
 requires curl --version
+requires python3 --version
 
 start_server --pool mem=ram:
 test "$(stat -c %a "$QBD_CONTROL")" = 660
@@ -68,8 +69,32 @@ code E2BIG
     >"$tmp/fits"
 answers 201 $api/volumes --data-binary @"$tmp/fits"
 
-# The two that the manual excepts: the header's bound, and a body that does
-# not end.
+# A name is in the sentence as it was asked for.
+answers 400 -X DELETE $api/volumes/mem/a+b -d x
+grep -q '"api: DELETE /v1/volumes/mem/a+b: takes no body"' "$tmp/body"
+answers 400 "$api/volumes/mem/a+b?x=1"
+grep -q '"api: /v1/volumes/mem/a+b?x: no query is known here"' "$tmp/body"
+
+# What the manual excepts: what the HTTP library refuses itself.
+raw ()                          # REQUEST; prints the answer's first line
+{
+    printf "$1" | timeout "$patience" python3 -c '
+import socket, sys
+s = socket.socket (socket.AF_UNIX)
+s.connect (sys.argv[1])
+s.sendall (sys.stdin.buffer.read ())
+print (s.makefile ("rb").read ().split (b"\r\n")[0].decode ())' "$QBD_CONTROL"
+}
+test "$(raw 'GET /v1/status HTTP/9.9\r\n\r\n')" = \
+     'HTTP/1.1 505 HTTP Version Not Supported'
+test "$(raw 'FOO BAR BAZ QUX\r\n\r\n')" = 'HTTP/1.1 400 Bad Request'
+test "$(raw 'GARBAGE\r\n\r\n')" = ''
+post='POST /v1/volumes HTTP/1.1\r\nHost: x\r\n'
+test "$(raw "${post}Content-Length: abc\r\n\r\n")" = 'HTTP/1.1 400 Bad Request'
+test "$(raw "${post}Content-Length: 99999999999999999999\r\n\r\n")" = \
+     'HTTP/1.1 413 Content Too Large'
+test "$(raw "${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n")" = \
+     'HTTP/1.1 400 Bad Request'
 long=$(head -c 40000 /dev/zero | tr '\0' 'a')
 status=$(curl -sS -o /dev/null -w '%{http_code}' \
               --unix-socket "$QBD_CONTROL" -H "x: $long" $api/status)

@@ -349,11 +349,11 @@ api_handle (const struct api_server *server,
     return;
   }
   if (request->nr_query > 0 && !route->query)
-    r = error_set (&err, EINVAL, "api: %s?%s: no query is known here",
-                   route->path, request->query[0].key);
+    r = error_set (&err, EINVAL, "api: %.200s?%.40s: no query is known here",
+                   request->path, request->query[0].key);
   else if (request->body_bytes > 0 && !route->body)
-    r = error_set (&err, EINVAL, "api: %s %s: takes no body",
-                   request->method, route->path);
+    r = error_set (&err, EINVAL, "api: %.20s %.200s: takes no body",
+                   request->method, request->path);
   else if (!route->handler) {
     *reply = (struct api_reply) {
       .status = 200, .content_type = METRICS_CONTENT_TYPE,
