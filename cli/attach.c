@@ -11,7 +11,6 @@
 #include "cli/transfer.h"
 #include "common/address.h"
 
-#define ANSWER_TIMEOUT_S 10
 #define LISTENERS_MAX 64
 #define NQN_BYTES 224
 
@@ -100,7 +99,6 @@ get_nqn (const struct cli *cli, const char *what, const char *name,
 {
   const struct call call = {
     .method = "GET", .path = "/v1/volumes", .name = name,
-    .timeout_s = ANSWER_TIMEOUT_S,
   };
   const char *reason;
   json_t *info;
@@ -135,7 +133,7 @@ attach_volume_with (const struct cli *cli, const char *what, const char *name,
                     struct qbd_volume **volume, struct error *err)
 {
   const struct call call = {
-    .method = "GET", .path = "/v1/status", .timeout_s = ANSWER_TIMEOUT_S,
+    .method = "GET", .path = "/v1/status", .timeout_s = CALL_ANSWER_S,
   };
   struct address listeners[LISTENERS_MAX];
   char nqn[NQN_BYTES];

@@ -101,6 +101,7 @@ extern const struct command command_status;
 /* --- client.c --------------------------------------------------------- */
 
 #define CALL_QUERY_MAX 2
+#define CALL_ANSWER_S 10        /* what waits for nothing is answered by then */
 
 struct call {
   const char *method;
@@ -112,7 +113,8 @@ struct call {
     const char *value;
   } query[CALL_QUERY_MAX];
   json_t *body;                 /* the call's own from here on; or NULL */
-  long timeout_s;               /* 0: as long as the server works on it */
+  long timeout_s;               /* 0: as long as the server answers others
+                                   meanwhile */
   /* About once a second while the server does, or NULL.  May make calls. */
   void (*waiting) (void *opaque);
   void *opaque;

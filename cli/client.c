@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One request to the server's control socket: HTTP by libcurl, JSON both
- * ways.  Each process makes one.
+ * ways.
+ *
+ * The server may work on a request for as long as that takes, or wait with it
+ * for another one.  It answers who asks for its status at once all the same:
+ * when it does not, it is waited for no longer.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -9,10 +13,17 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "common/clock.h"
 
 #define REPLY_MAX (256u << 20)          /* bytes */
+#define ASK_AFTER_MS 2000
+#define ASK_AGAIN_MS 5000
 
 struct exchange {
+  const struct cli *cli;
+  const struct call *call;
+  uint64_t ask_at_ms;           /* whether it is alive */
+  bool is_dead;
   CURL *curl;
   struct curl_slist *headers;
   char *url;
@@ -86,15 +97,37 @@ make_url (struct exchange *x, const struct call *call)
   return r;
 }
 
+/* A server that stops refuses connections while it ends what it works on. */
+static bool
+is_alive (const struct cli *cli)
+{
+  const struct call call = {
+    .method = "GET", .path = "/v1/status",
+    .timeout_s = CALL_ANSWER_S - ASK_AFTER_MS / 1000,
+  };
+  struct error err;
+  json_t *reply;
+  int r = client_call (cli, &call, &reply, &err);
+
+  if (r == 0)
+    json_decref (reply);
+  return r != -ETIMEDOUT;
+}
+
 /* libcurl's: 0 goes on. */
 static int
 wait_on (void *opaque, curl_off_t down_total, curl_off_t down,
          curl_off_t up_total, curl_off_t up)
 {
-  const struct call *call = opaque;
+  struct exchange *x = opaque;
 
-  (call->waiting) (call->opaque);
-  return 0;
+  if (x->call->waiting)
+    (x->call->waiting) (x->call->opaque);
+  if (x->call->timeout_s == 0 && clock_now_ms () >= x->ask_at_ms) {
+    x->is_dead = !is_alive (x->cli);
+    x->ask_at_ms = clock_now_ms () + ASK_AGAIN_MS;
+  }
+  return x->is_dead;
 }
 
 static int
@@ -121,11 +154,9 @@ prepare (struct exchange *x, const struct cli *cli, const struct call *call)
   curl_easy_setopt (x->curl, CURLOPT_TIMEOUT, call->timeout_s);
   curl_easy_setopt (x->curl, CURLOPT_WRITEFUNCTION, take_reply);
   curl_easy_setopt (x->curl, CURLOPT_WRITEDATA, x);
-  if (call->waiting) {
-    curl_easy_setopt (x->curl, CURLOPT_NOPROGRESS, 0l);
-    curl_easy_setopt (x->curl, CURLOPT_XFERINFOFUNCTION, wait_on);
-    curl_easy_setopt (x->curl, CURLOPT_XFERINFODATA, call);
-  }
+  curl_easy_setopt (x->curl, CURLOPT_NOPROGRESS, 0l);
+  curl_easy_setopt (x->curl, CURLOPT_XFERINFOFUNCTION, wait_on);
+  curl_easy_setopt (x->curl, CURLOPT_XFERINFODATA, x);
   return 0;
 }
 
@@ -137,6 +168,16 @@ finish (struct exchange *x)
   free (x->url);
   free (x->body);
   free (x->reply);
+}
+
+static int
+no_answer (const struct exchange *x, struct error *err)
+{
+  return error_set (err, ETIMEDOUT, "connect: %s: the server does not answer"
+                    "%s: see its log, and whether it is stopped or waits for "
+                    "its storage (ps -o pid,stat,wchan -C qbd-server)",
+                    x->cli->control, strcmp (x->call->method, "GET") == 0 ? ""
+                    : ", and may still do what it was asked for");
 }
 
 static int
@@ -156,8 +197,8 @@ explain_transfer (struct exchange *x, const struct cli *cli, CURLcode code,
                         strerror (os_errno));
     return error_set (err, EIO, "connect: %s: failed", cli->control);
   case CURLE_OPERATION_TIMEDOUT:
-    return error_set (err, ETIMEDOUT, "connect: %s: the server does not "
-                      "answer", cli->control);
+  case CURLE_ABORTED_BY_CALLBACK:
+    return no_answer (x, err);
   case CURLE_GOT_NOTHING:
   case CURLE_RECV_ERROR:
   case CURLE_SEND_ERROR:
@@ -222,7 +263,9 @@ int
 client_call (const struct cli *cli, const struct call *call, json_t **reply,
              struct error *err)
 {
-  struct exchange x = { 0 };
+  struct exchange x = {
+    .cli = cli, .call = call, .ask_at_ms = clock_now_ms () + ASK_AFTER_MS,
+  };
   int r;
 
   r = exchange (&x, cli, call, reply, err);

@@ -7,7 +7,6 @@
 
 #include "cli/cli.h"
 
-#define ANSWER_TIMEOUT_S 10     /* a server that is ready answers at once */
 #define FIELD "%-14s"
 
 static void
@@ -43,7 +42,7 @@ static int
 run (const struct cli *cli, char *const operands[], struct error *err)
 {
   const struct call call = {
-    .method = "GET", .path = "/v1/status", .timeout_s = ANSWER_TIMEOUT_S,
+    .method = "GET", .path = "/v1/status", .timeout_s = CALL_ANSWER_S,
   };
   json_t *reply;
   int r;
