@@ -147,3 +147,21 @@ expect_error '^qbd: check: demo: problems that are left: 2$' \
     qbd check demo --repair >"$tmp/said"
 grep '^qbd-pool: CHECK constraint failed in volume: ' "$tmp/said"
 grep '^good: .*the row of volume good is damaged$' "$tmp/said"
+
+# One that cannot be read, in the file and not in the server's memory: files are
+# told all the same, and the start says where to read on.  An import into a new
+# pool brings the volumes back.
+qbd export demo/cut "$tmp/saved"
+head -c 40000 /dev/zero | tr '\0' x |
+    dd of="$tmp/pool/qbd-pool" bs=4096 seek=1 conv=notrunc status=none
+expect_error '^qbd: check: demo: problems that are left: ' \
+             qbd check demo --repair >"$tmp/said"
+grep '^qbd-pool: ' "$tmp/said"
+stop_server
+expect_error '^qbd-server: error: catalogue: .*/qbd-pool: .*: see qbd-engine-file.7., A DAMAGED CATALOGUE$' \
+             qbd-server --pool demo="file:$tmp/pool" --control "$QBD_CONTROL" \
+             --listen "$QBD_SERVER"
+mkdir "$tmp/new"
+start_server --pool new="file:$tmp/new"
+qbd import "$volumes/cut.raw" new/cut
+qbd export new/cut - | cmp - "$tmp/saved"

@@ -26,6 +26,7 @@
 #define CATALOGUE_FORMAT CATALOGUE_FORMAT_HOSTS
 #define CATALOGUE_APPLICATION_ID 0x71626430     /* "qbd0" */
 #define CATALOGUE_BUSY_MS 5000
+#define SEE_DAMAGED ": see qbd-engine-file(7), A DAMAGED CATALOGUE"
 #define CATALOGUE_JOURNAL_BYTES 65536   /* a dozen pages */
 
 /* Since format 2.  A volume's hosts must not outlive it: another volume may
@@ -105,12 +106,16 @@ int
 catalogue_fail (struct catalogue *c, struct error *err)
 {
   int code = code_of (c->db, c->path);
+  const char *hint = "";
 
+  if (code == EMFILE)
+    hint = ": raise the limit on open files (ulimit -n)";
+  else if (c->db && (sqlite3_errcode (c->db) == SQLITE_CORRUPT
+                     || sqlite3_errcode (c->db) == SQLITE_NOTADB))
+    hint = SEE_DAMAGED;
   return error_set (err, code, "catalogue: %s: %s%s", c->path,
                     c->db && code == EIO ? sqlite3_errmsg (c->db)
-                                         : strerror (code),
-                    code == EMFILE ? ": raise the limit on open files (ulimit "
-                    "-n)" : "");
+                                         : strerror (code), hint);
 }
 
 static int
@@ -305,8 +310,8 @@ get_domain (struct catalogue *c, char domain[ENGINE_UUID_TEXT],
     return r;
   if (sqlite3_step (statement) != SQLITE_ROW ||
       catalogue_column_uuid (statement, 0, domain) < 0)
-    r = error_set (err, EIO, "catalogue: %s: the pool's domain is damaged",
-                   c->path);
+    r = error_set (err, EIO, "catalogue: %s: the pool's domain is damaged"
+                   SEE_DAMAGED, c->path);
   sqlite3_finalize (statement);
   return r;
 }
@@ -358,8 +363,8 @@ catalogue_open (const char *path, struct catalogue **catalogue,
   return 0;
 }
 
-int
-catalogue_check (struct catalogue *c,
+static int
+check_integrity (struct catalogue *c,
                  void (*each) (void *opaque, const char *text), void *opaque,
                  struct error *err)
 {
@@ -378,5 +383,27 @@ catalogue_check (struct catalogue *c,
   if (step != SQLITE_DONE)
     r = catalogue_fail (c, err);
   sqlite3_finalize (statement);
+  return r;
+}
+
+int
+catalogue_check (const struct catalogue *catalogue,
+                 const char domain[ENGINE_UUID_TEXT],
+                 void (*each) (void *opaque, const char *text), void *opaque,
+                 struct error *err)
+{
+  char stored[ENGINE_UUID_TEXT];
+  struct catalogue *c;
+  int r;
+
+  r = open_db (catalogue->path, &c, err);
+  if (r < 0)
+    return r;
+  r = check_integrity (c, each, opaque, err);
+  if (r == 0)
+    r = check_format (c, err) < 0 ? -EIO : get_domain (c, stored, err);
+  if (r == 0 && strcmp (stored, domain) != 0)
+    r = error_set (err, EIO, "catalogue: %s: is another pool's", c->path);
+  catalogue_close (c);
   return r;
 }

@@ -66,8 +66,10 @@ int catalogue_get_hosts (struct catalogue *catalogue, const char *name,
 int catalogue_set_hosts (struct catalogue *catalogue, const char *name,
                          const struct host_list *hosts, struct error *err);
 
-/* SQLite's own check: each (opaque, text) for what it finds. */
-int catalogue_check (struct catalogue *catalogue,
+/* SQLite's own check, of the file and not of what is in memory of it: each
+ * (opaque, text) for what it finds.  -EIO: it cannot even be read. */
+int catalogue_check (const struct catalogue *catalogue,
+                     const char domain[ENGINE_UUID_TEXT],
                      void (*each) (void *opaque, const char *text),
                      void *opaque, struct error *err);
 

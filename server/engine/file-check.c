@@ -25,6 +25,8 @@ struct check {
   const struct engine_check *asked;
   struct error *err;
   uint64_t done, total;         /* rows and files */
+  bool is_damaged;              /* the catalogue */
+  bool is_malformed;            /* and some of it cannot be read */
 };
 
 static void __attribute__ ((format (printf, 4, 5)))
@@ -53,7 +55,23 @@ looked_at_one (struct check *check)
 static void
 tell_catalogue (void *opaque, const char *text)
 {
-  tell (opaque, "qbd-pool", false, "%s: restore the catalogue", text);
+  struct check *check = opaque;
+
+  check->is_damaged = true;
+  tell (check, "qbd-pool", false, "%s: restore the catalogue", text);
+}
+
+/* What cannot be read of the catalogue, or is gone, is a finding, and the files
+ * are looked at all the same. */
+static int
+go_on (struct check *check, int r)
+{
+  if (r != -EIO && r != -ENOENT)
+    return r;
+  if (!check->is_malformed)
+    tell (check, "qbd-pool", false, "%s", check->err->message);
+  check->is_damaged = check->is_malformed = true;
+  return 0;
 }
 
 /* --- volumes ------------------------------------------------------------ */
@@ -240,18 +258,26 @@ check_file (struct check *check, const char *file)
   char name[ENGINE_NAME_MAX], path[sizeof ((struct dirent *) 0)->d_name + 8];
   struct volume_row row;
   struct error one;
+  int r;
 
   looked_at_one (check);
   if (len > 4 && len - 4 < sizeof name && strcmp (file + len - 4, ".raw") == 0) {
     memcpy (name, file, len - 4);
     name[len - 4] = '\0';
-    if (catalogue_find (check->pool->catalogue, name, &row, &one) != -ENOENT
-        || catalogue_is_unfinished (check->pool->catalogue, name, &one) != 0)
+    r = catalogue_find (check->pool->catalogue, name, &row, &one);
+    if (r == -ENOENT
+        && catalogue_is_unfinished (check->pool->catalogue, name, &one) != 0)
       return;                   /* told before */
+    if (r == 0 || (r != -ENOENT && !check->is_malformed))
+      return;
   }
   snprintf (path, sizeof path, "volumes/%s", file);
-  tell (check, path, false, "belongs to no volume: move it away (qbd import "
-        "makes a volume of it)");
+  if (check->is_damaged)
+    tell (check, path, false, "is not in what can be read of the catalogue: "
+          "keep it (qbd import makes a volume of it, in a new pool)");
+  else
+    tell (check, path, false, "belongs to no volume: move it away (qbd import "
+          "makes a volume of it)");
 }
 
 static int
@@ -318,15 +344,16 @@ file_pool_check (struct engine_pool *engine_pool,
 
   r = each_file (&check, count_file);
   if (r == 0)
-    r = catalogue_each (pool->catalogue, VOLUME_READY, count_row, &check,
-                        err);
+    r = go_on (&check, catalogue_check (pool->catalogue, pool->pool.domain,
+                                        tell_catalogue, &check, err));
   if (r == 0)
-    r = catalogue_check (pool->catalogue, tell_catalogue, &check, err);
+    r = go_on (&check, catalogue_each (pool->catalogue, VOLUME_READY,
+                                       count_row, &check, err));
   if (r == 0)
-    r = catalogue_each (pool->catalogue, VOLUME_READY, check_volume, &check,
-                        err);
+    r = go_on (&check, catalogue_each (pool->catalogue, VOLUME_READY,
+                                       check_volume, &check, err));
   if (r == 0)
-    r = check_unfinished (&check);
+    r = go_on (&check, check_unfinished (&check));
   if (r == 0)
     r = each_file (&check, check_file);
   return r;
