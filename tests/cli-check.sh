@@ -117,6 +117,27 @@ qbd info demo/lost --json | jq -e '.state == "ready"'
 qbd check demo
 stop_server
 
+# Cut while no server ran, by whole blocks or by less: that is no volume of
+# another size, and nothing to be repaired.
+start_server --pool demo="file:$tmp/pool"
+qbd export demo/cut "$tmp/cut"
+stop_server
+for size in 100 1049000; do
+    truncate -s $size "$volumes/cut.raw"
+    start_server --pool demo="file:$tmp/pool"
+    qbd info demo/cut | grep "^reason .*/cut.raw is shorter than the volume: $size of 1049088 bytes: restore it"
+    expect_error 'problems that are left: 1$' qbd check demo --repair \
+                 >"$tmp/said"
+    grep "^cut: volumes/cut.raw is shorter than the volume: $size of 1049088 bytes: restore it; " \
+         "$tmp/said"
+    test "$(stat -c %s "$volumes/cut.raw")" -eq $size
+    cp "$tmp/cut" "$volumes/cut.raw"
+    qbd check demo --repair >"$tmp/said"
+    grep '^cut: could not be opened, and is served now (repaired)$' "$tmp/said"
+    qbd export demo/cut - | cmp - "$tmp/cut"
+    stop_server
+done
+
 # What an interrupted create or rm left: a repair removes it, row and file.
 start_server --pool demo="file:$tmp/pool"
 sqlite3 "$tmp/pool/qbd-pool" "

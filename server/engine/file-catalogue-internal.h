@@ -11,6 +11,7 @@
 #include "server/engine/file-catalogue.h"
 
 #define CATALOGUE_FORMAT_HOSTS 2
+#define CATALOGUE_FORMAT_SIZES 3
 
 struct catalogue {
   sqlite3 *db;
@@ -18,8 +19,8 @@ struct catalogue {
   int64_t format;               /* the database's */
 };
 
-/* To the format that has hosts: not before somebody needs it, so that a full
- * disk keeps no pool from being served. */
+/* To the newest format: not before somebody needs it, so that a full disk
+ * keeps no pool from being served. */
 int catalogue_upgrade (struct catalogue *c, struct error *err);
 
 /* What SQLite's last error means. */

@@ -17,11 +17,18 @@ catalogue_insert (struct catalogue *c, const char *name,
   sqlite3_stmt *statement;
   int r;
 
-  r = catalogue_prepare (c, "INSERT INTO volume"
+  r = catalogue_prepare (c, c->format < CATALOGUE_FORMAT_SIZES
+                         ? "INSERT INTO volume"
                          " (name, uuid, block_size, read_only, state, created)"
-                         " VALUES (?, ?, ?, ?, ?, ?)", name, &statement, err);
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                         : "INSERT INTO volume"
+                         " (name, uuid, block_size, read_only, state, created,"
+                         "  size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                         name, &statement, err);
   if (r < 0)
     return r;
+  if (c->format >= CATALOGUE_FORMAT_SIZES)
+    sqlite3_bind_int64 (statement, 7, (int64_t) row->size_bytes);
   sqlite3_bind_text (statement, 2, row->uuid, -1, SQLITE_TRANSIENT);
   sqlite3_bind_int64 (statement, 3, row->block_size);
   sqlite3_bind_int (statement, 4, row->read_only);
@@ -74,6 +81,23 @@ catalogue_set_read_only (struct catalogue *c, const char *name,
 }
 
 int
+catalogue_set_size (struct catalogue *c, const char *name,
+                    uint64_t size_bytes, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r;
+
+  if (c->format < CATALOGUE_FORMAT_SIZES)
+    return 0;
+  r = catalogue_prepare (c, "UPDATE volume SET size = ?2 WHERE name = ?1",
+                         name, &statement, err);
+  if (r < 0)
+    return r;
+  sqlite3_bind_int64 (statement, 2, (int64_t) size_bytes);
+  return change_row (c, statement, name, err);
+}
+
+int
 catalogue_delete (struct catalogue *c, const char *name, struct error *err)
 {
   sqlite3_stmt *statement;
@@ -89,10 +113,13 @@ catalogue_find (struct catalogue *c, const char *name, struct volume_row *row,
                 struct error *err)
 {
   sqlite3_stmt *statement;
-  int64_t block_size;
+  int64_t block_size, size_bytes;
   int r;
 
-  r = catalogue_prepare (c, "SELECT uuid, block_size, read_only, state"
+  r = catalogue_prepare (c, c->format < CATALOGUE_FORMAT_SIZES
+                         ? "SELECT uuid, block_size, read_only, state, NULL"
+                         " FROM volume WHERE name = ?"
+                         : "SELECT uuid, block_size, read_only, state, size"
                          " FROM volume WHERE name = ?", name, &statement, err);
   if (r < 0)
     return r;
@@ -105,8 +132,10 @@ catalogue_find (struct catalogue *c, const char *name, struct volume_row *row,
     block_size = sqlite3_column_int64 (statement, 1);
     row->read_only = sqlite3_column_int (statement, 2) != 0;
     row->block_size = (uint32_t) block_size;
+    size_bytes = sqlite3_column_int64 (statement, 4);   /* 0 for NULL */
+    row->size_bytes = (uint64_t) size_bytes;
     if (catalogue_column_uuid (statement, 0, row->uuid) < 0 ||
-        (block_size != 512 && block_size != 4096))
+        (block_size != 512 && block_size != 4096) || size_bytes < 0)
       r = error_set (err, EIO, "catalogue: %s: the row of volume %s is damaged",
                      c->path, name);
     break;
@@ -304,6 +333,72 @@ catalogue_set_hosts (struct catalogue *c, const char *name,
   if (r < 0)
     return r;
   r = write_hosts (c, name, hosts, err);
+  if (r == 0)
+    r = run (c, "COMMIT", NULL, NULL, err);
+  if (r < 0)
+    (void) run (c, "ROLLBACK", NULL, NULL, &ignored);
+  return r;
+}
+
+/* --- sizes ------------------------------------------------------------ */
+
+void
+catalogue_want_sizes (struct catalogue *c)
+{
+  struct error one;
+
+  if (c->format < CATALOGUE_FORMAT_SIZES && catalogue_upgrade (c, &one) < 0)
+    log_warning ("%s; sizes of volumes are not noted", one.message);
+}
+
+static int
+note_sizes (struct catalogue *c, sqlite3_stmt *statement,
+            uint64_t (*size_of) (void *opaque, const char *name,
+                                 uint32_t block_size),
+            void *opaque, struct error *err)
+{
+  int r = 0, step = SQLITE_DONE;
+
+  while (r == 0 && (step = sqlite3_step (statement)) == SQLITE_ROW) {
+    const char *name = (const char *) sqlite3_column_text (statement, 0);
+    int64_t block_size = sqlite3_column_int64 (statement, 1);
+    int64_t noted_bytes = sqlite3_column_int64 (statement, 2);
+    uint64_t size_bytes;
+
+    /* Damage is found when the volume is opened. */
+    if (!name || !volume_name_fits (name) || noted_bytes < 0
+        || (block_size != 512 && block_size != 4096))
+      continue;
+    size_bytes = size_of (opaque, name, (uint32_t) block_size);
+    if (size_bytes > (uint64_t) noted_bytes)
+      r = catalogue_set_size (c, name, size_bytes, err);
+  }
+  if (r == 0 && step != SQLITE_DONE)
+    r = catalogue_fail (c, err);
+  return r;
+}
+
+int
+catalogue_note_sizes (struct catalogue *c,
+                      uint64_t (*size_of) (void *opaque, const char *name,
+                                           uint32_t block_size),
+                      void *opaque, struct error *err)
+{
+  sqlite3_stmt *statement;
+  struct error ignored;
+  int r;
+
+  if (c->format < CATALOGUE_FORMAT_SIZES)
+    return 0;
+  r = run (c, "BEGIN", NULL, NULL, err);
+  if (r < 0)
+    return r;
+  r = catalogue_prepare (c, "SELECT name, block_size, size FROM volume"
+                         " WHERE state = 1", NULL, &statement, err);
+  if (r == 0) {
+    r = note_sizes (c, statement, size_of, opaque, err);
+    sqlite3_finalize (statement);
+  }
   if (r == 0)
     r = run (c, "COMMIT", NULL, NULL, err);
   if (r < 0)

@@ -22,8 +22,8 @@
 #include "server/engine/file-catalogue-internal.h"
 
 /* The format: PRAGMA user_version.  Raise it with every change that an older
- * program would misread.  Format 1 had no hosts. */
-#define CATALOGUE_FORMAT CATALOGUE_FORMAT_HOSTS
+ * program would misread.  Format 1 had no hosts, format 2 no sizes. */
+#define CATALOGUE_FORMAT CATALOGUE_FORMAT_SIZES
 #define CATALOGUE_APPLICATION_ID 0x71626430     /* "qbd0" */
 #define CATALOGUE_BUSY_MS 5000
 #define SEE_DAMAGED ": see qbd-engine-file(7), A DAMAGED CATALOGUE"
@@ -41,6 +41,10 @@
   "  DELETE FROM host WHERE volume = OLD.name;" \
   "END;"
 
+/* Since format 3: what the file had at least, when it was looked at last.
+ * NULL: not known. */
+#define SCHEMA_SIZES "ALTER TABLE volume ADD COLUMN size INTEGER;"
+
 static const char schema[] =
   "BEGIN;"
   "CREATE TABLE pool ("
@@ -54,7 +58,8 @@ static const char schema[] =
   "  read_only INTEGER NOT NULL DEFAULT 0,"
   "  state INTEGER NOT NULL,"
   "  created INTEGER NOT NULL);"
-  SCHEMA_HOSTS;
+  SCHEMA_HOSTS
+  SCHEMA_SIZES;
 
 /* SQLite tells no reason when it cannot make its journal: see whether files can
  * be opened at all, and made there.  Not the database itself: closing it would
@@ -258,9 +263,11 @@ catalogue_create (const char *path, struct error *err)
 int
 catalogue_upgrade (struct catalogue *c, struct error *err)
 {
-  char *sql = sqlite3_mprintf ("BEGIN IMMEDIATE;" SCHEMA_HOSTS
+  char *sql = sqlite3_mprintf ("BEGIN IMMEDIATE;%s" SCHEMA_SIZES
                                "PRAGMA user_version=%d;"
-                               "COMMIT;", CATALOGUE_FORMAT);
+                               "COMMIT;",
+                               c->format < CATALOGUE_FORMAT_HOSTS
+                               ? SCHEMA_HOSTS : "", CATALOGUE_FORMAT);
   int r = 0;
 
   if (!sql || sqlite3_exec (c->db, sql, NULL, NULL, NULL) != SQLITE_OK) {

@@ -28,6 +28,7 @@ struct volume_row {
   char uuid[ENGINE_UUID_TEXT];
   uint32_t block_size;
   bool read_only;
+  uint64_t size_bytes;          /* whole blocks; 0: not known */
 };
 
 /* Makes a new pool's catalogue of an empty file. */
@@ -44,6 +45,9 @@ int catalogue_set_state (struct catalogue *catalogue, const char *name,
                          enum volume_state state, struct error *err);
 int catalogue_set_read_only (struct catalogue *catalogue, const char *name,
                              bool read_only, struct error *err);
+/* Nothing is done where the format has no sizes. */
+int catalogue_set_size (struct catalogue *catalogue, const char *name,
+                        uint64_t size_bytes, struct error *err);
 int catalogue_delete (struct catalogue *catalogue, const char *name,
                       struct error *err);
 
@@ -58,6 +62,16 @@ int catalogue_is_unfinished (struct catalogue *catalogue, const char *name,
 int catalogue_each (struct catalogue *catalogue, enum volume_state state,
                     int (*each) (void *opaque, const char *name),
                     void *opaque, struct error *err);
+
+/* Sizes are to be noted from now on.  Without room for that they are not, and
+ * a warning says so. */
+void catalogue_want_sizes (struct catalogue *catalogue);
+/* Notes size_of () of volumes that are ready, where that is more than what is
+ * noted: all of them, or after an error none. */
+int catalogue_note_sizes (struct catalogue *catalogue,
+                          uint64_t (*size_of) (void *opaque, const char *name,
+                                               uint32_t block_size),
+                          void *opaque, struct error *err);
 
 /* The hosts that may attach a volume; hosts is empty before.  They go with
  * the volume's row. */

@@ -144,7 +144,12 @@ check_size (const struct check *check, struct file_volume *v,
 
   if (v && !fits_served_size (check, v, file, size_bytes))
     return;
-  if (size_bytes == 0)
+  if (!v && size_bytes < row->size_bytes)
+    tell (check, name, false, "volumes/%s is shorter than the volume: %" PRIu64
+          " of %" PRIu64 " bytes: restore it; or, to go on with zeroes for what "
+          "is missing, make it as long again (truncate -s %" PRIu64 ")", file,
+          size_bytes, row->size_bytes, row->size_bytes);
+  else if (size_bytes == 0)
     tell (check, name, false, "volumes/%s is empty: restore it, or remove "
           "the volume", file);
   else if (size_bytes == whole_bytes)

@@ -161,6 +161,13 @@ void file_pool_close (struct engine_pool *pool);
 #define FILE_NAME_BYTES (ENGINE_NAME_MAX + 4)
 void file_name_of (const char *volume, char file[FILE_NAME_BYTES]);
 
+/* The size of the volume that a file of this length is. */
+static inline uint64_t
+file_whole_blocks (uint64_t length_bytes, uint32_t block_size)
+{
+  return length_bytes - length_bytes % block_size;
+}
+
 /* Removes a volume's file, which may be missing.  On failure it is there. */
 int file_unlink (struct file_pool *pool, const char *name);
 
@@ -178,8 +185,10 @@ int file_remove_unfinished (struct file_pool *pool,
 /* What block sizes fit, before a volume is made. */
 int file_check_block_size (struct file_pool *pool, const char *name,
                            uint32_t block_size, struct error *err);
-/* Fills the descriptors and how they are used. */
-int file_open_volume (struct file_volume *volume, struct error *err);
+/* Fills the descriptors and how they are used.  An error if there is less than
+ * size_bytes, which was there before; 0: not known. */
+int file_open_volume (struct file_volume *volume, uint64_t size_bytes,
+                      struct error *err);
 void file_close_volume (struct file_volume *volume);
 
 /* --- file-io.c -------------------------------------------------------- */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -153,12 +154,36 @@ open_direct (struct file_volume *v, const char *file, struct error *err)
   return 0;
 }
 
+/* What is opened is a file, and no less than it was. */
+static int
+check_file (const struct file_volume *v, const char *file,
+            uint64_t size_bytes, uint64_t *length_bytes, struct error *err)
+{
+  const struct file_pool *pool = file_pool (v->volume.pool);
+  struct stat st;
+
+  if (fstat (v->fd, &st) < 0 || !S_ISREG (st.st_mode) ||
+      ((uint64_t) st.st_size < v->volume.block_size && size_bytes == 0))
+    return error_set (err, EIO, "open: %s/%s: %s/volumes/%s is no file of at "
+                      "least one block", pool->pool.name, v->volume.name,
+                      pool->path, file);
+  *length_bytes = (uint64_t) st.st_size;
+  if (file_whole_blocks (*length_bytes, v->volume.block_size) < size_bytes)
+    return error_set (err, EIO, "open: %s/%s: %s/volumes/%s is shorter than "
+                      "the volume: %" PRIu64 " of %" PRIu64 " bytes: restore "
+                      "it (qbd check says more)", pool->pool.name,
+                      v->volume.name, pool->path, file, *length_bytes,
+                      size_bytes);
+  return 0;
+}
+
 int
-file_open_volume (struct file_volume *v, struct error *err)
+file_open_volume (struct file_volume *v, uint64_t size_bytes,
+                  struct error *err)
 {
   struct file_pool *pool = file_pool (v->volume.pool);
   char file[FILE_NAME_BYTES];
-  struct stat st;
+  uint64_t length_bytes = 0;
   int r;
 
   file_name_of (v->volume.name, file);
@@ -175,18 +200,16 @@ file_open_volume (struct file_volume *v, struct error *err)
     return error_set (err, -r, "open: %s/%s: %s/volumes/%s: %s",
                       pool->pool.name, v->volume.name, pool->path, file,
                       strerror (-r));
-  if (fstat (v->fd, &st) < 0 || !S_ISREG (st.st_mode) ||
-      (uint64_t) st.st_size < v->volume.block_size) {
+  r = check_file (v, file, size_bytes, &length_bytes, err);
+  if (r < 0) {
     file_close_volume (v);
-    return error_set (err, EIO, "open: %s/%s: %s/volumes/%s is no file of at "
-                      "least one block", pool->pool.name, v->volume.name,
-                      pool->path, file);
+    return r;
   }
   v->is_memory = pool->is_memory;
   v->volume.unmaps = !v->volume.read_only && sparse_can_punch_hole (v->fd);
   atomic_init (&v->no_punch_hole, !v->volume.unmaps);
   atomic_init (&v->cut_bytes, FILE_WHOLE);
-  atomic_init (&v->volume.size_bytes, (uint64_t) st.st_size
-               - (uint64_t) st.st_size % v->volume.block_size);
+  atomic_init (&v->volume.size_bytes,
+               file_whole_blocks (length_bytes, v->volume.block_size));
   return 0;
 }

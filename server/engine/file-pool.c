@@ -255,6 +255,32 @@ let_lock_go (struct file_pool *pool, int fd)
     reactor_let_file_go (pool->reactors[i], fd);
 }
 
+static uint64_t
+size_of (void *opaque, const char *name, uint32_t block_size)
+{
+  const struct file_pool *pool = opaque;
+  char file[FILE_NAME_BYTES];
+  struct stat st;
+
+  file_name_of (name, file);
+  if (fstatat (pool->volumes_fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0
+      || !S_ISREG (st.st_mode))
+    return 0;
+  return file_whole_blocks ((uint64_t) st.st_size, block_size);
+}
+
+/* Those that became longer, and those of a pool of an earlier version.  A
+ * disk that is full, or read-only, keeps nothing from being served. */
+static void
+note_sizes (struct file_pool *pool)
+{
+  struct error one;
+  int r = catalogue_note_sizes (pool->catalogue, size_of, pool, &one);
+
+  if (r < 0 && r != -EROFS)
+    log_warning ("%s; sizes of volumes are not noted", one.message);
+}
+
 static int
 open_locked (struct file_pool *pool, struct error *err)
 {
@@ -282,6 +308,8 @@ open_locked (struct file_pool *pool, struct error *err)
   r = catalogue_open (path, &pool->catalogue, pool->pool.domain, err);
   if (r == 0)
     r = file_remove_unfinished (pool, log_unfinished, pool, err);
+  if (r == 0)
+    note_sizes (pool);
   return r;
 }
 

@@ -140,19 +140,31 @@ static int
 volume_resize (struct engine_volume *volume, uint64_t size_bytes,
                struct error *err)
 {
+  struct catalogue *catalogue = file_pool (volume->pool)->catalogue;
   uint64_t old_bytes = atomic_load (&volume->size_bytes);
-  int r;
+  bool shrinks = size_bytes < old_bytes;
+  struct error one;
+  int r = 0;
 
   if (!file_is_whole (file_volume (volume)))
     return error_set (err, EIO, "resize: %s/%s: its file is shorter than the "
                       "volume: stop the server and restore the file",
                       volume->pool->name, volume->name);
-  /* Less first for requests, then for the file; more the other way. */
-  if (size_bytes < old_bytes)
+  /* Less first for requests and the catalogue, then for the file; more the
+   * other way.  The catalogue may know less than there is, never more. */
+  if (shrinks) {
     atomic_store (&volume->size_bytes, size_bytes);
-  r = set_size ("resize", volume->pool, volume->name,
-                file_volume (volume)->fd, size_bytes, err);
+    r = catalogue_set_size (catalogue, volume->name, size_bytes, err);
+  }
+  if (r == 0)
+    r = set_size ("resize", volume->pool, volume->name,
+                  file_volume (volume)->fd, size_bytes, err);
   atomic_store (&volume->size_bytes, r == 0 ? size_bytes : old_bytes);
+  if (r == 0 && !shrinks) {
+    catalogue_want_sizes (catalogue);
+    if (catalogue_set_size (catalogue, volume->name, size_bytes, &one) < 0)
+      log_warning ("%s", one.message);
+  }
   return r;
 }
 
@@ -225,7 +237,7 @@ volume_create (struct engine_pool *engine_pool, const char *name,
                uint64_t size_bytes, uint32_t block_size, struct error *err)
 {
   struct file_pool *pool = file_pool (engine_pool);
-  struct volume_row row = { .block_size = block_size };
+  struct volume_row row;
   struct error ignored;
   uuid_t uuid;
   int r;
@@ -244,8 +256,12 @@ volume_create (struct engine_pool *engine_pool, const char *name,
   if (r < 0)
     return r;
 
+  row = (struct volume_row) {
+    .block_size = block_size, .size_bytes = size_bytes,
+  };
   uuid_generate_random (uuid);
   uuid_unparse_lower (uuid, row.uuid);
+  catalogue_want_sizes (pool->catalogue);
   r = catalogue_insert (pool->catalogue, name, &row, err);
   if (r < 0)
     return r;
@@ -350,7 +366,7 @@ volume_open (struct engine_pool *engine_pool, const char *name,
   v->volume.read_only = row.read_only;
   strcpy (v->volume.name, name);
   strcpy (v->volume.uuid, row.uuid);
-  r = file_open_volume (v, err);
+  r = file_open_volume (v, row.size_bytes, err);
   if (r < 0) {
     free (v);
     return r;

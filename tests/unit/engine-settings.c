@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What engines keep of a volume besides its data: its hosts and whether it
- * is read-only; and catalogues of the format that had no hosts.
+ * is read-only, how long its file was; and catalogues of older formats.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/engine-helpers.h"
 #include "tests/unit/engine-sql.h"
@@ -247,6 +248,7 @@ test_format_1 (void **state)
   close_pool (&t);
   sql (dir, "DROP TRIGGER volume_gone; DROP TABLE host;"
        "ALTER TABLE volume DROP COLUMN masked;"
+       "ALTER TABLE volume DROP COLUMN size;"
        "PRAGMA user_version=1");
 
   open_pool (&t, &engine_file, dir);
@@ -255,7 +257,7 @@ test_format_1 (void **state)
   assert_hosts (v, NULL, NULL);
   assert_format (dir, 1);
   set_hosts (v, NQN_A, NULL);
-  assert_format (dir, 2);
+  assert_format (dir, 3);
   engine_file.volume_close (v);
   close_pool (&t);
 
@@ -272,6 +274,119 @@ test_format_1 (void **state)
   remove_dir (dir);
 }
 
+/* --- sizes -------------------------------------------------------------- */
+
+static void
+set_length (const char *dir, off_t length_bytes)
+{
+  char *path = join (dir, "volumes/v.raw");
+
+  assert_int_equal (truncate (path, length_bytes), 0);
+  free (path);
+}
+
+/* While nothing is open, with the pool opened anew. */
+static void
+assert_opens (const char *dir, uint64_t size_bytes)
+{
+  struct engine_volume *v;
+  struct test_pool t;
+  struct error err;
+
+  open_pool (&t, &engine_file, dir);
+  if (size_bytes > 0) {
+    v = open_volume (&t, "v");
+    assert_int_equal (v->size_bytes, size_bytes);
+    engine_file.volume_close (v);
+  }
+  else {
+    assert_int_equal (engine_file.volume_open (t.pool, "v", &v, &err), -EIO);
+    assert_non_null (strstr (err.message, "v.raw is shorter than the volume"));
+  }
+  close_pool (&t);
+}
+
+static void
+resize (const char *dir, uint64_t size_bytes)
+{
+  struct engine_volume *v;
+  struct test_pool t;
+  struct error err;
+
+  open_pool (&t, &engine_file, dir);
+  v = open_volume (&t, "v");
+  assert_int_equal (engine_file.volume_resize (v, size_bytes, &err), 0);
+  engine_file.volume_close (v);
+  close_pool (&t);
+}
+
+/* What was cut off while no server ran is seen; what was added is served. */
+static void
+test_sizes (void **state)
+{
+  char *dir = make_dir (NULL);
+  struct engine_volume *v;
+  struct test_pool t;
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "v", MIB, 512);
+  engine_file.volume_close (v);
+  close_pool (&t);
+  set_length (dir, MIB - 1);
+  assert_opens (dir, 0);
+  set_length (dir, 0);
+  assert_opens (dir, 0);
+  set_length (dir, MIB);
+  assert_opens (dir, MIB);
+
+  set_length (dir, 2 * MIB + 100);
+  assert_opens (dir, 2 * MIB);
+  set_length (dir, MIB);
+  assert_opens (dir, 0);
+  set_length (dir, 2 * MIB);
+
+  resize (dir, 3 * MIB);
+  set_length (dir, 2 * MIB);
+  assert_opens (dir, 0);
+  set_length (dir, 3 * MIB);
+  resize (dir, MIB);
+  assert_opens (dir, MIB);
+  /* Killed in the middle of making it shorter: nothing is lost yet. */
+  set_length (dir, 3 * MIB);
+  assert_opens (dir, 3 * MIB);
+  remove_dir (dir);
+}
+
+/* A pool that had no sizes has them from the first create or growth on, and
+ * all of them from the next start on. */
+static void
+test_format_2 (void **state)
+{
+  char *dir = make_dir (NULL);
+  struct engine_volume *v;
+  struct test_pool t;
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "v", 2 * MIB, 512);
+  engine_file.volume_close (v);
+  close_pool (&t);
+  sql (dir, "ALTER TABLE volume DROP COLUMN size; PRAGMA user_version=2");
+  set_length (dir, MIB);
+  assert_opens (dir, MIB);
+  resize (dir, MIB / 2);
+  assert_format (dir, 2);
+
+  open_pool (&t, &engine_file, dir);
+  v = make_volume (&t, "new", MIB, 512);
+  engine_file.volume_close (v);
+  close_pool (&t);
+  assert_format (dir, 3);
+  assert_opens (dir, MIB / 2);
+  set_length (dir, MIB / 4);
+  assert_opens (dir, 0);
+  remove_dir (dir);
+}
+
 int
 main (void)
 {
@@ -282,6 +397,8 @@ main (void)
     cmocka_unit_test (test_damaged_hosts),
     cmocka_unit_test (test_set_fails),
     cmocka_unit_test (test_format_1),
+    cmocka_unit_test (test_sizes),
+    cmocka_unit_test (test_format_2),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
