@@ -13,6 +13,7 @@ A case is told by its name, so that one can ask for any depth or size:
                                         NVMe host: instructions, once,
                                         whatever --rounds; DEPTH is 1 or 16
   vm-nbd-tcp                            the same for nbdkit and the plugin
+  vm-rdma-..., vm-nbd-rdma              the same over RDMA (Soft-RoCE)
 """
 
 import dataclasses
@@ -36,6 +37,8 @@ DEFAULT = [
     "file-read-32",
     "vm-tcp-read-1", "vm-tcp-write-1", "vm-tcp-read-16", "vm-tcp-write-16",
     "vm-nbd-tcp",
+    "vm-rdma-read-1", "vm-rdma-write-1", "vm-rdma-read-16",
+    "vm-rdma-write-16", "vm-nbd-rdma",
 ]
 QUICK = ["read-1", "read-16", "write-16"]
 
@@ -106,16 +109,23 @@ def parse_file(name):
                 f"{match[2]}", "file", match[1], int(match[2]))
 
 
+def transport_of(case):
+    """Of a case in a virtual machine."""
+    return "rdma" if "-rdma" in case.name else "tcp"
+
+
 def parse_vm(name):
-    match = re.fullmatch(r"vm-tcp-(read|write)-(1|16)", name)
+    match = re.fullmatch(r"vm-(tcp|rdma)-(read|write)-(1|16)", name)
     if match:
-        operation, depth = match.groups()
-        return Case(name, f"4 KiB random {operation} by Linux over NVMe/TCP, "
-                    f"depth {depth}, instructions", "vm", operation,
-                    int(depth))
-    if name == "vm-nbd-tcp":
-        return Case(name, "4 KiB random read, depth 16, NBD over NVMe/TCP, "
-                    "instructions", "vm-nbd", "read", 16)
+        transport, operation, depth = match.groups()
+        return Case(name, f"4 KiB random {operation} by Linux over "
+                    f"NVMe/{transport.upper()}, depth {depth}, instructions",
+                    "vm", operation, int(depth))
+    match = re.fullmatch(r"vm-nbd-(tcp|rdma)", name)
+    if match:
+        return Case(name, "4 KiB random read, depth 16, NBD over "
+                    f"NVMe/{match[1].upper()}, instructions", "vm-nbd",
+                    "read", 16)
     return None
 
 

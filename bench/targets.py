@@ -47,10 +47,10 @@ def latency(measure, case, path, must, aim):
     return Target(measure, case, path, "limit", must, aim, "mean_us", True)
 
 
-def instructions(operation):
-    return Target(f"Linux over NVMe/TCP, {operation}s: instructions, to "
-                  "Linux's target",
-                  f"vm-tcp-{operation}-16", "vm-qbd-server",
+def instructions(transport, operation):
+    return Target(f"Linux over NVMe/{transport.upper()}, {operation}s: "
+                  "instructions, to Linux's target",
+                  f"vm-{transport}-{operation}-16", "vm-qbd-server",
                   "vm-nvmet-file", 1.0, 0.5, "instructions", True)
 
 
@@ -81,7 +81,8 @@ TARGETS = [
            "read-16", "qbd", None, 3, 2.2, "p99_us", True),
     Target("qbd bench, depth 32, one core: to fio io_uring",
            "file-read-32", "qbd-bench", "fio-file", 0.35, 0.5),
-    instructions("read"), instructions("write"),
+    instructions("tcp", "read"), instructions("tcp", "write"),
+    instructions("rdma", "read"), instructions("rdma", "write"),
     UnixTarget("Unix socket, worst case: IOPS, to TCP",
                "read-16", *UNIX_PAIR, 1.0),
 ]

@@ -2,13 +2,14 @@
 """The cases in a virtual machine, where Linux is the NVMe host: instructions
 that a request costs the whole machine.  Emulated time means nothing.
 
-tests/vm boots the machine; vm/tcp.sh does the work in it, and QEMU's plugin
-vm/instructions.c counts.
+tests/vm boots a machine for each transport; vm/tcp.sh or vm/rdma.sh does the
+work in it, and QEMU's plugin vm/instructions.c counts.
 """
 
 import os
 import subprocess
 
+from cases import transport_of
 from processes import Failed, run
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -16,14 +17,15 @@ LIMIT_S = 900           # for a machine
 MAKE = ["bench/vm/instructions.so", "bench/vm/mark"]
 
 
-def boot(directory, log):
+def boot(transport, directory, log):
     """Returns its pieces and their marks."""
     build = os.environ["QBD_BUILDDIR"]
     run(["make", "-s", "-C", build, *MAKE])
-    marks = os.path.join(directory, "marks")
+    marks = os.path.join(directory, f"marks-{transport}")
     with open(log, "w+") as output:
         status = subprocess.run(
-            ["bash", os.path.join(HERE, "vm", "tcp.sh")], cwd=build,
+            ["bash", os.path.join(HERE, "vm", f"{transport}.sh")],
+            cwd=build,
             env=os.environ | {"BENCH_MARKS": marks,
                               "QBD_VM_LIMIT_S": str(LIMIT_S)},
             stdin=subprocess.DEVNULL, stdout=output,
@@ -62,7 +64,10 @@ def measure(plan, number, directory, logs):
         return []
     asked = {(case.name, path) for case, serving in plan for path in serving}
     os.makedirs(logs, exist_ok=True)
-    found = per_request(*boot(directory, os.path.join(logs, "vm.log")))
+    found = {}
+    for transport in sorted({transport_of(case) for case, _ in plan}):
+        log = os.path.join(logs, f"vm-{transport}.log")
+        found |= per_request(*boot(transport, directory, log))
     return [{"path": path, "case": case, "round": number,
              "instructions": user + kernel, "user_instructions": user,
              "kernel_instructions": kernel}

@@ -9,11 +9,16 @@
 #   host_disconnect NQN
 transport=${transport:-tcp}
 port=4420
+test "$transport" != rdma || source "${BASH_SOURCE[0]%/*}/rdma.sh"
 
 setup_host ()
 {
     module "nvme-$transport"
     address=127.0.0.1
+    if test "$transport" = rdma; then
+        rdma_up
+        address=$rdma_host
+    fi
     listen=$transport://$address:$port
 }
 
