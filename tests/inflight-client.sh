@@ -72,9 +72,10 @@ expect_error "control: $tmp/nowhere/x: |listen: unix://$tmp/nowhere/x: " \
 
 # In the background nbdkit is another process, in another directory.
 cd "$tmp"
+mkfifo "$tmp/background.pid"    # who writes it goes on without its parent
 nbdkit -P "$tmp/background.pid" -U "$tmp/background" qbd demo/disk \
        control=background.control
-pid=$(<"$tmp/background.pid")
+read -r -t "$patience" pid <"$tmp/background.pid"
 cleanup_fn eval "kill $pid && _wait_gone $pid"
 nbdinfo --size "nbd+unix:///?socket=$tmp/background"
 qbd inflight --control "$tmp/background.control" --json |
