@@ -15,6 +15,7 @@
 #include <nbdkit-plugin.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "plugin/attach.h"
 
 /* Attached although no client is there. */
@@ -224,6 +225,7 @@ static struct qbd_inflight inflight[INFLIGHT_MAX];      /* under mutex */
 
 struct listing {
   const char *volume;
+  const char *waits_of;         /* a volume's name */
   struct attach_inflight *list;
   unsigned max, nr, more;
 };
@@ -249,9 +251,23 @@ add_inflight (struct listing *listing, const struct qbd_inflight *is)
   snprintf (to->path, sizeof to->path, "%s", is->path);
 }
 
+/* Those that wait behind another request, for a part of a block. */
+static void
+add_wait (void *opaque, const struct range_wait *wait)
+{
+  struct listing *listing = opaque;
+  const struct qbd_inflight is = {
+    .op = wait->op, .stage = "range", .volume = listing->waits_of, .path = "",
+    .offset = wait->offset, .count = wait->count,
+    .age_ms = clock_now_ms () - wait->since_ms,
+  };
+
+  add_inflight (listing, &is);
+}
+
 /* All handles of a volume have one association: any of them will do. */
 static void
-list_locked (struct listing *listing, const struct attached *attached)
+list_locked (struct listing *listing, struct attached *attached)
 {
   const struct handle *handle;
   int total, nr;
@@ -268,6 +284,10 @@ list_locked (struct listing *listing, const struct attached *attached)
       add_inflight (listing, &inflight[i]);
   if (total > nr && is_wanted (listing, inflight[0].volume))
     listing->more += (unsigned) (total - nr);
+  /* They wait for requests that are in flight, as a rule. */
+  listing->waits_of = nr > 0 ? inflight[0].volume : attached->nqn;
+  if (is_wanted (listing, listing->waits_of))
+    range_lock_each_wait (&attached->lock, add_wait, listing);
 }
 
 unsigned
@@ -275,7 +295,7 @@ attach_list_inflight (const char *volume, struct attach_inflight *list,
                       unsigned max)
 {
   struct listing listing = { .volume = volume, .list = list, .max = max };
-  const struct attached *attached;
+  struct attached *attached;
   LOCK_SCOPE (&mutex);
 
   TAILQ_FOREACH (attached, &all, link)

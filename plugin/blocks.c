@@ -107,11 +107,11 @@ blocks_write (const struct blocks *blocks, const void *buf, uint32_t count,
   int r;
 
   if (is_whole (&p)) {
-    held = range_lock_shared (blocks->lock, offset, count);
+    held = range_lock_shared (blocks->lock, "write", offset, count);
     r = qbd_pwrite (blocks->volume, buf, count, offset, flags);
   }
   else {
-    held = range_lock_alone (blocks->lock, offset, count);
+    held = range_lock_alone (blocks->lock, "write", offset, count);
     r = write_pieces (blocks->volume, &p, buf, offset, flags);
   }
   range_unlock (blocks->lock, held);
@@ -142,8 +142,8 @@ blocks_zero (const struct blocks *blocks, uint32_t count, uint64_t offset,
   range_lock_held held;
   int r;
 
-  held = is_whole (&p) ? range_lock_shared (blocks->lock, offset, count)
-                       : range_lock_alone (blocks->lock, offset, count);
+  held = (is_whole (&p) ? range_lock_shared : range_lock_alone)
+    (blocks->lock, "write-zeroes", offset, count);
   r = zero_pieces (blocks->volume, &p, offset, flags);
   range_unlock (blocks->lock, held);
   return r;
@@ -159,7 +159,8 @@ blocks_trim (const struct blocks *blocks, uint32_t count, uint64_t offset,
 
   if (p.body == 0)
     return 0;
-  held = range_lock_shared (blocks->lock, offset + p.head, p.body);
+  held = range_lock_shared (blocks->lock, "discard", offset + p.head,
+                            p.body);
   r = qbd_discard (blocks->volume, p.body, offset + p.head, flags);
   range_unlock (blocks->lock, held);
   return r;

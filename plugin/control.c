@@ -47,8 +47,10 @@ write_request (struct http_reply *reply, const struct attach_inflight *request)
                      (unsigned long long) request->is.offset,
                      (unsigned long long) request->is.count);
   http_reply_string (reply, request->volume);
-  http_reply_text (reply, ", \"path\": ");
-  http_reply_string (reply, request->path);
+  if (request->path[0]) {
+    http_reply_text (reply, ", \"path\": ");
+    http_reply_string (reply, request->path);
+  }
   if (request->is.qid > 0)
     http_reply_format (reply, ", \"qid\": %u, \"cid\": %u", request->is.qid,
                        request->is.cid);

@@ -4,6 +4,10 @@
  * volume.  Any thread.  Writers are preferred, or a stream of whole-block
  * writes would starve a read-modify-write.
  */
+#include <stdbool.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
 #include "plugin/range-lock.h"
 
 #define NR_STRIPES RANGE_LOCK_STRIPES
@@ -24,7 +28,8 @@ range_lock_init (struct range_lock *lock)
   for (i = 0; i < NR_STRIPES && err == 0; i++)
     err = pthread_rwlock_init (&lock->stripes[i], &attr);
   pthread_rwlockattr_destroy (&attr);
-  return err;
+  TAILQ_INIT (&lock->waits);
+  return err ? err : pthread_mutex_init (&lock->lock, NULL);
 }
 
 void
@@ -32,6 +37,7 @@ range_lock_destroy (struct range_lock *lock)
 {
   for (unsigned i = 0; i < NR_STRIPES; i++)
     pthread_rwlock_destroy (&lock->stripes[i]);
+  pthread_mutex_destroy (&lock->lock);
 }
 
 static range_lock_held
@@ -50,24 +56,79 @@ stripes_of (uint64_t offset, uint64_t count)
   return held;
 }
 
-range_lock_held
-range_lock_shared (struct range_lock *lock, uint64_t offset, uint64_t count)
-{
-  range_lock_held held = stripes_of (offset, count), left;
+/* --- who waits ---------------------------------------------------------- */
 
-  for (left = held; left; left &= left - 1)
-    pthread_rwlock_rdlock (&lock->stripes[__builtin_ctzll (left)]);
+static void
+begin_wait (struct range_lock *lock, struct range_wait *wait)
+{
+  LOCK_SCOPE (&lock->lock);
+
+  wait->since_ms = clock_now_ms ();
+  TAILQ_INSERT_TAIL (&lock->waits, wait, link);
+}
+
+static void
+end_wait (struct range_lock *lock, struct range_wait *wait)
+{
+  LOCK_SCOPE (&lock->lock);
+
+  TAILQ_REMOVE (&lock->waits, wait, link);
+}
+
+void
+range_lock_each_wait (struct range_lock *lock,
+                      void (*each) (void *opaque,
+                                    const struct range_wait *wait),
+                      void *opaque)
+{
+  const struct range_wait *wait;
+  LOCK_SCOPE (&lock->lock);
+
+  TAILQ_FOREACH (wait, &lock->waits, link)
+    each (opaque, wait);
+}
+
+/* --- the lock ----------------------------------------------------------- */
+
+/* Only who has to wait for a stripe is listed. */
+static range_lock_held
+take (struct range_lock *lock, int (*try) (pthread_rwlock_t *),
+      int (*block) (pthread_rwlock_t *), struct range_wait *wait)
+{
+  range_lock_held held = stripes_of (wait->offset, wait->count), left;
+  bool waited = false;
+
+  for (left = held; left; left &= left - 1) {
+    pthread_rwlock_t *stripe = &lock->stripes[__builtin_ctzll (left)];
+
+    if (try (stripe) == 0)
+      continue;
+    if (!waited)
+      begin_wait (lock, wait);
+    waited = true;
+    block (stripe);
+  }
+  if (waited)
+    end_wait (lock, wait);
   return held;
 }
 
 range_lock_held
-range_lock_alone (struct range_lock *lock, uint64_t offset, uint64_t count)
+range_lock_shared (struct range_lock *lock, const char *op, uint64_t offset,
+                   uint64_t count)
 {
-  range_lock_held held = stripes_of (offset, count), left;
+  struct range_wait wait = { .op = op, .offset = offset, .count = count };
 
-  for (left = held; left; left &= left - 1)
-    pthread_rwlock_wrlock (&lock->stripes[__builtin_ctzll (left)]);
-  return held;
+  return take (lock, pthread_rwlock_tryrdlock, pthread_rwlock_rdlock, &wait);
+}
+
+range_lock_held
+range_lock_alone (struct range_lock *lock, const char *op, uint64_t offset,
+                  uint64_t count)
+{
+  struct range_wait wait = { .op = op, .offset = offset, .count = count };
+
+  return take (lock, pthread_rwlock_trywrlock, pthread_rwlock_wrlock, &wait);
 }
 
 void

@@ -10,12 +10,23 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #define RANGE_LOCK_STRIPES 64
+
+/* Who waits for a range: on his stack. */
+struct range_wait {
+  TAILQ_ENTRY (range_wait) link;
+  const char *op;               /* "write", "write-zeroes", "discard" */
+  uint64_t offset, count;       /* bytes */
+  uint64_t since_ms;            /* clock_now_ms */
+};
 
 /* Of one volume. */
 struct range_lock {
   pthread_rwlock_t stripes[RANGE_LOCK_STRIPES];
+  pthread_mutex_t lock;         /* waits; a leaf, for an instant */
+  TAILQ_HEAD (, range_wait) waits;
 };
 
 /* What a lock call holds: a bit per stripe. */
@@ -23,10 +34,16 @@ typedef uint64_t range_lock_held;
 
 int range_lock_init (struct range_lock *lock);  /* 0 or an errno */
 void range_lock_destroy (struct range_lock *lock);
-range_lock_held range_lock_shared (struct range_lock *lock, uint64_t offset,
-                                   uint64_t count);
-range_lock_held range_lock_alone (struct range_lock *lock, uint64_t offset,
-                                  uint64_t count);
+/* op is constant, and for those who ask what waits. */
+range_lock_held range_lock_shared (struct range_lock *lock, const char *op,
+                                   uint64_t offset, uint64_t count);
+range_lock_held range_lock_alone (struct range_lock *lock, const char *op,
+                                  uint64_t offset, uint64_t count);
 void range_unlock (struct range_lock *lock, range_lock_held held);
+/* Under its lock: each only copies. */
+void range_lock_each_wait (struct range_lock *lock,
+                           void (*each) (void *opaque,
+                                         const struct range_wait *wait),
+                           void *opaque);
 
 #endif

@@ -50,9 +50,25 @@ qbd inflight demo/disk --control "$control" |
     grep -E '^ *[0-9.]+  wire +-  read +[0-9]+ +4096  demo/disk  unix:'
 list demo/other | jq -e '.requests == []'
 
+# A part of a block waits for another in the same place.
+kill -CONT "$server_pid"
+wait "$reading"
+kill -STOP "$server_pid"
+coproc nbdsh -c '
+h.set_strict_mode (0)
+h.connect_uri ("'"$uri"'")
+for i in range (2):
+    h.aio_pwrite (b"x" * 100, 1000 * i, lambda error: 1)
+while h.aio_in_flight () > 0:
+    h.poll (-1)' 2>"$tmp/nbdsh2.log"
+reading=$COPROC_PID
+seen '[.requests[].stage] | sort == ["range", "wire"]'
+jq -e '.requests[] | select (.stage == "range") | .op == "write" and
+       .length_bytes == 100 and .volume == "demo/disk"' "$tmp/list"
+
 # Gone, and back.
 kill_server
-seen '[.requests[].stage] | unique == ["connection"]'
+seen '[.requests[].stage] | sort == ["connection", "range"]'
 start_server --pool demo="$pool_url"
 wait "$reading"
 list | jq -e '.requests == []'
