@@ -454,12 +454,20 @@ incoming_free (struct rdma_incoming *incoming)
   transport_count (-1);
 }
 
+/* What the connection manager does by itself when the id is destroyed, but that
+ * may be much later: rdma_device_keep_id. */
+static void
+reject (struct rdma_cm_id *id, uint16_t sts)
+{
+  const struct nvme_rdma_cm_reject data = rdma_make_reject (sts);
+
+  rdma_reject (id, &data, sizeof data);
+}
+
 void
 rdma_incoming_reject (struct rdma_incoming *incoming, uint16_t sts)
 {
-  const struct nvme_rdma_cm_reject reject = rdma_make_reject (sts);
-
-  rdma_reject (incoming->id, &reject, sizeof reject);
+  reject (incoming->id, sts);
   incoming_free (incoming);
 }
 
@@ -526,8 +534,10 @@ accept_it (struct reactor_work *work)
     .flow_control = 1,
   };
 
-  connection->accepted =
-    rdma_accept (connection->id, &param) != 0 ? -errno : 0;
+  if (rdma_accept (connection->id, &param) == 0)
+    return;
+  connection->accepted = -errno;
+  reject (connection->id, NVME_RDMA_CM_NO_RSC);
 }
 
 /* The host's first capsules, and its end, may have been here before. */
@@ -616,6 +626,7 @@ prepared (struct reactor_work *work)
   if (r < 0) {
     log_error ("%s: cannot be watched: %s", connection->portal.peer,
                strerror (-r));
+    reject (connection->id, NVME_RDMA_CM_NO_RSC);
     rdma_lost (connection, "it could not be accepted");
     rdma_release (connection);
     return;
