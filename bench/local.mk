@@ -5,6 +5,13 @@ EXTRA_DIST += bench/cases.py bench/command.py bench/figures.py \
 	bench/ratios.py bench/report.py bench/session.py bench/targets.py \
 	bench/vm.py
 
+# What bench/run's path "floor" serves.
+noinst_LTLIBRARIES += bench-floor.la
+bench_floor_la_SOURCES = bench/floor.c
+bench_floor_la_CPPFLAGS = $(AM_CPPFLAGS) $(NBDKIT_CFLAGS)
+bench_floor_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
+	-rpath /nowhere
+
 # For bench/vm: what counts in the emulator, and the guest's program for it.
 bench_vm_cc = $(AM_V_CC)$(MKDIR_P) bench/vm && $(CC) -std=gnu17 $(WARN_CFLAGS) \
 	-I$(top_srcdir) -O2

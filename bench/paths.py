@@ -140,6 +140,15 @@ class Limit(Path):
         self.front("memory", str(self.size))
 
 
+class Floor(Path):
+    name = "floor"
+    title = "nbdkit memory, by another thread"
+
+    def start(self):
+        self.front(os.path.join(os.environ["QBD_BUILDDIR"], ".libs",
+                                "bench-floor.so"), str(self.size))
+
+
 class Local(Path):
     name = "local"
     title = "nbdkit file"
@@ -377,9 +386,9 @@ class VmNbdkit(VmPath):
 
 # In the order of the table.
 PATHS = {path.name: path for path in (
-    Limit, Local, SameShape, SameShapeQemu, Iscsi, Qbd, QbdPoll, QbdUnix,
-    FioFile, QbdBench, CephQemuNbd, CephQbd, CephQbdUnix, VmNvmetFile,
-    VmNvmetRam, VmQbdServer, VmNbdkit)}
+    Limit, Floor, Local, SameShape, SameShapeQemu, Iscsi, Qbd, QbdPoll,
+    QbdUnix, FioFile, QbdBench, CephQemuNbd, CephQbd, CephQbdUnix,
+    VmNvmetFile, VmNvmetRam, VmQbdServer, VmNbdkit)}
 CEPH = ["ceph-qemu", "ceph-qbd"]
 DEFAULT = [name for name in PATHS if not name.startswith("ceph-")]
 QUICK = ["limit", "same-shape", "qbd"]

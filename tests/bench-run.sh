@@ -30,7 +30,7 @@ test -s "$stem-cpu.png"
 "$bench" "${short[@]}" --cases 'file-read-32,mix-2x2,seq-write-*,volumes-8' \
          --paths qbd,fio-file,qbd-bench --append "$result" --quick
 nothing_left
-for path in limit local same-shape same-shape-qemu iscsi qbd qbd-poll \
+for path in limit floor local same-shape same-shape-qemu iscsi qbd qbd-poll \
             qbd-unix; do
     grep "^$path .*[0-9]" "$tmp/table"
     jq -e --arg path $path '
@@ -100,7 +100,7 @@ fi
 
 expect_error 'bench/run: .*: not a build tree' \
              env -u QBD_BUILDDIR "$bench" --build "$tmp"
-expect_error 'not one of limit, local' "$bench" --paths limit,no-such
+expect_error 'not one of limit, floor, local' "$bench" --paths limit,no-such
 expect_error 'no-such: no such case' "$bench" --cases read-1,no-such
 expect_error 'none of these paths serves' "$bench" --paths limit \
              --cases volumes-2
