@@ -32,6 +32,18 @@ VM_TESTS += tests/vm/rdma-refused.sh
 VM_TESTS += tests/vm/rdma-removed.sh
 VM_TESTS += tests/vm/storage-faults.sh
 
+# The whole list of NBD tests over RDMA, which takes as long as all the others:
+# make check-vm-rdma.
+VM_RDMA_TESTS =
+VM_RDMA_TESTS += tests/vm/rdma-nbd-1.sh
+VM_RDMA_TESTS += tests/vm/rdma-nbd-2.sh
+VM_RDMA_TESTS += tests/vm/rdma-nbd-3.sh
+VM_RDMA_TESTS += tests/vm/rdma-nbd-4.sh
+VM_RDMA_TESTS += tests/vm/rdma-nbd-5.sh
+VM_RDMA_TESTS += tests/vm/rdma-nbd-6.sh
+VM_RDMA_TESTS += tests/vm/rdma-nbd-7.sh
+VM_RDMA_TESTS += tests/vm/rdma-nbd-8.sh
+
 EXTRA_PROGRAMS = tests/vm/fsx tests/vm/working-set
 tests_vm_fsx_SOURCES = tests/vm/fsx.c
 tests_vm_working_set_SOURCES = tests/vm/working-set.c
@@ -49,11 +61,15 @@ VM_TEST_TIMEOUT = 700
 check-vm: all $(EXTRA_PROGRAMS)
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_TESTS)" \
 		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
-.PHONY: check-vm
+check-vm-rdma: all
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_RDMA_TESTS)" \
+		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
+.PHONY: check-vm check-vm-rdma
 
-EXTRA_DIST += $(VM_TESTS) tests/vm/boot.sh tests/vm/crash-points.py \
-	tests/vm/crash-points.sh \
+EXTRA_DIST += $(VM_TESTS) $(VM_RDMA_TESTS) tests/vm/boot.sh \
+	tests/vm/crash-points.py tests/vm/crash-points.sh \
 	tests/vm/enter.sh tests/vm/filesystems.sh tests/vm/functions.sh \
-	tests/vm/guest.sh tests/vm/init tests/vm/machine.sh tests/vm/nvme.sh \
+	tests/vm/guest.sh tests/vm/init tests/vm/machine.sh \
+	tests/vm/nbd-over-rdma.sh tests/vm/nvme.sh \
 	tests/vm/nvmet.sh tests/vm/rdma.sh tests/vm/root-init \
 	tests/vm/shell.rc tests/vm/shell.sh

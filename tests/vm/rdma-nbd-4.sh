@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The tests of NBD, part 4, over NVMe/RDMA.
+source "${0%/*}/functions.sh"
+source "${0%/*}/nbd-over-rdma.sh"
+
+nbd_over_rdma 4 8
