@@ -4,6 +4,7 @@
 # no part of make check: make check-vm, and one by hand as any other test.
 VM_TESTS =
 VM_TESTS += tests/vm/crash-ext4.sh
+VM_TESTS += tests/vm/crash-xfs.sh
 VM_TESTS += tests/vm/guest-disk.sh
 VM_TESTS += tests/vm/guest-own-root.sh
 VM_TESTS += tests/vm/guest-root.sh
