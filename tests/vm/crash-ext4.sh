@@ -5,6 +5,7 @@
 # system sent, it recovers, the server opens the pool, no volume is lost or
 # half made, and what an NBD client had flushed or written with FUA is there.
 # A server that does not sync is noticed.
+QBD_VM_LIMIT_S=${QBD_VM_LIMIT_S:-600}   # it reckons much, by emulation
 source "${0%/*}/functions.sh"
 source "${0%/*}/crash-points.sh"
 
