@@ -8,7 +8,7 @@
 #ifndef QBD_PROBE_H
 #define QBD_PROBE_H
 
-#if HAVE_USDT
+#if HAVE_USDT && !defined __CHECKER__     /* sparse does not know its types */
 #include <sys/sdt.h>
 #define PROBE1(name, a) DTRACE_PROBE1 (qbd, name, a)
 #define PROBE2(name, a, b) DTRACE_PROBE2 (qbd, name, a, b)
