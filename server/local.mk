@@ -14,6 +14,17 @@ liboptions_la_SOURCES = \
 liboptions_la_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
 liboptions_la_LIBADD = $(INIH_LIBS)
 
+# So is the sandbox.
+noinst_LTLIBRARIES += libsandbox.la
+libsandbox_la_SOURCES = \
+	server/sandbox-internal.h \
+	server/sandbox-landlock.c \
+	server/sandbox-seccomp.c \
+	server/sandbox.c \
+	server/sandbox.h
+libsandbox_la_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CFLAGS)
+libsandbox_la_LIBADD = $(SECCOMP_LIBS)
+
 sbin_PROGRAMS += qbd-server
 qbd_server_SOURCES = \
 	server/listeners.c \
@@ -25,5 +36,5 @@ qbd_server_SOURCES = \
 	server/reload.h \
 	server/server.c \
 	server/server.h
-qbd_server_LDADD = liboptions.la libcontrol.la libtransport.la libtarget.la \
+qbd_server_LDADD = libsandbox.la liboptions.la libcontrol.la libtransport.la libtarget.la \
 	libengine.la libreactor.la libnvmeof.la libcommon.la

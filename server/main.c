@@ -24,6 +24,7 @@
 #include "server/notify.h"
 #include "server/options.h"
 #include "server/reload.h"
+#include "server/sandbox.h"
 #include "server/server.h"
 #include "server/transport/transport.h"
 
@@ -199,6 +200,17 @@ serve_signals (const sigset_t *signals)
 }
 
 static int
+enter_sandbox (const struct options *options)
+{
+  struct error err;
+  int r = options->no_sandbox ? 0 : sandbox_enter (options, &err);
+
+  if (r < 0)
+    log_error ("%s", err.message);
+  return r;
+}
+
+static int
 serve (const struct options *options, int argc, char *argv[])
 {
   sigset_t signals;
@@ -218,8 +230,7 @@ serve (const struct options *options, int argc, char *argv[])
   signal (SIGXFSZ, SIG_IGN);    /* EFBIG says it to who asked */
   umask (077);          /* sockets and pools: who may use them says it */
   raise_file_limit ();
-
-  if (start (&signals) < 0)
+  if (enter_sandbox (options) < 0 || start (&signals) < 0)
     return EXIT_FAILURE;
   log_info ("control: %s", options->control);
   log_info ("ready");

@@ -37,6 +37,7 @@ struct config_file {
   bool may_control;
   bool may_poll_us;
   bool may_reactors;
+  bool may_sandbox;
   bool may_limit[LIMIT_NR];
   bool seen_limits[LIMIT_NR];
   bool seen_allow_any_host;
@@ -44,6 +45,7 @@ struct config_file {
   bool seen_log_level;
   bool seen_poll_us;
   bool seen_reactors;
+  bool seen_sandbox;
   int result;                   /* the first mistake */
   struct error *err;
 };
@@ -200,7 +202,7 @@ set_server_key (struct config_file *file, const char *key, const char *value,
 {
   static const char *const known[] = {
     "allow_any_host", "control", "listen", "log_level", "poll_us",
-    "reactors", NULL
+    "reactors", "sandbox", "sandbox_path", NULL
   };
   int r;
 
@@ -229,6 +231,14 @@ set_server_key (struct config_file *file, const char *key, const char *value,
       return r;
     return options_set_reactors (file->options, value, err);
   }
+  if (strcmp (key, "sandbox") == 0) {
+    r = once (&file->seen_sandbox, key, err);
+    if (r < 0 || !file->may_sandbox)
+      return r;
+    return options_set_sandbox (file->options, value, err);
+  }
+  if (strcmp (key, "sandbox_path") == 0)
+    return options_add_sandbox_path (file->options, value, err);
   return usage_unknown ("[server]: key", key, known, err);
 }
 
@@ -326,6 +336,7 @@ options_read_file (struct options *options, const char *filename,
     .may_control = options->control[0] == '\0' && !(env && env[0]),
     .may_poll_us = !options->poll_us_said,
     .may_reactors = options->nr_reactors == 0,
+    .may_sandbox = !options->sandbox_said,
     .err = err,
   };
   int line;

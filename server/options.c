@@ -20,7 +20,8 @@
 const char options_help[] =
   "Usage: qbd-server [-c FILE] [--listen URI]... [--pool NAME=ENGINE:ARG]...\n"
   "                  [--allow-any-host] [--control PATH] [--limit NAME=N]...\n"
-  "                  [--poll-us N] [--reactors N] [-v]\n"
+  "                  [--poll-us N] [--reactors N] [--sandbox on|off]\n"
+  "                  [--sandbox-path DIR]... [-v]\n"
   "\n"
   "Serve volumes over NVMe over Fabrics.\n"
   "\n"
@@ -54,12 +55,15 @@ const char options_help[] =
   "                        while they come one at a time [0]\n"
   "  --reactors N          threads that serve hosts [the processors, at\n"
   "                        most 4]\n"
+  "  --sandbox on|off      reach nothing but pools, sockets and settings [on]\n"
+  "  --sandbox-path DIR    a directory for pools and sockets that SIGHUP may add;\n"
+  "                        may be given several times\n"
   "  -v, --verbose         log more\n"
   "  --help                show this text and exit\n"
   "  --version             show the version and exit\n"
   "\n"
   "The same settings in FILE; options on the command line go first.  SIGHUP\n"
-  "reads it again; control, poll_us and reactors take a\n"
+  "reads it again; control, poll_us, reactors, sandbox and sandbox_path take a\n"
   "restart:\n"
   "\n"
   "  [server]\n"
@@ -68,6 +72,8 @@ const char options_help[] =
   "  allow_any_host = no              ; yes: as --allow-any-host\n"
   "  poll_us = 0\n"
   "  reactors = 2\n"
+  "  sandbox = on                     ; off: for debuggers\n"
+  "  sandbox_path = /srv/qbd          ; may be repeated\n"
   "  log_level = info                 ; error, warning, info, debug\n"
   "\n"
   "  [limits]\n"
@@ -93,6 +99,8 @@ enum {
   OPT_POLL_US,
   OPT_POOL,
   OPT_REACTORS,
+  OPT_SANDBOX,
+  OPT_SANDBOX_PATH,
   OPT_VERSION,
 };
 
@@ -106,6 +114,8 @@ static const struct option long_options[] = {
   { "poll-us", required_argument, NULL, OPT_POLL_US },
   { "pool", required_argument, NULL, OPT_POOL },
   { "reactors", required_argument, NULL, OPT_REACTORS },
+  { "sandbox", required_argument, NULL, OPT_SANDBOX },
+  { "sandbox-path", required_argument, NULL, OPT_SANDBOX_PATH },
   { "verbose", no_argument, NULL, 'v' },
   { "version", no_argument, NULL, OPT_VERSION },
   { NULL, 0, NULL, 0 },
@@ -133,6 +143,35 @@ options_set_reactors (struct options *options, const char *text,
 {
   return set_number ("reactors", text, 1, OPTIONS_REACTORS_MAX,
                      &options->nr_reactors, err);
+}
+
+int
+options_set_sandbox (struct options *options, const char *text,
+                     struct error *err)
+{
+  bool off = strcmp (text, "off") == 0;
+
+  if (!off && strcmp (text, "on") != 0)
+    return error_set (err, EINVAL, "sandbox: %s: must be on or off", text);
+  options->no_sandbox = off;
+  options->sandbox_said = true;
+  return 0;
+}
+
+int
+options_add_sandbox_path (struct options *options, const char *text,
+                          struct error *err)
+{
+  char *copy;
+
+  if (options->nr_sandbox_paths == OPTIONS_SANDBOX_PATHS_MAX)
+    return error_set (err, E2BIG, "sandbox_path: %s: more than %d of them",
+                      text, OPTIONS_SANDBOX_PATHS_MAX);
+  copy = strdup (text);
+  if (!copy)
+    return error_set (err, ENOMEM, "sandbox_path: out of memory");
+  options->sandbox_paths[options->nr_sandbox_paths++] = copy;
+  return 0;
 }
 
 int
@@ -292,6 +331,10 @@ parse_option (struct options *options, int opt, struct error *err)
     return options_set_poll_us (options, optarg, err);
   case OPT_REACTORS:
     return options_set_reactors (options, optarg, err);
+  case OPT_SANDBOX:
+    return options_set_sandbox (options, optarg, err);
+  case OPT_SANDBOX_PATH:
+    return options_add_sandbox_path (options, optarg, err);
   case OPT_VERSION:
     options->action = OPTIONS_VERSION;
     return 0;
@@ -372,5 +415,7 @@ options_free (struct options *options)
 {
   for (unsigned i = 0; i < options->nr_pools; ++i)
     free (options->pools[i].argument);
+  for (unsigned i = 0; i < options->nr_sandbox_paths; ++i)
+    free (options->sandbox_paths[i]);
   memset (options, 0, sizeof *options);
 }

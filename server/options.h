@@ -20,6 +20,7 @@
 #define OPTIONS_POOL_MAX 64             /* two locks each: REACTOR_HOLD_MAX */
 #define OPTIONS_REACTORS_MAX 64
 #define OPTIONS_POLL_US_MAX 1000
+#define OPTIONS_SANDBOX_PATHS_MAX 16
 
 struct options_pool {
   char name[ENGINE_NAME_MAX];
@@ -41,6 +42,9 @@ struct options {
   const char *config;                   /* a pointer into argv, or NULL */
   char control[CONTROL_PATH_MAX];       /* empty: not said */
   unsigned nr_reactors;                 /* 0: not said */
+  bool no_sandbox, sandbox_said;
+  unsigned nr_sandbox_paths;
+  char *sandbox_paths[OPTIONS_SANDBOX_PATHS_MAX];
   bool poll_us_said;
   unsigned poll_us;
   unsigned limits[LIMIT_NR];            /* 0: not said */
@@ -67,6 +71,10 @@ void options_free (struct options *options);
 /* One setting, as text, for both: shared by options.c and options-file.c. */
 int options_set_reactors (struct options *options, const char *text,
                           struct error *err);
+int options_set_sandbox (struct options *options, const char *text,
+                         struct error *err);
+int options_add_sandbox_path (struct options *options, const char *text,
+                              struct error *err);
 int options_set_poll_us (struct options *options, const char *text,
                          struct error *err);
 int options_add_listen (struct options *options, const char *text,

@@ -15,6 +15,7 @@
 #include "server/control/volumes.h"
 #include "server/listeners.h"
 #include "server/reload.h"
+#include "server/sandbox.h"
 
 #define WHAT "reload"
 
@@ -158,7 +159,9 @@ apply (struct server *server, const struct options *anew, struct error *err)
   bool opened[OPTIONS_POOL_MAX] = { false };
   int r;
 
-  r = check_pools (volumes, anew, err);
+  r = sandbox_check (anew, err);
+  if (r == 0)
+    r = check_pools (volumes, anew, err);
   if (r == 0)
     r = listeners_prepare (listeners, anew->listen, anew->nr_listen, err);
   if (r < 0)
@@ -198,6 +201,8 @@ tell_what_stays (const struct options *asked, const struct options *anew)
     takes_restart ("poll_us", "");
   if (asked->nr_reactors != anew->nr_reactors)
     takes_restart ("reactors", "");
+  if (asked->no_sandbox != anew->no_sandbox)
+    takes_restart ("sandbox", "");
 }
 
 void

@@ -14,7 +14,9 @@ ulimit -n $((volumes + connections + 100))
 # In memory: making them is not what is measured.
 pool=$(mktemp -d /dev/shm/qbd-idle.XXXXXX)
 cleanup_fn rm -rf "$pool"
-start_server --pool "demo=file:$pool" --listen tcp://127.0.0.1:0
+# In a sandbox only root sees its descriptors.
+start_server --sandbox off --pool "demo=file:$pool" \
+             --listen tcp://127.0.0.1:0
 
 python3 - <<END
 import http.client, json, socket

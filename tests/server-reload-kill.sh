@@ -23,7 +23,7 @@ for round in 1 2 3 4 5 6 7 8; do
         mkdir "$tmp/$pool"
     done
     configure "${old[@]}"
-    start_server -c "$tmp/server.conf"
+    start_server -c "$tmp/server.conf" --sandbox-path "$tmp"
     for pool in "${old[@]}"; do
         qbd create "$pool/disk" 1M
     done
@@ -38,7 +38,7 @@ for round in 1 2 3 4 5 6 7 8; do
     fi
     kill_server
     configure "${old[@]}" "${new[@]}"
-    start_server -c "$tmp/server.conf"
+    start_server -c "$tmp/server.conf" --sandbox-path "$tmp"
     qbd pools --json | jq -e '.pools | length == 8'
     for pool in "${old[@]}" "${new[@]}"; do
         qbd check "$pool"

@@ -44,7 +44,8 @@ pools_are ()
 
 mkdir "$tmp"/{a,b,c}
 configure a="file:$tmp/a"
-start_server -c "$tmp/server.conf"
+# In a sandbox only root sees its descriptors.
+start_server -c "$tmp/server.conf" --sandbox off
 qbd create a/disk 1M
 
 # A new one, which is made of an empty directory, serves at once.
@@ -171,5 +172,5 @@ for i in $(seq 10); do
     reload
     pools_are b c
 done
-test "$(descriptors)" = "$before"
+test "$(descriptors)" -le "$before"     # that of a client may be gone since
 stop_server

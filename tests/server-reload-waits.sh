@@ -25,7 +25,7 @@ hold_lock ()
 }
 
 configure a
-start_server -c "$tmp/server.conf"
+start_server -c "$tmp/server.conf" --sandbox-path "$tmp"
 hold_lock
 configure a b
 kill -s HUP "$server_pid"
@@ -41,7 +41,7 @@ qbd status --json | jq -e '[.pools[].name] == ["a", "b", "c"]'
 stop_server
 
 configure a
-start_server -c "$tmp/server.conf"
+start_server -c "$tmp/server.conf" --sandbox-path "$tmp"
 hold_lock
 configure a b
 kill -s HUP "$server_pid"

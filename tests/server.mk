@@ -12,6 +12,7 @@ SH_TESTS += tests/server-idle.sh
 SH_TESTS += tests/server-identify.sh
 check_PROGRAMS += tests/flood
 tests_flood_SOURCES = tests/flood.c
+SH_TESTS += tests/server-sandbox.sh
 SH_TESTS += tests/server-flood.sh tests/server-limits.sh
 SH_TESTS += tests/server-modes.sh
 SH_TESTS += tests/server-vanished.sh

@@ -11,6 +11,9 @@
 
 struct control;
 
+/* That of the socket, when it is missing. */
+int control_make_directory (const char *path, struct error *err);
+
 /* Makes the socket's directory when it is missing, and serves at once, on
  * threads of its own.  Under the locks of the pools, so that the socket of a
  * dead server is replaced by its successor only.  server stays in place. */

@@ -240,8 +240,8 @@ log_from_library (void *opaque, const char *fmt, va_list args)
 
 /* --- the socket ------------------------------------------------------- */
 
-static int
-make_directory (const char *path, struct error *err)
+int
+control_make_directory (const char *path, struct error *err)
 {
   mode_t mode = geteuid () == 0 ? 0755 : 0700;
   char copy[CONTROL_PATH_MAX], *dir;
@@ -268,7 +268,7 @@ open_socket (const char *path, struct error *err)
   struct address address = { .family = ADDRESS_UNIX };
   int fd, r;
 
-  r = make_directory (path, err);
+  r = control_make_directory (path, err);
   if (r < 0)
     return r;
   strcpy (address.path, path);

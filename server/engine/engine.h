@@ -131,6 +131,9 @@ struct engine_extent {
   uint64_t length_bytes;
 };
 
+/* Only called back: path is gone afterwards. */
+typedef void engine_path_fn (void *opaque, const char *path, bool writes);
+
 struct engine_ops {
   const char *name;             /* the scheme in --pool NAME=SCHEME:ARGUMENT */
 
@@ -138,6 +141,11 @@ struct engine_ops {
    * time: its syntax, and what it names on this machine. */
   int (*pool_check_argument) (const char *name, const char *argument,
                               struct error *err);
+  /* What opening it will open by name, beneath: calls each.  NULL: nothing. */
+  void (*pool_paths) (const char *argument, engine_path_fn *each,
+                      void *opaque);
+  bool connects;                /* pools are on other machines: TCP, and what
+                                   its library reads in /etc */
   /* Open an existing pool, or make one of an empty directory; take its lock.
    * reactors are those that will submit: none of them started yet, or all
    * running.  The array stays in place until the pool is closed. */

@@ -68,7 +68,7 @@ static int
 why_not_opened (const char *path)
 {
   char *slash, *dir = strdup (path);
-  int fd = open ("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), code = EIO;
+  int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC), code = EIO;
 
   if (fd < 0)
     code = errno;
@@ -139,7 +139,8 @@ open_db (const char *path, struct catalogue **ret, struct error *err)
         != SQLITE_OK ||
       sqlite3_busy_timeout (c->db, CATALOGUE_BUSY_MS) != SQLITE_OK ||
       sqlite3_exec (c->db, "PRAGMA journal_mode=DELETE;"
-                    "PRAGMA synchronous=EXTRA;", NULL, NULL, NULL)
+                    "PRAGMA synchronous=EXTRA;"
+                    "PRAGMA temp_store=MEMORY;", NULL, NULL, NULL)
         != SQLITE_OK) {
     r = catalogue_fail (c, err);
     catalogue_close (c);

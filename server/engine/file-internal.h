@@ -150,6 +150,8 @@ file_request_of (struct file_request *scratch)
 
 /* --- file-pool.c ------------------------------------------------------ */
 
+void file_pool_paths (const char *argument, engine_path_fn *each,
+                      void *opaque);
 int file_pool_check_argument (const char *name, const char *argument,
                               struct error *err);
 int file_pool_open (const char *name, const char *argument,

@@ -329,6 +329,18 @@ open_dir (struct file_pool *pool, const char *argument, struct error *err)
   return survey (pool, &content, err);
 }
 
+/* A mistake in it is said by whoever opens it. */
+void
+file_pool_paths (const char *argument, engine_path_fn *each, void *opaque)
+{
+  struct file_pool pool = { .dir_fd = -1 };
+  struct error ignored;
+
+  if (parse_argument (&pool, argument, &ignored) == 0)
+    each (opaque, pool.path, true);
+  free (pool.path);
+}
+
 int
 file_pool_check_argument (const char *name, const char *argument,
                           struct error *err)

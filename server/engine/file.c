@@ -409,6 +409,7 @@ file_allocated (struct engine_volume *volume, uint64_t offset_bytes,
 const struct engine_ops engine_file = {
   .name = "file",
   .pool_check_argument = file_pool_check_argument,
+  .pool_paths = file_pool_paths,
   .pool_open = file_pool_open,
   .pool_close = file_pool_close,
   .pool_stat = pool_stat,

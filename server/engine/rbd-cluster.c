@@ -5,6 +5,7 @@
  * wants to know that the monitors are not there.
  */
 #include <errno.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,26 @@ ceph_pool_check_argument (const char *name, const char *argument,
   struct arguments arguments = { 0 };
 
   return parse_argument (name, argument, &arguments, err);
+}
+
+/* The directory of its configuration: keyrings are often beside it, by names
+ * that only librados knows how to make. */
+void
+ceph_pool_paths (const char *argument, engine_path_fn *each, void *opaque)
+{
+  __attribute__ ((cleanup (cleanup_arguments)))
+  struct arguments arguments = { 0 };
+  const char *conf = getenv ("CEPH_CONF");
+  struct error ignored;
+  char *copy;
+
+  if (parse_argument ("", argument, &arguments, &ignored) == 0
+      && arguments.conf)
+    conf = arguments.conf;
+  if (!conf || (copy = strdup (conf)) == NULL)
+    return;                     /* /etc/ceph */
+  each (opaque, dirname (copy), false);
+  free (copy);
 }
 
 /* --- the configuration ------------------------------------------------ */

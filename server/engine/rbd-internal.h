@@ -137,6 +137,8 @@ void ceph_free_snapshots (rbd_snap_info_t *snapshots);
 
 /* --- rbd-cluster.c ---------------------------------------------------- */
 
+void ceph_pool_paths (const char *argument, engine_path_fn *each,
+                      void *opaque);
 int ceph_pool_check_argument (const char *name, const char *argument,
                               struct error *err);
 /* Fills ceph_name, namespace, cluster and io; on failure all that is

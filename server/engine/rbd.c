@@ -295,6 +295,8 @@ volume_close (struct engine_volume *volume)
 const struct engine_ops engine_rbd = {
   .name = "rbd",
   .pool_check_argument = ceph_pool_check_argument,
+  .pool_paths = ceph_pool_paths,
+  .connects = true,
   .pool_open = ceph_pool_open,
   .pool_close = ceph_pool_close,
   .pool_stat = ceph_pool_stat,

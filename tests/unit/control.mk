@@ -6,6 +6,13 @@ tests_unit_options_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_options_LDADD = liboptions.la libtarget.la libengine.la libreactor.la \
 	libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/sandbox
+tests_unit_sandbox_SOURCES = tests/unit/sandbox.c
+tests_unit_sandbox_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_sandbox_LDADD = libsandbox.la liboptions.la libcontrol.la \
+	libtarget.la libengine.la libreactor.la libnvmeof.la libcommon.la \
+	$(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/control-api
 tests_unit_control_api_SOURCES = tests/unit/control-api.c
 tests_unit_control_api_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
@@ -25,5 +32,5 @@ tests_unit_cli_latency_SOURCES = tests/unit/cli-latency.c cli/latency.c \
 tests_unit_cli_latency_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cli_latency_LDADD = $(CMOCKA_LIBS)
 
-TESTS += tests/unit/cli-latency tests/unit/options tests/unit/control-api tests/unit/volumes-pools
+TESTS += tests/unit/sandbox tests/unit/cli-latency tests/unit/options tests/unit/control-api tests/unit/volumes-pools
 endif
