@@ -25,7 +25,8 @@ enum {
   TCP_MAXH2CDATA_BYTES = TARGET_MAX_TRANSFER,
   TCP_DIRECT_BYTES = 16384,     /* from here on into the request's buffer */
   TCP_RECEIVE_BUFFER_BYTES = 131072,    /* one per reactor */
-  TCP_TURN_BYTES = 1 << 20,     /* received by one connection in one turn */
+  TCP_TURN_BYTES = 1 << 20,     /* received by one connection in one turn;
+                                   begun by it, and sent to it, too */
   TCP_FLUSH_PDUS = 8,           /* of output, before the turn ends */
   TCP_CLOSE_LIMIT_MS = 2000,    /* output of a connection that ends */
 };
@@ -151,6 +152,7 @@ struct tcp_connection {
   TAILQ_HEAD (, tcp_request) waiting;
   TAILQ_ENTRY (tcp_connection) in_starved;
   uint64_t large_bytes;         /* of buffers that it has */
+  uint32_t turn_large_bytes;    /* of buffers that it took in this turn */
   struct tcp_ration *ration;    /* its subsystem's; NULL until needed */
 
   /* tcp-receive.c: the PDU that is coming in */

@@ -57,7 +57,7 @@ struct tcp_pool {
   LIST_HEAD (, tcp_ration) rations;
   TAILQ_HEAD (, tcp_connection) starved;
   struct reactor_task grant;
-  bool grant_deferred;
+  bool grant_posted;
 };
 
 /* --- life ------------------------------------------------------------------------ */
@@ -246,6 +246,14 @@ account_large (struct tcp_connection *connection, int64_t bytes)
   connection->pool->large_bytes += (uint64_t) bytes;
 }
 
+/* Else a host with a deep queue has its commands executed one after the
+ * other while the others of the reactor wait. */
+static bool
+turn_left (const struct tcp_connection *connection)
+{
+  return connection->turn_large_bytes < TCP_TURN_BYTES;
+}
+
 static int
 get_now (struct tcp_request *request)
 {
@@ -255,9 +263,22 @@ get_now (struct tcp_request *request)
   request->command.buffer = take_buffer (connection->pool, bytes);
   if (request->command.buffer == NULL)
     return -ENOMEM;
-  if (is_large (bytes))
+  if (is_large (bytes)) {
     account_large (connection, class_bytes[class_of (bytes)]);
+    connection->turn_large_bytes += class_bytes[class_of (bytes)];
+  }
   return 0;
+}
+
+/* In a next turn, when those whom epoll named have had theirs. */
+static void
+post_grant (struct tcp_pool *pool)
+{
+  if (pool->grant_posted)
+    return;
+  pool->grant_posted = true;
+  tcp_pool_get (pool->reactor); /* the task holds the pool */
+  reactor_post (pool->reactor, &pool->grant);
 }
 
 int
@@ -275,8 +296,11 @@ tcp_buffer_get (struct tcp_request *request)
     if (connection->ration == NULL)
       return -ENOMEM;
   }
-  if (TAILQ_EMPTY (&connection->waiting) && ration_left (connection, bytes))
-    return get_now (request);
+  if (TAILQ_EMPTY (&connection->waiting) && ration_left (connection, bytes)) {
+    if (turn_left (connection))
+      return get_now (request);
+    post_grant (connection->pool);
+  }
   if (TAILQ_EMPTY (&connection->waiting))
     TAILQ_INSERT_TAIL (&connection->pool->starved, connection, in_starved);
   TAILQ_INSERT_TAIL (&connection->waiting, request, in_waiting);
@@ -294,18 +318,25 @@ tcp_buffer_cancel (struct tcp_request *request)
     TAILQ_REMOVE (&connection->pool->starved, connection, in_starved);
 }
 
-static void
+/* True when it could have had more in another turn. */
+static bool
 grant_connection (struct tcp_connection *connection)
 {
   struct tcp_request *request;
+  bool more = false;
 
   tcp_hold (connection);
+  connection->turn_large_bytes = 0;
   while ((request = TAILQ_FIRST (&connection->waiting)) != NULL
          && ration_left (connection, request->command.data_bytes)) {
+    more = !turn_left (connection);
+    if (more)
+      break;
     tcp_buffer_cancel (request);
     tcp_request_granted (request, get_now (request));
   }
   tcp_release (connection);
+  return more;
 }
 
 static void
@@ -314,17 +345,20 @@ grant_buffers (struct reactor_task *task)
   struct tcp_pool *pool =
     (void *) ((char *) task - offsetof (struct tcp_pool, grant));
   struct tcp_connection *connection;
+  bool more = false;
   unsigned n = 0;
 
-  pool->grant_deferred = false;
+  pool->grant_posted = false;
   TAILQ_FOREACH (connection, &pool->starved, in_starved)
     n++;
   /* Each once, and who still waits goes to the end: no one is favoured. */
   while (n-- > 0 && (connection = TAILQ_FIRST (&pool->starved)) != NULL) {
     TAILQ_REMOVE (&pool->starved, connection, in_starved);
     TAILQ_INSERT_TAIL (&pool->starved, connection, in_starved);
-    grant_connection (connection);
+    more |= grant_connection (connection);
   }
+  if (more)
+    post_grant (pool);
   tcp_pool_put (pool);
 }
 
@@ -342,11 +376,8 @@ return_buffer (struct tcp_request *request)
   if (!is_large (bytes))
     return;
   account_large (connection, -(int64_t) class_bytes[class_of (bytes)]);
-  if (!TAILQ_EMPTY (&pool->starved) && !pool->grant_deferred) {
-    pool->grant_deferred = true;
-    tcp_pool_get (pool->reactor);       /* the task holds the pool */
-    reactor_defer (pool->reactor, &pool->grant);
-  }
+  if (!TAILQ_EMPTY (&pool->starved))
+    post_grant (pool);
 }
 
 /* --- requests ---------------------------------------------------------------------- */

@@ -470,6 +470,8 @@ tcp_receive (struct tcp_connection *connection)
 {
   size_t turn = 0, n = 0;
 
+  connection->turn_large_bytes = 0;
+
   while (parsing (connection)
          || (connection->state == TCP_TERM && !connection->ended)) {
     if (turn >= TCP_TURN_BYTES) {

@@ -98,30 +98,49 @@ advance (struct tcp_connection *connection, size_t bytes)
   }
 }
 
+/* Somewhat more than a turn's share, at the most. */
 static int
 gather (const struct tcp_connection *connection, struct iovec *iov)
 {
   const struct tcp_out *out;
+  size_t bytes = 0;
   int n = 0;
 
   TAILQ_FOREACH (out, &connection->output, link)
     for (unsigned i = out->iov_first; i < out->iov_end; i++) {
-      if (n == FLUSH_IOV)
+      if (n == FLUSH_IOV || bytes >= TCP_TURN_BYTES)
         return n;
+      bytes += out->iov[i].iov_len;
       iov[n++] = out->iov[i];
     }
   return n;
+}
+
+/* The socket would take more, but it is the others' turn. */
+static void
+flush_later (struct tcp_connection *connection)
+{
+  if (connection->flush_deferred)
+    return;
+  connection->flush_deferred = true;
+  tcp_hold (connection);
+  reactor_post (connection->reactor, &connection->flush);
 }
 
 void
 tcp_flush (struct tcp_connection *connection)
 {
   struct iovec iov[FLUSH_IOV];
+  size_t turn = 0;
   ssize_t n;
 
   tcp_hold (connection);
   while (connection->state != TCP_CLOSED
          && !TAILQ_EMPTY (&connection->output)) {
+    if (turn >= TCP_TURN_BYTES) {
+      flush_later (connection);
+      break;
+    }
     n = stream_send (connection->stream, iov, gather (connection, iov));
     if (n == -EAGAIN)
       break;
@@ -130,6 +149,7 @@ tcp_flush (struct tcp_connection *connection)
       break;
     }
     connection->sent_ms = reactor_now_ms (connection->reactor);
+    turn += (size_t) n;
     advance (connection, (size_t) n);
   }
   tcp_watch_room (connection);
