@@ -287,7 +287,19 @@ stall_due_ms (const struct tcp_connection *connection)
     since_ms = connection->sent_ms;
   if (waits_for_data (connection) && connection->data_ms < since_ms)
     since_ms = connection->data_ms;
+  if (tcp_is_mid_pdu (connection) && connection->pdu_ms < since_ms)
+    since_ms = connection->pdu_ms;
   return since_ms == UINT64_MAX ? 0 : since_ms + limit_value (LIMIT_STALL_MS);
+}
+
+static const char *
+stalled_in (const struct tcp_connection *connection)
+{
+  if (!TAILQ_EMPTY (&connection->output))
+    return "no byte of its responses was taken: closed";
+  return waits_for_data (connection)
+    ? "no byte of the data it was asked for: closed"
+    : "a PDU did not go on: closed";
 }
 
 static void
@@ -308,9 +320,7 @@ stall_expired (struct reactor_timer *timer)
   }
   else if (due_ms > 0) {
     limit_reached (LIMIT_STALL_MS, connection->portal.peer,
-                   TAILQ_EMPTY (&connection->output)
-                   ? "no byte of the data it was asked for: closed"
-                   : "no byte of its responses was taken: closed");
+                   stalled_in (connection));
     tcp_lost (connection, "its host stalled");
   }
   tcp_release (connection);

@@ -139,6 +139,8 @@ struct tcp_connection {
   bool stall_armed;
   uint64_t sent_ms;             /* the last output taken, or queued to none */
   uint64_t data_ms;             /* the last data asked for or received */
+  uint64_t pdu_ms;              /* the PDU that is coming in began, or went on
+                                   with data */
   struct reactor_task again;    /* posted: the turn's budget was used up */
   bool again_posted;
   struct reactor_task flush;    /* deferred: output of this turn */
@@ -198,6 +200,13 @@ void tcp_lost (struct tcp_connection *connection, const char *reason);
 void tcp_closed (struct tcp_connection *connection, const char *reason);
 /* Output was sent or a request ended: perhaps that was what it waited for. */
 void tcp_check_closed (struct tcp_connection *connection);
+
+/* A part of a PDU is here. */
+static inline bool
+tcp_is_mid_pdu (const struct tcp_connection *connection)
+{
+  return connection->phase != TCP_PHASE_HEADER || connection->have_bytes > 0;
+}
 
 /* --- tcp-receive.c --------------------------------------------------------------- */
 

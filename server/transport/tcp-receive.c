@@ -328,6 +328,8 @@ take_header (struct tcp_connection *connection, const uint8_t *p, size_t n)
     ? connection->header_bytes : (uint32_t) sizeof (struct nvme_tcp_hdr);
   struct tcp_fault fault;
 
+  if (connection->have_bytes == 0)
+    connection->pdu_ms = reactor_now_ms (connection->reactor);
   if (n > want - connection->have_bytes)
     n = want - connection->have_bytes;
   memcpy (connection->pdu.bytes + connection->have_bytes, p, n);
@@ -354,6 +356,7 @@ account_data (struct tcp_connection *connection, const uint8_t *p, size_t n)
   if (connection->data)
     connection->data += n;
   connection->data_left_bytes -= (uint32_t) n;
+  connection->pdu_ms = reactor_now_ms (connection->reactor);
   if (connection->data_request
       && connection->data_request->state == TCP_REQUEST_SOLICITED)
     connection->data_ms = reactor_now_ms (connection->reactor);
@@ -479,7 +482,9 @@ tcp_receive (struct tcp_connection *connection)
       return;
     }
     if (!receive_once (connection, &n))
-      return;
+      break;
     turn += n;
   }
+  if (connection->state == TCP_READY && tcp_is_mid_pdu (connection))
+    tcp_watch_stall (connection);
 }

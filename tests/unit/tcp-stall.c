@@ -123,6 +123,22 @@ test_responses_not_read (void **state)
   host_close (&admin);
 }
 
+static void
+test_half_a_pdu (void **state)
+{
+  struct nvme_tcp_hdr hdr = {
+    .type = NVME_TCP_CMD, .hlen = sizeof (struct nvme_tcp_cmd),
+    .plen = cpu_to_le32 (sizeof (struct nvme_tcp_cmd)),
+  };
+  struct host admin, io;
+
+  host_attach (&admin, &io, &server, 0);
+  host_send (&io, &hdr, sizeof hdr / 2);
+  host_expect_end (&io);
+  host_close (&io);
+  host_close (&admin);
+}
+
 /* A slow host is no stalled one. */
 static void
 test_slow_data (void **state)
@@ -239,6 +255,8 @@ main (void)
                                      teardown),
     cmocka_unit_test_setup_teardown (test_responses_not_read,
                                      setup_impatient, teardown),
+    cmocka_unit_test_setup_teardown (test_half_a_pdu, setup_impatient,
+                                     teardown),
     cmocka_unit_test_setup_teardown (test_slow_data, setup_impatient,
                                      teardown),
     cmocka_unit_test_setup_teardown (test_other_volume, setup_patient,
