@@ -28,7 +28,7 @@ attach=(nbdkit -f -U - qbd volume=demo/disk hostnqn="$mine"
         --run 'nbdinfo "$uri"')
 
 start_server --pool demo="file:$tmp/pool" "${addresses[@]}"
-wait_for_line "$server_log" 'are for this machine only; --allow-any-host'
+wait_for_line "$server_log" 'are for those that come in on .* only; --allow-any-host'
 qbd create demo/disk 1M
 nqn=$(qbd info demo/disk --json | jq -r .nqn)
 test "$(volumes tcp://127.0.0.1)" = demo/disk

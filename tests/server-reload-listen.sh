@@ -70,7 +70,7 @@ nbdsh -u "$uri" -c 'h.pwrite (b"y" * 512, 0)'
 configure "tcp://0.0.0.0:$port"
 reload
 listeners_are "tcp://0.0.0.0:$port"
-logged ': listen: volumes without a list of hosts .* are for this machine only'
+logged ': listen: volumes without a list of hosts .* are for those that come in on'
 sed -i 's/^\[server\]/&\nallow_any_host = yes/' "$tmp/server.conf"
 reload
 logged ': listen: volumes without' && fail "any host is allowed"
