@@ -252,7 +252,10 @@ model_read_ends (struct model *model, uint32_t at, uint32_t count,
               && !overwritten (block, &block->writes[j], begun_at);
     if (!legal)
       return explain (model, at + i, begun_at, data);
-    if (block->writes[j - 1].number != 0)       /* zeroes are of many */
+    /* Zeroes are of many.  What has not ended may be lost with a cache, and
+     * come again later. */
+    if (block->writes[j - 1].number != 0
+        && block->writes[j - 1].ended != UINT64_MAX)
       told (model, block, &block->writes[j - 1], begun_at);
     data += model->block_size;
   }
