@@ -43,6 +43,7 @@ qbd inflight --json | jq -e '.requests[0] | .stage == "engine" and .fenced'
 rm "$tmp/stalled"
 : >"$tmp/go-on"
 rm "$tmp/go-on"
-start_nbdkit qbd volume=demo/disk               # waits for the old request
+start_nbdkit qbd volume=demo/disk
+nbdinfo --size "$uri"           # it has waited for the old request's end
 qbd inflight --json | jq -e '.requests == []'
 stop_nbdkit
