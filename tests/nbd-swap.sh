@@ -47,12 +47,13 @@ check_process ()
 }
 
 start_volume 16M
-start_nbdkit --swap qbd demo/disk
+start_nbdkit --swap qbd demo/disk control="$tmp/nbdkit.control"
 make_filesystem "$tmp/in" 16M
 nbdcopy "$tmp/in" "$uri"
 nbdcopy "$uri" "$tmp/out"
 cmp "$tmp/in" "$tmp/out"
 check_process "$nbdkit_pid"
+qbd inflight --control "$tmp/nbdkit.control"
 stop_nbdkit
 
 : in the background, where nbdkit forks
