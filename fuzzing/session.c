@@ -269,7 +269,7 @@ begin (const uint8_t *settings)
   session.grows = settings[0] & SESSION_GROWS;
   session.server = sim_server_new (1, &network, BLOCK_BYTES, NR_BLOCKS,
                                    2 * NR_BLOCKS);
-  session.port = (struct sim_port) { session.server, drive, NULL };
+  session.port = (struct sim_port) { session.server, 0, drive, NULL };
   params.opaque = &session.port;
   snprintf (params.subnqn, sizeof params.subnqn, "%s",
             sim_server_nqn (session.server));

@@ -48,6 +48,10 @@ const char *qbd_version (void);
  *   server           tcp://HOST[:PORT], rdma://HOST[:PORT], unix:///PATH, or
  *                    a bare HOST[:PORT]; default $QBD_SERVER, else
  *                    tcp://127.0.0.1:4420
+ *                    Set again, it adds a path to the same volume, up to 8
+ *   policy           which of several paths a request takes: failover (the
+ *                    first that is there, the default), round-robin or
+ *                    queue-depth (the fewest commands in flight)
  *   transport        tcp, rdma, or auto: RDMA where it works, else TCP, to the
  *                    same host and port; default what server says
  *   poll_us          microseconds that a synchronous call looks for its answer
@@ -285,7 +289,7 @@ struct qbd_aio {
   void (*done) (struct qbd_aio *aio, int error);
   void *opaque;
   /* libqbd's own */
-  void *reserved[60];
+  void *reserved[66];
 };
 
 /* -1/EAGAIN: the volume's queue is full; poll first. */

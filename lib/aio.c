@@ -24,6 +24,7 @@
 /* What is in qbd_aio.reserved. */
 struct aio {
   struct transfer transfer;             /* first member */
+  struct path_waiter waiter;
   struct io_request io;
   struct qbd_aio *user;
   TAILQ_ENTRY (aio) link;               /* volume's done list */
@@ -74,7 +75,12 @@ aio_finish (struct aio *aio)
 static void
 aio_over (struct transfer *transfer)
 {
-  aio_finish ((struct aio *) transfer);
+  struct aio *aio = (struct aio *) transfer;
+
+  if (transfer_moves (transfer))
+    paths_wait (transfer->volume->paths, &aio->waiter);
+  else
+    aio_finish (aio);
 }
 
 static struct aio *
@@ -110,10 +116,8 @@ deliver (struct qbd_volume *volume)
 /* --- submission --------------------------------------------------------- */
 
 static struct queue *
-pick_queue (struct qbd_volume *volume)
+pick_queue (struct qbd_volume *volume, const struct association *association)
 {
-  struct association *association = volume->paths->association[0];
-
   if (association->nr_io == 1)
     return association->io[0];
   return association->io[volume->next_queue++ % association->nr_io];
@@ -127,6 +131,52 @@ count_in_flight (struct qbd_volume *volume, int change)
   /* Who polls learns that there is something to send. */
   if (change > 0 && (volume->aio_fd_given || volume->aio_waiting > 0))
     signal_locked (volume);
+}
+
+/* 0: it is in flight, or over; -EAGAIN: no room in the queue. */
+static int
+aio_begin (struct aio *aio, bool backlog, uint64_t now_ms)
+{
+  struct transfer *transfer = &aio->transfer;
+  int r;
+
+  transfer->queue = pick_queue (transfer->volume, transfer->association);
+  queue_lock (transfer->queue);
+  queue_set_now_locked (transfer->queue, now_ms);
+  r = transfer_next_locked (transfer, &aio->io, backlog);
+  queue_unlock (transfer->queue);
+  if (r == -EAGAIN)
+    return r;
+  if (r < 0)
+    aio_over (transfer);        /* a lost association: done () says so */
+  return 0;
+}
+
+/* [the keeper] A path is there, or will not be in time. */
+static void
+aio_go (struct path_waiter *waiter, uint64_t now_ms)
+{
+  struct aio *aio =
+    (struct aio *) ((char *) waiter - offsetof (struct aio, waiter));
+  struct transfer *transfer = &aio->transfer;
+  int r;
+
+  transfer_begin_again (transfer);
+  r = transfer_route (transfer);
+  if (r == -EAGAIN) {
+    transfer->moves = true;
+    paths_wait (transfer->volume->paths, waiter);
+  } else if (r < 0) {
+    transfer->error = -r;
+    aio_finish (aio);
+  } else {
+    /* It may be over before this returns. */
+    struct association *association = transfer->association;
+
+    aio_begin (aio, true, now_ms);
+    for (uint32_t i = 0; i < association->nr_io; i++)
+      queue_flush_sends (association->io[i]);
+  }
 }
 
 int
@@ -149,17 +199,24 @@ aio_submit (struct qbd_volume *volume, struct qbd_aio *user, enum io_op op,
     aio_finish (aio);
     return 0;
   }
-  transfer->queue = pick_queue (volume);
-  queue_lock (transfer->queue);
-  queue_set_now_locked (transfer->queue, now_ms);
-  r = transfer_next_locked (transfer, &aio->io, false);
-  queue_unlock (transfer->queue);
+  aio->waiter.go = aio_go;
+  aio->waiter.changes = op != IO_READ && op != IO_FLUSH;
+  r = transfer_route (transfer);
+  if (r == -EAGAIN && paths_wait_room (volume->paths)) {
+    transfer->moves = true;
+    paths_wait (volume->paths, &aio->waiter);
+    return 0;
+  }
+  if (r == 0)
+    r = aio_begin (aio, false, now_ms);
   if (r == -EAGAIN) {
     count_in_flight (volume, -1);
     return r;
   }
-  if (r < 0)
-    aio_finish (aio);           /* a lost association: done () says so */
+  if (r < 0) {
+    transfer->error = -r;
+    aio_finish (aio);
+  }
   return 0;
 }
 
@@ -218,10 +275,9 @@ qbd_aio_write_zeroes (struct qbd_volume *volume, struct qbd_aio *aio,
 static int
 watch_queues (struct qbd_volume *volume, int epoll_fd)
 {
-  const struct association *association = volume->paths->association[0];
-
-  for (uint32_t i = 0; i < association->nr_io; i++) {
-    int r = queue_watch (association->io[i], &volume->aio_watch[i], epoll_fd);
+  for (unsigned i = 0; i < volume->nr_queues; i++) {
+    int r = queue_watch (volume_queue (volume, i), &volume->aio_watch[i],
+                         epoll_fd);
 
     if (r < 0)
       return r;
@@ -232,10 +288,8 @@ watch_queues (struct qbd_volume *volume, int epoll_fd)
 static void
 unwatch_queues (struct qbd_volume *volume)
 {
-  const struct association *association = volume->paths->association[0];
-
-  for (uint32_t i = 0; i < association->nr_io; i++)
-    queue_unwatch (association->io[i], &volume->aio_watch[i]);
+  for (unsigned i = 0; i < volume->nr_queues; i++)
+    queue_unwatch (volume_queue (volume, i), &volume->aio_watch[i]);
 }
 
 /* [fds_lock] */
@@ -325,11 +379,9 @@ end_pump (struct qbd_volume *volume)
 int
 volume_pump (struct qbd_volume *volume, uint64_t now_ms)
 {
-  struct association *association = volume->paths->association[0];
-
   begin_pump (volume);
-  for (uint32_t i = 0; i < association->nr_io; i++)
-    queue_pump (association->io[i], now_ms);
+  for (unsigned i = 0; i < volume->nr_queues; i++)
+    queue_pump (volume_queue (volume, i), now_ms);
   end_pump (volume);
   return deliver (volume);
 }
@@ -337,11 +389,10 @@ volume_pump (struct qbd_volume *volume, uint64_t now_ms)
 static uint64_t
 next_due_ms (struct qbd_volume *volume)
 {
-  const struct association *association = volume->paths->association[0];
   uint64_t next_ms = UINT64_MAX;
 
-  for (uint32_t i = 0; i < association->nr_io; i++) {
-    uint64_t due_ms = queue_next_due_ms (association->io[i]);
+  for (unsigned i = 0; i < volume->nr_queues; i++) {
+    uint64_t due_ms = queue_next_due_ms (volume_queue (volume, i));
 
     if (due_ms < next_ms)
       next_ms = due_ms;
@@ -421,7 +472,7 @@ give_up (struct qbd_volume *volume)
 
   error_set (&err, ENOMEM, "%s: out of descriptors",
              options_name (&volume->paths->options));
-  association_give_up (volume->paths->association[0], &err, ENOTCONN);
+  paths_give_up (volume->paths, &err, ENOTCONN);
 }
 
 void

@@ -239,7 +239,7 @@ judge_again (struct association *association,
     association_give_up (association, &err, EIO);
     return;
   }
-  ns->size_bytes = info->size_bytes;
+  namespace_resized (association, ns, info->size_bytes);
   durable_reconnected (association, ns, info->epoch);
   association->step_namespace++;
   if (association->step_namespace < association->nr_namespaces) {

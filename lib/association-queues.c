@@ -217,6 +217,89 @@ association_open_queue (struct association *association,
   return *queue ? 0 : -err->code;
 }
 
+/* --- before the first --------------------------------------------------- */
+
+static ssize_t
+nowhere (struct stream *stream, struct iovec *iov, int iovcnt)
+{
+  return -ENOTCONN;
+}
+
+static void
+nothing (struct stream *stream)
+{
+}
+
+static const struct stream_ops no_stream = {
+  .receive = nowhere,
+  .send = nowhere,
+  .shutdown = nothing,
+  .abort = nothing,
+  .close = nothing,
+};
+
+static struct transport_queue *
+prepare_tcp (struct association *association, uint16_t qid, uint16_t depth,
+             struct error *err)
+{
+  const struct tcp_queue_params tcp = tcp_params (association, qid, depth);
+  struct stream *stream = &association->sockets[qid];
+  struct transport_queue *transport;
+
+  *stream = (struct stream) { .ops = &no_stream, .fd = -1 };
+  transport = tcp_queue_create (stream, &tcp);
+  if (!transport)
+    error_set (err, ENOMEM, "connect: %s: out of memory", association->uri);
+  return transport;
+}
+
+static int
+prepare (struct association *association, struct queue **queue, uint16_t qid,
+         uint16_t depth, struct error *err)
+{
+  struct transport_queue *transport;
+  struct queue_params params;
+
+  if (association->server.family == ADDRESS_RDMA)
+    transport = open_rdma (association, qid, depth, err);
+  else
+    transport = prepare_tcp (association, qid, depth, err);
+  if (!transport)
+    return -err->code;
+  *queue = queue_create (transport,
+                         association_queue_params (association, &params));
+  if (!*queue)
+    return error_set (err, ENOMEM, "connect: %s: out of memory",
+                      association->uri);
+  queue_shut (*queue, ENOTCONN, "not connected yet");
+  return 0;
+}
+
+int
+association_prepare_queues (struct association *association, uint32_t nr_io,
+                            struct error *err)
+{
+  const struct association_params *params = &association->params;
+
+  if (!params->dial && association->server.family != ADDRESS_RDMA &&
+      association->route.nr == 0 &&
+      stream_resolve (&association->server, remaining_ms (association),
+                      params->attempt ? params->attempt->fd : -1,
+                      &association->route, err) < 0)
+    return -err->code;
+  if (prepare (association, &association->admin, 0, ADMIN_SLOTS, err) < 0)
+    return -err->code;
+  for (uint32_t i = 0; i < nr_io; i++) {
+    if (prepare (association, &association->io[i], (uint16_t) (i + 1),
+                 association->io_slots, err) < 0)
+      return -err->code;
+    association->nr_io++;
+  }
+  return 0;
+}
+
+/* --- addresses ---------------------------------------------------------- */
+
 /* The next address, when the one that was tried leads nowhere. */
 void
 association_next_place (struct association *association)

@@ -42,6 +42,9 @@ void association_fail (struct association *association, int code,
 int association_open_queue (struct association *association,
                             struct queue **queue, uint16_t qid,
                             uint16_t depth, struct error *err);
+/* Those that renewing needs, without a connection. */
+int association_prepare_queues (struct association *association,
+                                uint32_t nr_io, struct error *err);
 void association_next_place (struct association *association);
 
 /* association-steps.c */

@@ -29,7 +29,7 @@
 #define OR_END (TO (FAILED) | TO (DOWN) | TO (LOST))
 
 static const uint32_t legal[ASSOCIATION_NR_STATES] = {
-  [ASSOCIATION_NEW] = TO (CONNECT) | TO (FAILED),
+  [ASSOCIATION_NEW] = TO (CONNECT) | TO (DOWN) | TO (FAILED),
   [ASSOCIATION_DOWN] = TO (CONNECT) | TO (LOST),
   [ASSOCIATION_CONNECT] = TO (CAP) | OR_END,
   [ASSOCIATION_CAP] = TO (VS) | OR_END,
@@ -58,6 +58,8 @@ set_state_locked (struct association *association,
     association->dead = true;
   if (state == ASSOCIATION_LIVE)
     association->was_live = true;
+  else
+    association->path.use = PATH_NONE;
 }
 
 bool
@@ -183,7 +185,7 @@ end (struct association *association, const struct error *err, bool for_good,
     each_queue (association, shut_queue, err, 0);
   else
     each_queue (association, end_queue, err, io_error);
-  if (association->params.reconnects)
+  if (association->params.reconnects || association->paths)
     keeper_wake ();
   /* A try that failed is no news, nor is an end that was asked for.  Last of
    * all: the one who is told may take his time. */
@@ -286,6 +288,7 @@ association_queue_params (struct association *association,
     .timeout_ms = association->params.options.io_tmo_ms,
     .keeps = association->params.reconnects,
     .poll_us = association->params.options.poll_us,
+    .hands_back = association->params.several,
     .lost = queue_lost,
     .overdue = queue_overdue,
     .opaque = association,
@@ -491,32 +494,54 @@ open_over (const struct association_params *params,
 
 int
 association_open (const struct association_params *params,
-                  struct association **association, struct error *err)
+                  struct association **association, bool *reached,
+                  struct error *err)
 {
   enum address_family family = params->options.server.family;
   struct association_params rest = *params;
   uint64_t start_ms = clock_now_ms (), took_ms;
   struct error why;
-  bool reached;
   int r;
 
   if (params->options.transport != OPTIONS_TRANSPORT_AUTO)
-    return open_over (params, family, association, &reached, err);
+    return open_over (params, family, association, reached, err);
   /* The other half is TCP's. */
   rest.options.connect_tmo_ms = params->options.connect_tmo_ms / 2;
-  r = open_over (&rest, ADDRESS_RDMA, association, &reached, &why);
+  r = open_over (&rest, ADDRESS_RDMA, association, reached, &why);
   if (r == 0)
     return 0;
   *err = why;
-  if (reached || why.code == ESHUTDOWN)
+  if (*reached || why.code == ESHUTDOWN)
     return r;
   took_ms = clock_now_ms () - start_ms;
   rest.options.connect_tmo_ms = params->options.connect_tmo_ms > took_ms ?
     params->options.connect_tmo_ms - (uint32_t) took_ms : 1;
-  r = open_over (&rest, ADDRESS_TCP, association, &reached, err);
+  r = open_over (&rest, ADDRESS_TCP, association, reached, err);
   if (r == 0)
     (*association)->fallback = why;
   return r;
+}
+
+int
+association_prepare (struct association *association,
+                     const struct association *like, struct error *err)
+{
+  error_set (&association->error, ENOTCONN, "%s: %s: not connected yet",
+             options_name (&association->params.options), association->uri);
+  association->was_live = true;
+  association->now_ms = clock_now_ms ();
+  association->deadline_ms =
+    association->now_ms + association->params.options.connect_tmo_ms;
+  association->vs = like->vs;
+  association->io_slots = like->io_slots;
+  association->controller = like->controller;
+  association->namespaces[0].nsid = like->namespaces[0].nsid;
+  association->namespaces[0].only = like->namespaces[0].only;
+  association->namespaces[0].info = like->namespaces[0].info;
+  association->namespaces[0].size_bytes = like->namespaces[0].size_bytes;
+  association->nr_namespaces = 1;
+  association_advance (association, ASSOCIATION_DOWN);
+  return association_prepare_queues (association, like->nr_io, err);
 }
 
 void

@@ -54,6 +54,7 @@ struct association_params {
   void *opaque;                 /* dial's; NULL dial: a socket to the server */
   const struct attempt *attempt;        /* that can be interrupted; or NULL */
   bool reconnects;              /* a keeper drives it, once it was live */
+  bool several;                 /* it is one of several paths */
   uint64_t seed;                /* of its pauses; 0: by chance */
   /* The simulator's, too: the server is taken for one that does not know
    * Cross-Controller Reset. */
@@ -77,7 +78,7 @@ struct namespace {
     _Atomic uint64_t stable;            /* so many of them were flushed */
     _Atomic bool lost;                  /* some may be gone */
     _Atomic unsigned losses;            /* of caches that may have had some */
-    uint64_t epoch;                     /* of the connection */
+    _Atomic uint64_t epoch;             /* of the connection */
   } durable;
   struct retain *retain;                /* constant; NULL: not asked for */
 };
@@ -102,6 +103,13 @@ struct old_controller {
   struct controller_instance instance;  /* cirn 0: it cannot be named */
   bool traffic_keeps_alive;
   uint32_t kato_unit_ms;                /* 0: no keep-alive */
+};
+
+/* How good a path is. */
+enum path_use {
+  PATH_NONE,                    /* none at the moment */
+  PATH_SECOND,                  /* where there is no better one */
+  PATH_FIRST,
 };
 
 struct association {
@@ -133,6 +141,22 @@ struct association {
   struct stream_route route;            /* nr 0: not looked up yet */
   unsigned place;                       /* of the route, in use */
   struct stream sockets[1 + IO_QUEUES_MAX];     /* by QID, of later ones */
+
+  /* Of one of several paths. */
+  struct paths *paths;                  /* constant after open; or NULL */
+  struct {
+    _Atomic enum path_use use;          /* set under the lock */
+    _Atomic bool unfenced;              /* its old controller may have changes
+                                           that did not end */
+    _Atomic unsigned depth;             /* commands in flight, where the
+                                           policy counts them */
+    _Atomic bool doubted;               /* it refused a command: the keeper
+                                           looks at it */
+    uint64_t doubt_until_ms;            /* the driver's */
+    bool nameless;                      /* the driver's: of the old controller
+                                           no other one knows */
+    uint64_t hold_until_ms;             /* the driver's; 0: not known yet */
+  } path;
 
   /* Grows by one opening at a time; the driver's until LIVE. */
   struct namespace namespaces[NAMESPACES_MAX];
@@ -212,10 +236,16 @@ enum association_state association_drive (struct association *association,
 uint64_t association_next_ms (struct association *association);
 /* Start and drive with poll until LIVE.  For real streams. */
 int association_attach (struct association *association, struct error *err);
+/* As one that was lost before it could be used, of the same subsystem as one
+ * that is live: it is connected in the background. */
+int association_prepare (struct association *association,
+                         const struct association *like, struct error *err);
 /* Create and attach, over RDMA or, where the options leave it open and there
- * is none, over TCP. */
+ * is none, over TCP.  *reached: it was a server's answer that it failed
+ * with. */
 int association_open (const struct association_params *params,
-                      struct association **association, struct error *err);
+                      struct association **association, bool *reached,
+                      struct error *err);
 /* Any thread: its connections end.  Where they are not made again, what was in
  * flight ends with ENOTCONN, or ESHUTDOWN when interrupted. */
 void association_lose (struct association *association, int code,
@@ -249,6 +279,11 @@ uint64_t reconnect_live_tick (struct association *association,
                               uint64_t now_ms);
 /* [driver] Set-up is over, and the association LIVE in a moment. */
 void reconnect_before_live (struct association *association);
+/* [driver] For how long the controller that was used before may have commands,
+ * from when it is known to run. */
+uint64_t reconnect_hold_ms (const struct association *association);
+/* [driver] No command of the controller that was used before is left. */
+void reconnect_fenced (struct association *association);
 
 /* --- fork.c ------------------------------------------------------------- */
 
@@ -292,6 +327,9 @@ int namespace_judge_again (const struct association *association,
                            const struct namespace *ns,
                            const struct namespace_info *info,
                            struct error *err);
+/* It has another size: over all paths to it. */
+void namespace_resized (struct association *association,
+                        struct namespace *ns, uint64_t size_bytes);
 /* NULL: the association has no room for one more. */
 struct namespace *namespace_add (struct association *association,
                                  uint32_t nsid, bool only,
@@ -312,6 +350,16 @@ uint64_t durable_so_far (struct namespace *ns);
 /* It succeeded.  False: it has to fail all the same. */
 bool durable_flushed (struct namespace *ns, uint64_t changes);
 bool durable_is_lost (struct namespace *ns);
+/* From now on no flush succeeds. */
+void durable_lose (struct namespace *ns);
+/* There are changes that no flush has covered. */
+bool durable_is_dirty (const struct namespace *ns);
+/* Both of the same server process, or both of servers that have none. */
+bool durable_same_epoch (const struct namespace *a,
+                         const struct namespace *b);
+/* A flush of the one covers the other, too. */
+bool durable_same_cache (const struct namespace *a,
+                         const struct namespace *b);
 /* How often a cache was lost: what is made of several commands has to be whole
  * in one. */
 unsigned durable_losses (struct namespace *ns);

@@ -123,20 +123,44 @@ block_status_answered (struct block_status *status, uint16_t sc)
 
 /* --- synchronous -------------------------------------------------------- */
 
+/* The path to ask over, waited for.  NULL: there will be none in time. */
+static struct association *
+await_path (struct paths *paths)
+{
+  struct association *association;
+
+  if (paths->nr == 1)
+    return paths->association[0];
+  while (paths_error (paths) == 0) {
+    association = paths_pick (paths, false);
+    if (association)
+      return association;
+    paths_await (paths, false);
+  }
+  return NULL;
+}
+
 /* As block_status_answered. */
 static int
 ask (struct block_status *status)
 {
-  struct association *association = status->volume->paths->association[0];
-  union nvme_command sqe = block_status_ask (status);
-  uint16_t sc;
-  int r;
+  struct paths *paths = status->volume->paths;
+  struct association *association;
 
-  r = association_call (association, &sqe, TRANSPORT_FROM_CONTROLLER,
-                        &status->answer, status->bytes, false, &sc, NULL);
-  if (r < 0)
-    return status->volume->paths->interrupted ? -ESHUTDOWN : r;
-  return block_status_answered (status, sc);
+  while ((association = await_path (paths))) {
+    union nvme_command sqe = block_status_ask (status);
+    uint16_t sc;
+    int r = association_call (association, &sqe, TRANSPORT_FROM_CONTROLLER,
+                              &status->answer, status->bytes, false, &sc,
+                              NULL);
+
+    if (paths->interrupted && r < 0)
+      return -ESHUTDOWN;
+    if (paths->nr == 1 || (r == 0 && !status_is_path (sc)))
+      return r < 0 ? r : block_status_answered (status, sc);
+    paths_doubt (association);
+  }
+  return -paths_error (paths);
 }
 
 static int

@@ -21,7 +21,6 @@ struct qbd_config {
   struct options options;
   char hostnqn[NVMEOF_NQN_MAX + 1];     /* "": not given */
   char hostid[37];
-  bool server_set;
   struct interrupt *interrupt;          /* its copies' too */
 };
 
@@ -155,8 +154,13 @@ set_server (struct qbd_config *config, const struct key *key,
   r = address_parse (key->name, value, &address, err);
   if (r < 0)
     return r;
-  config->options.server = address;
-  config->server_set = true;
+  for (uint32_t i = 0; i < config->options.nr_servers; i++)
+    if (memcmp (&config->options.servers[i], &address, sizeof address) == 0)
+      return error_set (err, EINVAL, "server: %s: given twice", value);
+  if (config->options.nr_servers == PATHS_MAX)
+    return error_set (err, EINVAL, "server: %s: more than %d paths", value,
+                      PATHS_MAX);
+  config->options.servers[config->options.nr_servers++] = address;
   return 0;
 }
 
@@ -177,6 +181,25 @@ set_transport (struct qbd_config *config, const struct key *key,
     }
   return error_set (err, EINVAL, "transport: %s: must be \"tcp\", \"rdma\" or "
                     "\"auto\"", value);
+}
+
+static int
+set_policy (struct qbd_config *config, const struct key *key,
+            const char *value, struct error *err)
+{
+  static const char *const names[] = {
+    [OPTIONS_POLICY_FAILOVER] = "failover",
+    [OPTIONS_POLICY_ROUND_ROBIN] = "round-robin",
+    [OPTIONS_POLICY_QUEUE_DEPTH] = "queue-depth",
+  };
+
+  for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+    if (strcmp (value, names[i]) == 0) {
+      config->options.policy = (enum options_policy) i;
+      return 0;
+    }
+  return error_set (err, EINVAL, "policy: %s: must be \"failover\", "
+                    "\"round-robin\" or \"queue-depth\"", value);
 }
 
 static int
@@ -240,13 +263,14 @@ static const struct key keys[] = {
   { .name = "transport", .set = set_transport },
   NUMBER ("poll_us", poll_us, 0, 1000, 1),
   { .name = "retain", .set = set_retain },
+  { .name = "policy", .set = set_policy },
 };
 
 static const char *const key_names[] = {
   "volume", "nqn", "nsid", "server", "hostnqn", "hostid", "nr_io_queues",
   "queue_size", "keep_alive_tmo", "connect_tmo", "io_tmo", "ctrl_loss_tmo",
   "fast_io_fail_tmo", "reconnect_delay", "hdr_digest", "data_digest",
-  "transport", "poll_us", "retain", NULL
+  "transport", "poll_us", "retain", "policy", NULL
 };
 
 static_assert (sizeof key_names / sizeof key_names[0] ==
@@ -357,15 +381,15 @@ default_server (struct address *address, struct error *err)
   return address_parse ("server", DEFAULT_SERVER, address, err);
 }
 
-/* What transport= says about the address.  Where both say the same, options
- * are equal. */
+/* What transport= says about the address. */
 static int
-resolve_transport (struct options *options, struct error *err)
+resolve_family (const struct options *options, struct address *server,
+                struct error *err)
 {
-  enum address_family *family = &options->server.family;
+  enum address_family *family = &server->family;
   char uri[ADDRESS_TEXT_MAX];
 
-  address_format (&options->server, uri, sizeof uri);
+  address_format (server, uri, sizeof uri);
   switch (options->transport) {
   case OPTIONS_TRANSPORT_RDMA:
     if (*family == ADDRESS_UNIX)
@@ -380,12 +404,20 @@ resolve_transport (struct options *options, struct error *err)
     if (*family == ADDRESS_UNIX)
       break;
     *family = ADDRESS_TCP;      /* association_open tries RDMA first */
-    return 0;
-  default:
-    return 0;
+    break;
+  case OPTIONS_TRANSPORT_SERVER:
+    break;
   }
-  options->transport = OPTIONS_TRANSPORT_SERVER;
   return 0;
+}
+
+static bool
+all_unix (const struct options *options)
+{
+  for (uint32_t i = 0; i < options->nr_servers; i++)
+    if (options->servers[i].family != ADDRESS_UNIX)
+      return false;
+  return true;
 }
 
 static int
@@ -394,9 +426,20 @@ resolve_server (const struct qbd_config *config, struct options *options,
 {
   /* With padding: options are compared as bytes. */
   memcpy (options, &config->options, sizeof *options);
-  if (!config->server_set && default_server (&options->server, err) < 0)
-    return -err->code;
-  return resolve_transport (options, err);
+  if (options->nr_servers == 0) {
+    if (default_server (&options->servers[0], err) < 0)
+      return -err->code;
+    options->nr_servers = 1;
+  }
+  for (uint32_t i = 0; i < options->nr_servers; i++)
+    if (resolve_family (options, &options->servers[i], err) < 0)
+      return -err->code;
+  options->server = options->servers[0];
+  /* Where both say the same, options are equal. */
+  if (options->transport != OPTIONS_TRANSPORT_AUTO ||
+      all_unix (options))
+    options->transport = OPTIONS_TRANSPORT_SERVER;
+  return 0;
 }
 
 const char *
@@ -449,6 +492,10 @@ options_check_volume (const struct options *options, struct error *err)
   if (options->retain_bytes > 0 && options->ctrl_loss_tmo_ms == 0)
     return error_set (err, EINVAL, "open: retain: not with ctrl_loss_tmo=0: "
                       "a lost connection is not made again");
+  /* What is newer, over several paths, nobody here remembers. */
+  if (options->retain_bytes > 0 && options->nr_servers > 1)
+    return error_set (err, EINVAL, "open: retain: not with several paths "
+                      "(server= more than once)");
   return 0;
 }
 

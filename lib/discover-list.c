@@ -80,13 +80,19 @@ qbd_discover (const struct qbd_config *config,
   struct options options;
   struct attempt attempt;
   struct error err;
-  int r;
+  bool reached = false;
+  int r = -1;
 
   if (options_resolve (config, &options, &err) < 0 ||
       attempt_begin (&attempt, config_interrupt (config), &err) < 0)
     return error_publish (&err);
-  r = discover (&options, &attempt, clock_now_ms () + options.connect_tmo_ms, &reader,
-                &err);
+  /* The first of several that answers. */
+  for (uint32_t i = 0; r < 0 && !reached && i < options.nr_servers; i++) {
+    options.server = options.servers[i];
+    r = discover (&options, &attempt,
+                  clock_now_ms () + options.connect_tmo_ms, &reader,
+                  &reached, &err);
+  }
   attempt_end (&attempt);
   for (size_t i = 0; r == 0 && i < list.nr; i++) {
     const struct entry *entry = &list.entries[i];

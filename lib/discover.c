@@ -135,7 +135,8 @@ read_log (struct log *log, struct error *err)
 
 int
 discover (const struct options *options, const struct attempt *attempt,
-          uint64_t deadline_ms, const struct discovery_reader *reader, struct error *err)
+          uint64_t deadline_ms, const struct discovery_reader *reader,
+          bool *reached, struct error *err)
 {
   struct association_params params = {
     .options = *options,
@@ -146,9 +147,10 @@ discover (const struct options *options, const struct attempt *attempt,
   struct log log = { .deadline_ms = deadline_ms, .reader = reader };
   int r;
 
-  r = association_open (&params, &log.association, err);
+  r = association_open (&params, &log.association, reached, err);
   if (r < 0)
     return r;
+  *reached = true;
   r = read_log (&log, err);
   association_free (log.association);
   return r;
@@ -223,13 +225,14 @@ conclude (const struct search *search, const struct address *server,
 int
 discover_volume (const struct options *options,
                  const struct attempt *attempt, uint64_t deadline_ms,
-                 char nqn[NVMEOF_NQN_MAX + 1], struct error *err)
+                 char nqn[NVMEOF_NQN_MAX + 1], bool *reached,
+                 struct error *err)
 {
   struct search search = { .volume = options->volume };
   const struct discovery_reader reader = {
     .restart = search_restart, .entry = search_entry, .opaque = &search,
   };
-  int r = discover (options, attempt, deadline_ms, &reader, err);
+  int r = discover (options, attempt, deadline_ms, &reader, reached, err);
 
   return r < 0 ? r : conclude (&search, &options->server, nqn, err);
 }

@@ -44,6 +44,30 @@ durable_is_lost (struct namespace *ns)
   return ns->durable.lost;
 }
 
+void
+durable_lose (struct namespace *ns)
+{
+  ns->durable.lost = true;
+}
+
+bool
+durable_is_dirty (const struct namespace *ns)
+{
+  return ns->durable.changes != ns->durable.stable;
+}
+
+bool
+durable_same_epoch (const struct namespace *a, const struct namespace *b)
+{
+  return a->durable.epoch == b->durable.epoch;
+}
+
+bool
+durable_same_cache (const struct namespace *a, const struct namespace *b)
+{
+  return durable_same_epoch (a, b) && a->durable.epoch != 0;
+}
+
 unsigned
 durable_losses (struct namespace *ns)
 {

@@ -117,7 +117,7 @@ look_at_namespace (struct association *association)
   if (info.block_bytes != ns->info.block_bytes)
     association->format_changed = true;
   else
-    ns->size_bytes = info.size_bytes;
+    namespace_resized (association, ns, info.size_bytes);
 }
 
 static bool

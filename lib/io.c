@@ -73,13 +73,18 @@ transfer_check (struct qbd_volume *volume, enum io_op op, uint64_t count,
 
 /* --- commands ----------------------------------------------------------- */
 
+static bool
+has_cache (const struct qbd_volume *volume)
+{
+  return volume->paths->controller.volatile_cache;
+}
+
 static uint16_t
 rw_control (const struct transfer *transfer)
 {
-  bool cache = transfer->volume->paths->controller.volatile_cache;
   uint16_t control = 0;
 
-  if (transfer->flags & QBD_FUA && cache)
+  if (transfer->flags & QBD_FUA && has_cache (transfer->volume))
     control |= NVME_RW_CONTROL_FUA;
   if (transfer->op == IO_WRITE_ZEROES && !(transfer->flags & QBD_NO_UNMAP))
     control |= NVME_RW_CONTROL_DEAC;
@@ -145,10 +150,9 @@ make_command (struct transfer *transfer, struct io_request *io,
   if (bytes == 0) {
     request->sqe.common = (struct nvme_sqe) { .opcode = nvme_cmd_flush };
     transfer->flush_left = false;
-    transfer->covers = durable_so_far (transfer->volume->ns);
-    if (transfer->volume->ns->retain)
-      transfer->covers_retained =
-        retain_so_far (transfer->volume->ns->retain);
+    transfer->covers = durable_so_far (transfer->ns);
+    if (transfer->ns->retain)
+      transfer->covers_retained = retain_so_far (transfer->ns->retain);
   } else if (transfer->op == IO_DISCARD) {
     make_discard (transfer, io, bytes);
   } else {
@@ -166,7 +170,7 @@ make_command (struct transfer *transfer, struct io_request *io,
 static bool
 wants_flush (const struct transfer *transfer)
 {
-  return transfer->volume->paths->controller.volatile_cache &&
+  return has_cache (transfer->volume) &&
     (transfer->op == IO_FLUSH ||
      (transfer->op == IO_DISCARD && transfer->flags & QBD_FUA &&
       transfer->whole_bytes > 0));
@@ -187,7 +191,7 @@ transfer_init (struct transfer *transfer, struct qbd_volume *volume,
     .whole_buf = buf,
     .whole_offset_bytes = offset,
     .whole_bytes = op == IO_FLUSH ? 0 : count,
-    .losses = durable_losses (volume->ns),
+    .losses = paths_losses (volume->paths, volume->ns),
   };
   transfer->flush_left = wants_flush (transfer);
   if (volume->ns->retain && op != IO_READ && op != IO_FLUSH)
@@ -209,14 +213,20 @@ transfer_has_next (const struct transfer *transfer)
 }
 
 static void
+transfer_stop (struct transfer *transfer)
+{
+  transfer->left_bytes = 0;
+  transfer->flush_left = false;
+}
+
+static void
 transfer_fail (struct transfer *transfer, int error, uint16_t status)
 {
   if (transfer->error == 0) {
     transfer->error = error;
     transfer->status = status;
   }
-  transfer->left_bytes = 0;
-  transfer->flush_left = false;
+  transfer_stop (transfer);
 }
 
 /* A command succeeded: what does that mean for flushes?  0 or an errno. */
@@ -224,12 +234,14 @@ static int
 account (struct transfer *transfer, const struct request *request)
 {
   const struct nvme_rw_sqe *sqe = &request->transport.sqe.rw;
-  struct namespace *ns = transfer->volume->ns;
+  struct paths *paths = transfer->volume->paths;
+  struct namespace *ns = transfer->ns;
 
-  if (!transfer->volume->paths->controller.volatile_cache)
+  if (!has_cache (transfer->volume))
     return 0;
   if (sqe->opcode == nvme_cmd_flush) {
-    if (!durable_flushed (ns, transfer->covers))
+    if (!durable_flushed (ns, transfer->covers) ||
+        paths_have_lost (paths, ns))
       return EIO;
     if (ns->retain)
       retain_flushed (ns->retain, transfer->covers_retained);
@@ -250,7 +262,8 @@ has_to_begin_again (const struct transfer *transfer)
   return transfer->pending == 0 && transfer->error == 0 &&
     transfer->left_bytes == 0 && transfer->whole_bytes > 0 &&
     transfer->op != IO_READ &&
-    transfer->losses != durable_losses (transfer->volume->ns);
+    !transfer->moves && transfer->losses !=
+    paths_losses (transfer->volume->paths, transfer->volume->ns);
 }
 
 /* All of it is done, and stable only in that it is kept here.  False: there is
@@ -259,7 +272,7 @@ static bool
 keep (struct transfer *transfer, const struct request *request)
 {
   const struct nvme_rw_sqe *sqe = &request->transport.sqe.rw;
-  struct namespace *ns = transfer->volume->ns;
+  struct namespace *ns = transfer->ns;
   bool write = transfer->op == IO_WRITE;
 
   if (!ns->retain || transfer->pending > 0 || transfer->error != 0 ||
@@ -279,8 +292,144 @@ begin_again (struct transfer *transfer)
   transfer->buf = transfer->whole_buf;
   transfer->offset_bytes = transfer->whole_offset_bytes;
   transfer->left_bytes = transfer->whole_bytes;
-  transfer->losses = durable_losses (transfer->volume->ns);
+  transfer->losses = paths_losses (transfer->volume->paths,
+                                   transfer->volume->ns);
   transfer->flush_left = wants_flush (transfer);
+}
+
+/* --- another path ------------------------------------------------------- */
+
+bool
+transfer_moves (const struct transfer *transfer)
+{
+  return transfer->moves && transfer->error == 0;
+}
+
+void
+transfer_begin_again (struct transfer *transfer)
+{
+  begin_again (transfer);
+  transfer->moves = false;
+}
+
+/* Its path is no path any more.  What was in flight may still take effect
+ * there: the mark is made before anybody can send it again. */
+static void
+move (struct transfer *transfer, const struct request *request)
+{
+  if (request->changes && request->transport.error != 0)
+    transfer->association->path.unfenced = true;
+  transfer->moves = true;
+  transfer_stop (transfer);
+}
+
+/* Each path that has taken changes is flushed, one after the other. */
+static int
+route_flush (struct transfer *transfer)
+{
+  struct paths *paths = transfer->volume->paths;
+
+  for (; transfer->flush_at < paths->nr; transfer->flush_at++) {
+    struct association *dirty = paths->association[transfer->flush_at];
+
+    transfer->ns = &dirty->namespaces[0];
+    if (!durable_is_dirty (transfer->ns))
+      continue;
+    transfer->association = paths_pick_flush (paths, dirty);
+    if (transfer->association)
+      return 0;
+    if (!paths_pick (paths, false))
+      return -EAGAIN;
+    /* Its cache is out of reach. */
+    durable_lose (transfer->ns);
+    return -EIO;
+  }
+  transfer->association = paths_pick (paths, false);
+  if (!transfer->association)
+    return -EAGAIN;
+  transfer->ns = &transfer->association->namespaces[0];
+  return 0;
+}
+
+int
+transfer_route (struct transfer *transfer)
+{
+  struct paths *paths = transfer->volume->paths;
+  int error;
+
+  if (paths->nr == 1) {
+    transfer->association = paths->association[0];
+    transfer->ns = transfer->volume->ns;
+    return 0;
+  }
+  error = paths_error (paths);
+  if (error != 0)
+    return -error;
+  if (transfer->op == IO_FLUSH)
+    return route_flush (transfer);
+  transfer->association = paths_pick (paths, transfer->op != IO_READ);
+  if (!transfer->association)
+    return -EAGAIN;
+  transfer->ns = &transfer->association->namespaces[0];
+  return 0;
+}
+
+/* --- the end of a command ----------------------------------------------- */
+
+/* A flush of the path is over: is there another one? */
+static void
+next_flush (struct transfer *transfer)
+{
+  struct paths *paths = transfer->volume->paths;
+
+  if (paths->nr == 1 || transfer->op != IO_FLUSH || transfer->error != 0 ||
+      transfer->moves)
+    return;
+  if (transfer->flush_at < paths->nr)
+    transfer->flush_at++;
+  while (transfer->flush_at < paths->nr &&
+         !durable_is_dirty (&paths->association[transfer->flush_at]
+                            ->namespaces[0]))
+    transfer->flush_at++;
+  transfer->moves = transfer->flush_at < paths->nr;
+}
+
+/* A flush over another path than the one that took the changes, which has
+ * another cache behind it since it was chosen. */
+static bool
+covers_too_little (const struct transfer *transfer,
+                   const struct request *request)
+{
+  return transfer->volume->paths->nr > 1 &&
+    request->transport.sqe.common.opcode == nvme_cmd_flush &&
+    !durable_same_epoch (transfer->ns, &transfer->association->namespaces[0]);
+}
+
+/* 0, or an errno that ends the transfer. */
+static int
+judge (struct transfer *transfer, struct request *request, uint16_t *status)
+{
+  struct paths *paths = transfer->volume->paths;
+
+  *status = 0;
+  if (request->transport.error == 0) {
+    *status = nvme_cqe_status (&request->transport.cqe);
+    if (*status == 0 && covers_too_little (transfer, request)) {
+      move (transfer, request);
+      return 0;
+    }
+    if (*status == 0)
+      return account (transfer, request);
+    if (paths->nr == 1 || !status_is_path (*status))
+      return status_to_errno (*status);
+    paths_doubt (transfer->association);
+  } else if (paths->interrupted) {
+    return ESHUTDOWN;
+  } else if (paths->nr == 1) {
+    return request->transport.error;
+  }
+  move (transfer, request);
+  return 0;
 }
 
 /* [locked] A command of a transfer is over. */
@@ -289,26 +438,37 @@ transfer_done (struct request *request)
 {
   struct io_request *io = (struct io_request *) request;
   struct transfer *transfer = io->transfer;
-  uint16_t status = 0;
-  int error = request->transport.error;
+  uint16_t status;
+  int error = judge (transfer, request, &status);
 
   transfer->pending--;
-  if (error == 0) {
-    status = nvme_cqe_status (&request->transport.cqe);
-    error = status ? status_to_errno (status) : account (transfer, request);
-  } else if (transfer->volume->paths->interrupted) {
-    error = ESHUTDOWN;
-  }
+  paths_count (transfer->volume->paths, transfer->association, -1);
   if (error != 0)
     transfer_fail (transfer, error, status);
   if (has_to_begin_again (transfer))
     begin_again (transfer);
   else if (!keep (transfer, request))
     transfer->flush_left = true;
+  else if (request->transport.sqe.common.opcode == nvme_cmd_flush)
+    next_flush (transfer);
   if (transfer_has_next (transfer))
     transfer_next_locked (transfer, io, true);
   if (transfer->pending == 0)
     transfer->over (transfer);
+}
+
+static void
+not_submitted (struct transfer *transfer, int r)
+{
+  struct paths *paths = transfer->volume->paths;
+
+  if (paths->interrupted || paths->nr == 1) {
+    transfer_fail (transfer, paths->interrupted ? ESHUTDOWN : -r, 0);
+    return;
+  }
+  paths_doubt (transfer->association);
+  transfer->moves = true;
+  transfer_stop (transfer);
 }
 
 int
@@ -328,10 +488,11 @@ transfer_next_locked (struct transfer *transfer, struct io_request *io,
   if (r == -EAGAIN)
     *transfer = before;
   else if (r < 0)
-    transfer_fail (transfer, transfer->volume->paths->interrupted ?
-                   ESHUTDOWN : -r, 0);
-  else
+    not_submitted (transfer, r);
+  else {
     transfer->pending++;
+    paths_count (transfer->volume->paths, transfer->association, 1);
+  }
   return r;
 }
 
@@ -340,6 +501,7 @@ transfer_next_locked (struct transfer *transfer, struct io_request *io,
 struct sync_transfer {
   struct transfer transfer;     /* first member */
   struct waiter waiter;
+  struct io_request requests[WINDOW];
 };
 
 static void
@@ -352,11 +514,10 @@ sync_over (struct transfer *transfer)
 
 /* Threads keep to one connection each. */
 static struct queue *
-pick_queue (struct qbd_volume *volume)
+pick_queue (const struct association *association)
 {
   static _Atomic unsigned next;
   static _Thread_local unsigned mine;
-  const struct association *association = volume->paths->association[0];
 
   if (association->nr_io == 1)
     return association->io[0];
@@ -365,11 +526,40 @@ pick_queue (struct qbd_volume *volume)
   return association->io[mine % association->nr_io];
 }
 
+/* Over one path, to its end. */
+static void
+run_once (struct sync_transfer *sync)
+{
+  struct transfer *transfer = &sync->transfer;
+
+  transfer->queue = pick_queue (transfer->association);
+  memset (&sync->waiter, 0, sizeof sync->waiter);
+  queue_lock (transfer->queue);
+  queue_set_now_locked (transfer->queue, clock_now_ms ());
+  for (unsigned i = 0; i < WINDOW && transfer_has_next (transfer); i++)
+    transfer_next_locked (transfer, &sync->requests[i], true);
+  if (transfer->pending == 0)
+    queue_unlock (transfer->queue);
+  else
+    queue_wait_locked_unlock (transfer->queue, &sync->waiter);
+}
+
+/* 0, or -errno: there is no path, and will be none in time. */
+static int
+route (struct transfer *transfer)
+{
+  int r;
+
+  while ((r = transfer_route (transfer)) == -EAGAIN)
+    paths_await (transfer->volume->paths, transfer->op != IO_READ &&
+                 transfer->op != IO_FLUSH);
+  return r;
+}
+
 static int
 run (struct qbd_volume *volume, enum io_op op, void *buf, uint64_t count,
      uint64_t offset, unsigned flags, const char *what)
 {
-  struct io_request requests[WINDOW];
   struct sync_transfer sync;
   struct transfer *transfer = &sync.transfer;
   int error = transfer_check (volume, op, count, offset, flags);
@@ -379,19 +569,17 @@ run (struct qbd_volume *volume, enum io_op op, void *buf, uint64_t count,
   transfer_init (transfer, volume, op, buf, count, offset, flags);
   if (transfer_is_empty (transfer))
     return 0;
-  transfer->queue = pick_queue (volume);
   transfer->over = sync_over;
-  memset (&sync.waiter, 0, sizeof sync.waiter);
+  for (;;) {
+    int r = route (transfer);
 
-  queue_lock (transfer->queue);
-  queue_set_now_locked (transfer->queue, clock_now_ms ());
-  for (unsigned i = 0; i < WINDOW && transfer_has_next (transfer); i++)
-    transfer_next_locked (transfer, &requests[i], true);
-  if (transfer->pending == 0)
-    queue_unlock (transfer->queue);
-  else
-    queue_wait_locked_unlock (transfer->queue, &sync.waiter);
-
+    if (r < 0)
+      return volume_fail (volume, what, -r, 0);
+    run_once (&sync);
+    if (!transfer_moves (transfer))
+      break;
+    transfer_begin_again (transfer);
+  }
   if (transfer->error != 0)
     return volume_fail (volume, what, transfer->error, transfer->status);
   return 0;

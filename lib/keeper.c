@@ -210,11 +210,13 @@ live_tick (struct association *association, uint64_t now_ms)
   return next_ms;
 }
 
-uint64_t
-keeper_tick (struct association *association, uint64_t now_ms)
+static uint64_t
+tick (struct association *association, uint64_t now_ms)
 {
   uint64_t next_ms = now_ms;
 
+  if (association->dead)
+    return UINT64_MAX;
   queue_pump (association->admin, now_ms);
   if (association->dead)
     return UINT64_MAX;
@@ -227,6 +229,17 @@ keeper_tick (struct association *association, uint64_t now_ms)
       association->re.lost_ms == 0)
     next_ms = now_ms;
   return next_ms;
+}
+
+uint64_t
+keeper_tick (struct association *association, uint64_t now_ms)
+{
+  uint64_t next_ms = tick (association, now_ms), paths_ms;
+
+  if (!association->paths)
+    return next_ms;
+  paths_ms = paths_tick (association->paths, now_ms);
+  return paths_ms < next_ms ? paths_ms : next_ms;
 }
 
 /* --- the thread --------------------------------------------------------- */
@@ -254,8 +267,7 @@ keeper_round_locked (void)
   uint64_t now_ms = clock_now_ms (), next_ms = UINT64_MAX;
 
   TAILQ_FOREACH (association, &keeper.associations, keeper_link) {
-    uint64_t tick_ms = association->dead ? UINT64_MAX :
-      keeper_tick (association, now_ms);
+    uint64_t tick_ms = keeper_tick (association, now_ms);
 
     watch_step (association);
     if (tick_ms < next_ms)

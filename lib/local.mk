@@ -30,6 +30,8 @@ libqbd_internal_la_SOURCES = \
 	lib/keeper.c \
 	lib/namespace.c \
 	lib/options.h \
+	lib/paths-keep.c \
+	lib/paths-open.c \
 	lib/paths.c \
 	lib/paths.h \
 	lib/queue-internal.h \

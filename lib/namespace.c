@@ -144,6 +144,31 @@ namespace_judge_again (const struct association *association,
                     association->uri, fault);
 }
 
+static void
+grow (struct namespace *ns, uint64_t size_bytes)
+{
+  uint64_t old_bytes = ns->size_bytes;
+
+  while (old_bytes < size_bytes &&
+         !atomic_compare_exchange_weak (&ns->size_bytes, &old_bytes,
+                                        size_bytes))
+    ;
+}
+
+/* The answers of several paths overtake each other: a smaller size may be the
+ * older one. */
+void
+namespace_resized (struct association *association, struct namespace *ns,
+                   uint64_t size_bytes)
+{
+  const struct paths *paths = association->paths;
+
+  if (!paths)
+    ns->size_bytes = size_bytes;
+  for (unsigned i = 0; paths && i < paths->nr; i++)
+    grow (&paths->association[i]->namespaces[0], size_bytes);
+}
+
 /* --- the table ---------------------------------------------------------- */
 
 /* False: out of memory. */

@@ -36,12 +36,22 @@ enum options_transport {
   OPTIONS_TRANSPORT_AUTO,               /* RDMA, else TCP */
 };
 
+/* Among paths that are equally good. */
+enum options_policy {
+  OPTIONS_POLICY_FAILOVER,              /* the first, in the order given */
+  OPTIONS_POLICY_ROUND_ROBIN,
+  OPTIONS_POLICY_QUEUE_DEPTH,           /* the one with the fewest commands */
+};
+
 /* Everything an association is made from.  Two of equal bytes share. */
 struct options {
   char volume[NVMEOF_NQN_MAX + 1];      /* POOL/VOL; "": not given */
   char nqn[NVMEOF_NQN_MAX + 1];         /* or the subsystem's; "" */
   uint32_t nsid;                        /* 0: the only one */
-  struct address server;
+  struct address server;                /* an association's; the first */
+  struct address servers[PATHS_MAX];
+  uint32_t nr_servers;
+  enum options_policy policy;
   char hostnqn[NVMEOF_NQN_MAX + 1];
   uint8_t hostid[IDENTITY_UUID_BYTES];
   uint32_t nr_io_queues;

@@ -2,13 +2,24 @@
 /*
  * Paths: the associations over which a volume is reached.  Part of internal.h,
  * which says who is above whom.
+ *
+ * With one path, requests wait inside its queues for the next connection.
+ * With several, a queue that dies hands its requests back, and each transfer
+ * chooses another path, or waits here until there is one.
  */
 #ifndef QBD_LIB_PATHS_H
 #define QBD_LIB_PATHS_H
 
 #include "lib/association.h"
 
-/* --- paths.c ------------------------------------------------------------ */
+/* What waits for a path. */
+struct path_waiter {
+  TAILQ_ENTRY (path_waiter) link;       /* locked */
+  bool changes;                         /* it wants to change the volume */
+  /* [keeper, no lock] It is not on the list any more, and may try again. */
+  void (*go) (struct path_waiter *waiter, uint64_t now_ms);
+};
+TAILQ_HEAD (path_waiters, path_waiter);
 
 /* What volumes of one configuration share: the registry's. */
 struct paths {
@@ -19,15 +30,40 @@ struct paths {
                                            open */
   _Atomic bool interrupted;
 
+  /* Of several. */
+  _Atomic unsigned next;                /* round-robin */
+  _Atomic int error;                    /* errno of all requests; or 0.  Set
+                                           by the keeper */
+  pthread_mutex_t lock;                 /* the waiters; below all others */
+  pthread_cond_t gone;                  /* synchronous ones have */
+  struct path_waiters waiters;
+  unsigned nr_waiters;
+
+  /* paths-keep.c's: the keeper's. */
+  struct {
+    uint64_t since_ms;                  /* no path; 0: there is one */
+    uint64_t planned_ms;                /* the next tick */
+  } keep;
+  struct {
+    struct request request;
+    struct association *lost, *by;      /* NULL: none is under way */
+    struct old_controller old;          /* of lost */
+    _Atomic bool answered;
+    bool in_progress;                   /* the last answer */
+    uint64_t retry_ms;
+  } fence;
+
   /* The registry's. */
   TAILQ_ENTRY (paths) registry_link;
   unsigned refs;
   bool registered;
 };
 
+/* --- paths.c ------------------------------------------------------------ */
+
 struct paths *paths_create (const struct options *options,
                             struct error *err);
-/* [opening] Takes the association, which is live. */
+/* [opening] Takes the association. */
 void paths_add (struct paths *paths, struct association *association);
 void paths_free (struct paths *paths);  /* and its associations */
 /* None of them will ever be live again. */
@@ -35,5 +71,65 @@ bool paths_dead (const struct paths *paths);
 /* It was opened in the parent of this process. */
 bool paths_inherited (const struct paths *paths);
 void paths_interrupt (struct paths *paths);
+void paths_give_up (struct paths *paths, const struct error *err,
+                    int io_error);
+/* False with the reason: none of them is live. */
+bool paths_describe (const struct paths *paths, struct error *err);
+
+/* For several: the best one there is, or NULL.  changes: and nothing of a path
+ * that was lost can overtake what is sent now. */
+struct association *paths_pick (struct paths *paths, bool changes);
+/* The one to flush, so that what is in the cache of `dirty` is stable. */
+struct association *paths_pick_flush (struct paths *paths,
+                                      struct association *dirty);
+/* For several: why there will be none in time, an errno; or 0. */
+int paths_error (const struct paths *paths);
+/* It is to be looked at before it is used again.  Any lock may be held. */
+void paths_doubt (struct association *association);
+
+/* Until the keeper says so. */
+void paths_wait (struct paths *paths, struct path_waiter *waiter);
+bool paths_wait_room (struct paths *paths);
+/* Returns when there may be one. */
+void paths_await (struct paths *paths, bool changes);
+
+/* Of one path's namespace, or of all of them. */
+bool paths_have_lost (const struct paths *paths, struct namespace *ns);
+
+static inline unsigned
+paths_losses (const struct paths *paths, struct namespace *ns)
+{
+  unsigned losses = 0;
+
+  if (paths->nr == 1)
+    return durable_losses (ns);
+  for (unsigned i = 0; i < paths->nr; i++)
+    losses += durable_losses (&paths->association[i]->namespaces[0]);
+  return losses;
+}
+
+/* Commands in flight. */
+static inline void
+paths_count (const struct paths *paths, struct association *association,
+             int change)
+{
+  if (paths->options.policy == OPTIONS_POLICY_QUEUE_DEPTH)
+    association->path.depth += (unsigned) change;
+}
+
+/* --- paths-open.c ------------------------------------------------------- */
+
+/* All that can be reached, and at least one; with shared, the others are
+ * connected later.  NULL with the reason. */
+struct paths *paths_open (const struct options *options, bool shared,
+                          struct attempt *attempt, uint64_t deadline_ms,
+                          struct error *err);
+
+/* --- paths-keep.c ------------------------------------------------------- */
+
+/* From each keeper_tick of one of several.  Returns when to come again. */
+uint64_t paths_tick (struct paths *paths, uint64_t now_ms);
+/* [keeper, opening] How good the path is now. */
+void paths_look (struct association *association, uint64_t now_ms);
 
 #endif

@@ -32,7 +32,7 @@ queue_is_down_locked (const struct queue *queue)
     (queue->gate == QUEUE_SHUT || queue->transport->error != 0);
 }
 
-/* Must the request wait at the gate? */
+/* May the request not go now? */
 static bool
 is_stopped_locked (const struct queue *queue, const struct request *request)
 {
@@ -50,6 +50,13 @@ is_refused_locked (const struct queue *queue, const struct request *request)
   return !request->fleeting &&
     (queue->gate == QUEUE_FAILING ||
      (queue->gate == QUEUE_READS_ONLY && request->changes));
+}
+
+/* Must it wait at the gate? */
+static bool
+must_wait_locked (const struct queue *queue, const struct request *request)
+{
+  return !queue->params.hands_back && is_stopped_locked (queue, request);
 }
 
 static void
@@ -89,7 +96,7 @@ stop_backlog_locked (struct queue *queue)
 
   for (; request; request = next) {
     next = TAILQ_NEXT (request, link);
-    if (!is_stopped_locked (queue, request))
+    if (!must_wait_locked (queue, request))
       continue;
     TAILQ_REMOVE (&queue->backlog, request, link);
     wait_at_gate_locked (queue, request);
@@ -195,7 +202,7 @@ complete_one_locked (struct queue *queue, struct request *request)
     request->done (request);
     return;
   }
-  if (is_stopped_locked (queue, request))
+  if (must_wait_locked (queue, request))
     wait_at_gate_locked (queue, request);
   else
     finish_locked (request, dead_error_locked (queue, request));
@@ -226,6 +233,8 @@ submit_locked (struct queue *queue, struct request *request, bool backlog)
   if (is_refused_locked (queue, request))
     return -queue->gate_error;
   if (is_stopped_locked (queue, request)) {
+    if (queue->params.hands_back)
+      return -ENOTCONN;
     if (!backlog && queue->nr_waiting >= queue->transport->depth)
       return -EAGAIN;
     wait_at_gate_locked (queue, request);

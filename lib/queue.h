@@ -115,6 +115,9 @@ struct queue_params {
   /* The receiver looks for an answer for at most so long before it sleeps,
    * while one request at a time is in flight.  0: never. */
   uint32_t poll_us;
+  /* With keeps, and there are other paths: what would wait for the next
+   * connection ends with ENOTCONN. */
+  bool hands_back;
   /* Both without a lock, by the thread that saw it: once for a connection,
    * that it died; and with keeps, that a command should be aborted
    * (queue_take_overdue). */

@@ -143,8 +143,8 @@ reconnect_can_fence (const struct association *association)
  * Keep Alive, and it may take as long again to notice.  This counts from when
  * the target is known to run: before, it may have been stopped, and its
  * timer and its unread input with it. */
-static uint64_t
-hold_ms (const struct association *association)
+uint64_t
+reconnect_hold_ms (const struct association *association)
 {
   uint64_t kato_ms = association->params.options.keep_alive_tmo_ms;
   uint64_t unit_ms = association->re.old.kato_unit_ms;
@@ -163,6 +163,24 @@ begin_changes (struct association *association)
   association->re.old = association->re.now;
   association->re.fenced = false;
   association->re.hold_until_ms = 0;
+  association->path.unfenced = association->path.nameless = false;
+  association->path.hold_until_ms = 0;
+}
+
+void
+reconnect_fenced (struct association *association)
+{
+  association->re.fenced = true;
+  association->re.hold_until_ms = 0;
+}
+
+/* One of several paths knows whether it had changes in flight. */
+static bool
+must_hold (const struct association *association)
+{
+  if (association->re.fenced || association->params.unfenced)
+    return false;
+  return !association->params.several || association->path.unfenced;
 }
 
 void
@@ -223,13 +241,16 @@ give_up (struct association *association)
   association_give_up (association, &err, EIO);
 }
 
-/* Time in which this process was stopped does not count. */
+/* Time in which this process was stopped does not count.  Of several paths
+ * one may be lost for ever: paths-keep.c judges all of them. */
 static void
 judge_loss (struct association *association, uint64_t now_ms)
 {
   const struct options *options = &association->params.options;
   uint64_t planned_ms = association->re.planned_ms, waited_ms;
 
+  if (association->params.several)
+    return;
   if (planned_ms != 0 && now_ms > planned_ms + GAP_MS)
     association->re.since_ms += now_ms - planned_ms;
   waited_ms = now_ms - association->re.since_ms;
@@ -285,6 +306,8 @@ plan (const struct association *association, uint64_t tick_ms)
   const struct options *options = &association->params.options;
   uint64_t lost_ms = association->re.since_ms;
 
+  if (association->params.several)
+    return tick_ms;
   if (options->ctrl_loss_tmo_ms != UINT32_MAX)
     tick_ms = earlier (tick_ms, lost_ms + options->ctrl_loss_tmo_ms);
   if (options->fast_io_fail_tmo_ms != UINT32_MAX &&
@@ -375,8 +398,7 @@ begin_live (struct association *association, uint64_t now_ms)
   association->re.lost_ms = 0;
   association->re.trying = association->re.fast_failed = false;
   association->re.hold_until_ms =
-    association->re.fenced || association->params.unfenced ? 0 :
-    now_ms + hold_ms (association);
+    must_hold (association) ? now_ms + reconnect_hold_ms (association) : 0;
   association->keep_alive_next_ms = 0;
   events_restart (association);
   if (now_ms < association->re.hold_until_ms && !must_replay (association))
@@ -391,7 +413,8 @@ judge_wait (struct association *association, uint64_t now_ms)
   uint32_t tmo_ms = association->params.options.fast_io_fail_tmo_ms;
   uint64_t fail_ms = association->re.since_ms + tmo_ms;
 
-  if (tmo_ms == UINT32_MAX || association->re.fast_failed)
+  if (tmo_ms == UINT32_MAX || association->re.fast_failed ||
+      association->params.several)
     return UINT64_MAX;
   if (now_ms < fail_ms)
     return fail_ms;

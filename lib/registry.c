@@ -28,61 +28,15 @@ struct opening {
 static TAILQ_HEAD (, opening) openings = TAILQ_HEAD_INITIALIZER (openings);
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
-/* *association is the one to options->server. */
-static int
-attach (const struct options *options, bool shared, struct attempt *attempt,
-        uint64_t deadline_ms, struct association **association,
-        struct error *err)
-{
-  struct association_params params = {
-    .options = *options,
-    .attempt = attempt,
-    .reconnects = shared && options->ctrl_loss_tmo_ms > 0,
-  };
-  uint64_t now_ms;
-
-  if (options->nqn[0])
-    memcpy (params.subnqn, options->nqn, sizeof params.subnqn);
-  else if (discover_volume (options, attempt, deadline_ms, params.subnqn,
-                            err) < 0)
-    return -err->code;
-  now_ms = clock_now_ms ();
-  params.options.connect_tmo_ms = now_ms < deadline_ms ?
-    (uint32_t) (deadline_ms - now_ms) : 1;
-  if (association_open (&params, association, err) < 0)
-    return -err->code;
-  /* As it was asked for, when it connects again. */
-  (*association)->params.options = *options;
-  (*association)->params.attempt = NULL;
-  return 0;
-}
-
-static struct paths *
-open_paths (const struct options *options, bool shared,
-            struct attempt *attempt, uint64_t deadline_ms, struct error *err)
-{
-  struct paths *paths = paths_create (options, err);
-  struct association *association;
-
-  if (!paths)
-    return NULL;
-  if (attach (options, shared, attempt, deadline_ms, &association, err) < 0) {
-    paths_free (paths);
-    return NULL;
-  }
-  paths_add (paths, association);
-  paths->refs = 1;
-  return paths;
-}
-
-/* Namespaces of one subsystem share; bytes with padding. */
+/* Namespaces of one subsystem share, over one path; bytes with padding. */
 static bool
 equal (const struct options *a, const struct options *b)
 {
   struct options same;
 
   memcpy (&same, b, sizeof same);
-  same.nsid = a->nsid;
+  if (a->nr_servers == 1)
+    same.nsid = a->nsid;
   return memcmp (a, &same, sizeof same) == 0;
 }
 
@@ -173,7 +127,7 @@ ask_server (const struct options *options, struct attempt *attempt,
   int r;
 
   if (!*paths) {
-    *paths = open_paths (options, true, attempt, deadline_ms, err);
+    *paths = paths_open (options, true, attempt, deadline_ms, err);
     return *paths ? 0 : -err->code;
   }
   attempt_join (attempt, *paths);
@@ -198,8 +152,12 @@ register_locked (struct paths **new, struct paths **spare, struct error *err)
     *new = same;
     return 0;
   }
-  if (keeper_add (paths->association[0], err) < 0)
-    return -err->code;
+  for (unsigned i = 0; i < paths->nr; i++)
+    if (keeper_add (paths->association[i], err) < 0) {
+      while (i > 0)
+        keeper_remove (paths->association[--i]);
+      return -err->code;
+    }
   paths->registered = true;
   TAILQ_INSERT_TAIL (&registered, paths, registry_link);
   return 0;
@@ -252,7 +210,7 @@ registry_get (const struct options *options, bool shared,
     if (r < 0)
       return r;
   } else {
-    *paths = open_paths (options, false, attempt, deadline_ms, err);
+    *paths = paths_open (options, false, attempt, deadline_ms, err);
     if (!*paths)
       return -err->code;
   }
@@ -289,7 +247,8 @@ registry_put (struct paths *paths)
       return;
     if (paths->registered && !paths_inherited (paths)) {
       TAILQ_REMOVE (&registered, paths, registry_link);
-      keeper_remove (paths->association[0]);
+      for (unsigned i = 0; i < paths->nr; i++)
+        keeper_remove (paths->association[i]);
     }
   }
   paths_free (paths);

@@ -15,11 +15,33 @@
  * command should still not hold up the others of its connection for long. */
 enum { TRANSFER_MAX_BYTES = 4 << 20, COMMAND_MAX_BLOCKS = 65536 };
 
+static unsigned
+count_queues (const struct paths *paths)
+{
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < paths->nr; i++)
+    n += paths->association[i]->nr_io;
+  return n;
+}
+
+struct queue *
+volume_queue (const struct qbd_volume *volume, unsigned i)
+{
+  struct association *const *association = volume->paths->association;
+
+  while (i >= (*association)->nr_io)
+    i -= (*association++)->nr_io;
+  return (*association)->io[i];
+}
+
 struct qbd_volume *
 volume_create (struct paths *paths, struct namespace *ns, unsigned flags,
                struct error *err)
 {
-  struct qbd_volume *volume = calloc (1, sizeof *volume);
+  unsigned nr_queues = count_queues (paths);
+  struct qbd_volume *volume =
+    calloc (1, sizeof *volume + nr_queues * sizeof volume->aio_watch[0]);
 
   if (!volume) {
     error_set (err, ENOMEM, "open: %s: out of memory",
@@ -27,6 +49,7 @@ volume_create (struct paths *paths, struct namespace *ns, unsigned flags,
     return NULL;
   }
   volume->paths = paths;
+  volume->nr_queues = nr_queues;
   volume->ns = ns;
   volume->flags = flags;
   volume->epoll_fd = volume->event_fd = -1;
@@ -199,9 +222,9 @@ qbd_check (struct qbd_volume *volume)
   struct error err;
 
   if (paths_dead (volume->paths)) {
-    association_get_state (volume->paths->association[0], &err);
+    paths_describe (volume->paths, &err);
     err.code = ENOTCONN;
-  } else if (durable_is_lost (volume->ns)) {
+  } else if (paths_have_lost (volume->paths, volume->ns)) {
     describe_loss (volume, "check", &err);
   } else {
     return 0;
@@ -217,10 +240,10 @@ volume_fail (struct qbd_volume *volume, const char *what, int error,
   struct error err, lost;
 
   if ((error == ENOTCONN || error == EIO) && status == 0 &&
-      association_get_state (volume->paths->association[0], &lost) !=
-      ASSOCIATION_LIVE)
+      !paths_describe (volume->paths, &lost))
     error_set (&err, error, "%s: %s", what, lost.message);
-  else if (error == EIO && status == 0 && durable_is_lost (volume->ns))
+  else if (error == EIO && status == 0 &&
+           paths_have_lost (volume->paths, volume->ns))
     describe_loss (volume, what, &err);
   else
     error_set (&err, error, "%s: %s: %s", what, name,

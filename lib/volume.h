@@ -18,15 +18,17 @@ struct discovery_reader {
   void *opaque;
 };
 
-/* Tells the reader the server's whole log.  Until deadline_ms at most. */
+/* Tells the reader the server's whole log.  Until deadline_ms at most.
+ * *reached: it answered. */
 int discover (const struct options *options, const struct attempt *attempt,
-              uint64_t deadline_ms,
-              const struct discovery_reader *reader, struct error *err);
+              uint64_t deadline_ms, const struct discovery_reader *reader,
+              bool *reached, struct error *err);
 
 /* The NQN of POOL/VOL on the server.  Takes until deadline_ms at most. */
 int discover_volume (const struct options *options,
                      const struct attempt *attempt, uint64_t deadline_ms,
-                     char nqn[NVMEOF_NQN_MAX + 1], struct error *err);
+                     char nqn[NVMEOF_NQN_MAX + 1], bool *reached,
+                     struct error *err);
 
 /* --- registry.c --------------------------------------------------------- */
 
@@ -59,6 +61,8 @@ struct io_request {
 /* One call of the user, split into commands.  Locked by its queue. */
 struct transfer {
   struct qbd_volume *volume;
+  struct association *association;      /* the path that it takes */
+  struct namespace *ns;                 /* of it; of a flush, what it covers */
   struct queue *queue;
   enum io_op op;
   unsigned flags;
@@ -75,6 +79,8 @@ struct transfer {
   uint8_t *whole_buf;
   uint64_t whole_offset_bytes, whole_bytes;
   unsigned losses;              /* durable_losses, at its beginning */
+  bool moves;                   /* to another path, when none is pending */
+  uint8_t flush_at;             /* FLUSH: the paths before have none left */
   int error;                    /* errno of the first that failed */
   uint16_t status;              /* its NVMe status, 0: none */
   void (*over) (struct transfer *transfer);     /* [locked] */
@@ -88,7 +94,14 @@ void transfer_init (struct transfer *transfer, struct qbd_volume *volume,
                     uint64_t offset, unsigned flags);
 /* Nothing to do: 0 bytes, or a flush without a write cache. */
 bool transfer_is_empty (const struct transfer *transfer);
-/* [locked] Submit the next command on this request. */
+/* Choose the path.  0; -EAGAIN: there is none at the moment, but may be; else
+ * an -errno for the caller. */
+int transfer_route (struct transfer *transfer);
+/* It is over, and moves: to be routed once more. */
+bool transfer_moves (const struct transfer *transfer);
+void transfer_begin_again (struct transfer *transfer);
+/* [locked] Submit the next command on this request.  -errno: the transfer is
+ * over, if none is pending. */
 int transfer_next_locked (struct transfer *transfer,
                           struct io_request *request, bool backlog);
 
@@ -147,8 +160,12 @@ struct qbd_volume {
   bool aio_signalled;                   /* the eventfd is readable */
   bool aio_fd_given;                    /* the user polls by himself */
   int event_fd;                         /* -1, then constant */
-  struct queue_watch aio_watch[IO_QUEUES_MAX];  /* of the I/O queues */
+  unsigned nr_queues;                   /* I/O queues of all paths; constant */
+  struct queue_watch aio_watch[];       /* of each */
 };
+
+/* Of all paths', by number. */
+struct queue *volume_queue (const struct qbd_volume *volume, unsigned i);
 
 /* Takes a reference that the caller has. */
 struct qbd_volume *volume_create (struct paths *paths, struct namespace *ns,

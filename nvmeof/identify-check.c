@@ -133,6 +133,27 @@ identify_check_no_less (const struct controller_info *old,
   return 0;
 }
 
+static uint32_t
+less (uint32_t a, uint32_t b)
+{
+  return a < b ? a : b;
+}
+
+void
+identify_merge (struct controller_info *info,
+                const struct controller_info *other)
+{
+  info->max_transfer_bytes = less (info->max_transfer_bytes,
+                                   other->max_transfer_bytes);
+  info->zeroes_max_bytes = less (info->zeroes_max_bytes,
+                                 other->zeroes_max_bytes);
+  info->dsm_max_blocks = less (info->dsm_max_blocks, other->dsm_max_blocks);
+  info->volatile_cache |= other->volatile_cache;
+  info->can_dsm &= other->can_dsm;
+  info->can_write_zeroes &= other->can_write_zeroes;
+  info->can_lba_status &= other->can_lba_status;
+}
+
 /* --- Identify Namespace ------------------------------------------------- */
 
 enum { PREFERRED_MAX_BYTES = 1 << 20 };

@@ -58,6 +58,10 @@ int identify_check_no_less (const struct controller_info *old,
                             const struct controller_info *now,
                             const char **fault);
 
+/* What holds for both. */
+void identify_merge (struct controller_info *info,
+                     const struct controller_info *other);
+
 /* CNS 06h, CSI 0: sets the limits in info. */
 void identify_apply_nvm (const struct nvme_id_ctrl_nvm *id, uint8_t mpsmin,
                          struct controller_info *info);

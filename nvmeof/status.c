@@ -188,6 +188,12 @@ status_connect_to_errno (uint16_t status)
   return code_errno (status, true);
 }
 
+bool
+status_is_path (uint16_t status)
+{
+  return (status >> 8 & 7) == NVME_SCT_PATH && !(status & NVME_SC_DNR);
+}
+
 const char *
 status_name (uint16_t status)
 {

@@ -9,6 +9,7 @@
 #ifndef QBD_NVMEOF_STATUS_H
 #define QBD_NVMEOF_STATUS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* errno (positive) for an I/O or admin command's status; 0 for success.
@@ -26,6 +27,9 @@ int status_connect_to_errno (uint16_t status);
 uint16_t status_from_errno (int err);
 
 /* "Capacity Exceeded" and the like, for logs and messages; never NULL. */
+/* Not the command failed but the way to the namespace: another one may do
+ * (Base 2.0 section 3.3.3.2.1, path related status). */
+bool status_is_path (uint16_t status);
 const char *status_name (uint16_t status);
 const char *status_connect_name (uint16_t status);
 

@@ -160,6 +160,9 @@ qbd_plugin_config (const char *key, const char *value)
   "server=ADDRESS         tcp://HOST[:PORT], rdma://HOST[:PORT], unix:///PATH\n" \
   "                       or HOST[:PORT]\n"                                   \
   "                       (default $QBD_SERVER, else tcp://127.0.0.1:4420).\n" \
+  "                       Given again, another path to the same volume.\n"  \
+  "policy=POLICY          Of several paths: failover, round-robin or\n"      \
+  "                       queue-depth (default failover).\n"                 \
   "transport=TRANSPORT    tcp, rdma, or auto: RDMA if that works, else TCP\n" \
   "                       (default: as server= says).\n"                      \
   "connect=now|lazy       Attach at start, or with the first client.\n"       \
@@ -197,6 +200,7 @@ static void
 qbd_plugin_dump_plugin (void)
 {
   printf ("qbd_version=%s\n", qbd_version ());
+  printf ("qbd_policies=failover round-robin queue-depth\n");
 #if HAVE_RDMA
   printf ("qbd_transports=tcp unix rdma\n");
 #else

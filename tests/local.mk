@@ -21,7 +21,8 @@ include tests/ceph/local.mk
 include tests/vm/local.mk
 
 TESTS += $(SH_TESTS)
-EXTRA_DIST += $(SH_TESTS) tests/functions.sh tests/network.sh
+EXTRA_DIST += $(SH_TESTS) tests/functions.sh tests/network.sh \
+	tests/paths.sh tests/path.py
 
 # Seconds for one test, which takes one or two.
 TEST_TIMEOUT = 300

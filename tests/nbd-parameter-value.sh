@@ -7,8 +7,8 @@ for bad in nr_io_queues=0 nr_io_queues=65 nr_io_queues=many queue_size=1 \
            queue_size=1025 queue_size=-1 keep_alive_tmo=x connect_tmo=-1 \
            io_tmo=99999999999999999999 hdr_digest=perhaps data_digest=2x \
            server=http://localhost server=tcp:// server=tcp://h:99999 \
-           server=unix://relative volume= hostnqn=x hostnqn= hostid= \
-           volume=demo/other; do
+           server=unix://relative policy=numa volume= hostnqn=x hostnqn= \
+           hostid= volume=demo/other; do
     expect_error "${bad%%=*}" nbdkit -fU "$tmp/s" qbd demo/disk "$bad"
 done
 expect_error 'volume: demo/other: there is one already' \

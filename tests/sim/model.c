@@ -14,6 +14,8 @@ struct write {
   uint64_t number;
   uint64_t begun, ended;        /* UINT64_MAX: not ended, or unknown */
   uint64_t gone;                /* since a read told so; UINT64_MAX */
+  uint64_t acked;               /* UINT64_MAX: not yet */
+  const void *writer;
   bool stable;
   bool torn;                    /* part of it went before the power did */
 };
@@ -28,12 +30,13 @@ struct model {
   uint64_t now;                 /* orders beginnings and ends */
   uint64_t last_number;
   uint64_t stable_before;       /* what ended before is */
+  bool lost_power;
   struct block *blocks;
 };
 
 static void
-add_write (struct block *block, uint64_t number, uint64_t begun,
-           uint64_t ended)
+add_write (struct block *block, const void *writer, uint64_t number,
+           uint64_t begun, uint64_t ended)
 {
   if (block->nr == block->allocated) {
     block->allocated = block->allocated ? 2 * block->allocated : 8;
@@ -44,6 +47,7 @@ add_write (struct block *block, uint64_t number, uint64_t begun,
   }
   block->writes[block->nr++] = (struct write) {
     .number = number, .begun = begun, .ended = ended, .gone = UINT64_MAX,
+    .acked = UINT64_MAX, .writer = writer,
   };
 }
 
@@ -62,7 +66,7 @@ model_new (uint32_t block_size, uint32_t nr_blocks)
     abort ();
   model->now = 1;
   for (i = 0; i < nr_blocks; i++)
-    add_write (&model->blocks[i], 0, 0, 0);
+    add_write (&model->blocks[i], NULL, 0, 0, 0);
   return model;
 }
 
@@ -78,15 +82,15 @@ model_free (struct model *model)
 }
 
 uint64_t
-model_write_begins (struct model *model, uint32_t block, uint32_t count,
-                    bool zeroes, uint64_t *at)
+model_write_begins (struct model *model, const void *writer, uint32_t block,
+                    uint32_t count, bool zeroes, uint64_t *at)
 {
   uint64_t number = zeroes ? 0 : ++model->last_number;
   uint32_t i;
 
   *at = ++model->now;
   for (i = block; i < block + count; i++)
-    add_write (&model->blocks[i], number, *at, UINT64_MAX);
+    add_write (&model->blocks[i], writer, number, *at, UINT64_MAX);
   return number;
 }
 
@@ -103,6 +107,7 @@ model_write_ends (struct model *model, uint32_t block, uint32_t count,
       if (model->blocks[i].writes[j].begun == at) {
         if (stable || !model->blocks[i].writes[j].torn)
           model->blocks[i].writes[j].ended = now;
+        model->blocks[i].writes[j].acked = now;
         model->blocks[i].writes[j].stable = stable;
       }
 }
@@ -113,12 +118,26 @@ model_flush_begins (struct model *model)
   return ++model->now;
 }
 
+/* What may have been lost was not, as the writer was told. */
+static void
+survived (struct block *block, const void *writer, uint64_t before)
+{
+  for (unsigned i = 0; i < block->nr; i++) {
+    struct write *write = &block->writes[i];
+
+    if (write->writer == writer && write->acked < before && !write->torn)
+      write->ended = write->acked;
+  }
+}
+
 void
-model_flush_ends (struct model *model, uint64_t at)
+model_flush_ends (struct model *model, const void *writer, uint64_t at)
 {
   model->now++;
   if (at > model->stable_before)
     model->stable_before = at;
+  for (uint32_t i = 0; model->lost_power && i < model->nr_blocks; i++)
+    survived (&model->blocks[i], writer, at);
 }
 
 /* As if nobody knew whether they were done. */
@@ -129,6 +148,7 @@ model_power_lost (struct model *model, bool in_pieces)
   unsigned j;
 
   model->now++;
+  model->lost_power = true;
   for (i = 0; i < model->nr_blocks; i++)
     for (j = 0; j < model->blocks[i].nr; j++) {
       struct write *write = &model->blocks[i].writes[j];

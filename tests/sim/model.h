@@ -21,16 +21,19 @@ struct model *model_new (uint32_t block_size, uint32_t nr_blocks);
 void model_free (struct model *model);
 
 /* A write, or (zeroes) a discard or write zeroes, begins: returns its number,
- * 0 for zeroes.  at orders it among everything that happens. */
-uint64_t model_write_begins (struct model *model, uint32_t block,
-                             uint32_t count, bool zeroes, uint64_t *at);
+ * 0 for zeroes.  at orders it among everything that happens.  writer: the
+ * client, to be compared. */
+uint64_t model_write_begins (struct model *model, const void *writer,
+                             uint32_t block, uint32_t count, bool zeroes,
+                             uint64_t *at);
 /* It was acknowledged; stable: and is on stable storage (FUA).  Not called
  * when its outcome is unknown. */
 void model_write_ends (struct model *model, uint32_t block, uint32_t count,
                        uint64_t at, bool stable);
-/* A flush: what had ended before it began is stable when it has succeeded. */
+/* A flush: what had ended before it began is stable when it has succeeded;
+ * after a loss of power, what that writer had written. */
 uint64_t model_flush_begins (struct model *model);
-void model_flush_ends (struct model *model, uint64_t at);
+void model_flush_ends (struct model *model, const void *writer, uint64_t at);
 /* What is not stable may be lost, or not, block by block.  in_pieces: of
  * what is under way, too: a part of it may have been done before. */
 void model_power_lost (struct model *model, bool in_pieces);

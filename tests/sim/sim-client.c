@@ -37,11 +37,11 @@ struct op {
 };
 
 struct sim_client {
-  struct sim_port port;
+  struct sim_port ports[PATHS_MAX];     /* one for each path */
   struct model *model;
   struct sim_client_params params;
-  struct association *association;
-  struct paths *paths;
+  struct association *associations[PATHS_MAX];
+  struct paths *paths;          /* theirs, when they are there */
   struct qbd_volume *volume;
   struct range_lock range_lock;
   struct blocks blocks;         /* where requests need not fit */
@@ -60,7 +60,7 @@ struct sim_client {
     uint64_t at;                /* model's beginning of this round */
     uint64_t next_bytes;        /* where the next extent must begin */
     unsigned left;              /* questions */
-    bool asked, answered;
+    bool asked, under_way, answered;
   } map;
   uint32_t grown_blocks;        /* what nr_blocks becomes; or the same */
   bool loss_expected;
@@ -82,11 +82,14 @@ complain (struct sim_client *client, const char *what, int code)
   client->wrong = true;
   fprintf (stderr, "sim: %llu ms: client: %s: %s\n",
            (unsigned long long) world_now_ms (), what, strerror (code));
-  if (client->association == NULL)
-    return;
-  association_get_state (client->association, &why);
-  if (why.code)
-    fprintf (stderr, "sim: client: association: %s\n", why.message);
+  for (unsigned i = 0; i < client->params.nr_paths; i++) {
+    if (client->associations[i] == NULL)
+      continue;
+    why.code = 0;
+    association_get_state (client->associations[i], &why);
+    if (why.code)
+      fprintf (stderr, "sim: client: association: %s\n", why.message);
+  }
 }
 
 /* --- how long requests wait --------------------------------------------------------- */
@@ -94,8 +97,9 @@ complain (struct sim_client *client, const char *what, int code)
 static bool
 is_live (const struct sim_client *client)
 {
-  return association_get_state (client->association, NULL)
-         == ASSOCIATION_LIVE;
+  struct error why;
+
+  return paths_describe (client->paths, &why);
 }
 
 /* Connected again, all that can be waited for is an old controller's end. */
@@ -132,11 +136,12 @@ has_waited (const struct sim_client *client, const struct op *op)
   return world_now_ms () > since_ms + patience_ms (client) + PATIENCE_SLACK_MS;
 }
 
-/* Every one ends in time, when its server is away. */
+/* Every one ends in time, when no path leads anywhere. */
 static void
 judge_patience (struct sim_client *client)
 {
-  if (is_live (client) && (client->association->re.changing
+  if (is_live (client) && (client->paths->nr > 1
+                           || client->associations[0]->re.changing
                            || patience_ms (client) == UINT32_MAX))
     client->away_since_ms = 0;
   else if (client->away_since_ms == 0)
@@ -150,12 +155,14 @@ judge_patience (struct sim_client *client)
 
 /* --- the load ------------------------------------------------------------------- */
 
+/* Of several paths each is flushed for itself, and what a flush did before
+ * power was lost counts: there only the data tell. */
 static void
 flush_over (struct sim_client *client, const struct op *op)
 {
-  if (client->at_risk)
+  if (client->at_risk && client->params.nr_paths == 1)
     complain (client, "flush succeeded over a loss of power", EIO);
-  model_flush_ends (client->model, op->at);
+  model_flush_ends (client->model, client, op->at);
   if (op->at > client->flushed_at)
     client->flushed_at = op->at;
 }
@@ -276,12 +283,13 @@ begin_op (struct sim_client *client, struct op *op)
     op->at = model_read_begins (client->model);
     break;
   case IO_WRITE:
-    number = model_write_begins (client->model, op->block, op->count, false,
-                                 &op->at);
+    number = model_write_begins (client->model, client, op->block,
+                                 op->count, false, &op->at);
     model_fill (client->model, number, op->block, op->count, op->data);
     break;
   case IO_DISCARD: case IO_WRITE_ZEROES:
-    model_write_begins (client->model, op->block, op->count, true, &op->at);
+    model_write_begins (client->model, client, op->block, op->count, true,
+                        &op->at);
     break;
   case IO_FLUSH:
     op->at = model_flush_begins (client->model);
@@ -425,13 +433,32 @@ map_done (struct request *request)
   client->map.answered = true;
 }
 
+/* A question that got no answer is not asked again. */
+static bool
+gives_up (const struct sim_client *client)
+{
+  return client->paths->nr == 1 || paths_error (client->paths) != 0;
+}
+
+/* Over the only path, or one of several: when there is none, it is asked
+ * later. */
 static void
 map_submit (struct sim_client *client)
 {
-  struct queue *admin = client->association->admin;
+  struct paths *paths = client->paths;
+  struct association *association =
+    paths->nr == 1 ? paths->association[0] : paths_pick (paths, false);
   struct transport_request *t = &client->map.request.transport;
-  int r;
+  struct queue *admin;
+  int r = -ENOTCONN;
 
+  client->map.asked = true;
+  client->map.answered = false;
+  if (association == NULL) {
+    client->map.asked = !gives_up (client);
+    return;
+  }
+  admin = association->admin;
   client->map.at = model_read_begins (client->model);
   memset (&client->map.request, 0, sizeof client->map.request);
   client->map.request.done = map_done;
@@ -444,9 +471,12 @@ map_submit (struct sim_client *client)
   r = queue_submit_locked (admin, &client->map.request, true);
   queue_unlock (admin);
   queue_flush_sends (admin);
-  client->map.asked = r == 0;
-  if (r < 0 && !may_fail (client))
-    complain (client, "block status", -r);
+  client->map.under_way = r == 0;
+  if (r < 0 && gives_up (client)) {
+    client->map.asked = false;
+    if (!may_fail (client))
+      complain (client, "block status", -r);
+  }
 }
 
 static void
@@ -475,8 +505,13 @@ map_drive (struct sim_client *client)
 {
   int r;
 
+  if (client->map.asked && !client->map.under_way)
+    map_submit (client);
   if (client->map.answered) {
-    client->map.answered = client->map.asked = false;
+    client->map.answered = client->map.under_way = false;
+    if (client->map.request.transport.error != 0 && !gives_up (client))
+      return;                   /* once more, over another path */
+    client->map.asked = false;
     if (client->map.request.transport.error != 0)
       r = -client->map.request.transport.error;
     else
@@ -512,42 +547,92 @@ check_size (struct sim_client *client)
 
 /* --- driving ---------------------------------------------------------------------- */
 
+/* All are there; or it is wrong. */
+static bool
+attach (struct sim_client *client, uint64_t now_ms)
+{
+  unsigned nr = client->params.nr_paths, live = 0;
+  struct error err = { 0 };
+
+  if (client->params.absent)
+    nr--;
+  client->tick_ms = UINT64_MAX;
+  for (unsigned i = 0; i < nr; i++) {
+    struct association *association = client->associations[i];
+    uint64_t next_ms;
+
+    if (association_get_state (association, &err) != ASSOCIATION_LIVE)
+      association_drive (association, now_ms);
+    switch (association_get_state (association, &err)) {
+    case ASSOCIATION_LIVE:
+      live++;
+      break;
+    case ASSOCIATION_FAILED: case ASSOCIATION_LOST:
+      complain (client, err.message, err.code);
+      return false;
+    default:
+      break;
+    }
+    next_ms = association_next_ms (association);
+    if (next_ms < client->tick_ms)
+      client->tick_ms = next_ms;
+  }
+  return live == nr;
+}
+
+static void
+make_volume (struct sim_client *client, uint64_t now_ms)
+{
+  struct error err = { 0 };
+
+  if (client->params.absent
+      && association_prepare (client->associations
+                              [client->params.nr_paths - 1],
+                              client->associations[0], &err) < 0)
+    complain (client, err.message, err.code);
+  for (unsigned i = 0; i < client->params.nr_paths; i++) {
+    paths_add (client->paths, client->associations[i]);
+    paths_look (client->associations[i], now_ms);
+  }
+  client->volume = volume_create (client->paths,
+                                  &client->associations[0]->namespaces[0],
+                                  0, &err);
+  if (client->volume == NULL)
+    complain (client, err.message, err.code);
+  client->blocks.volume = client->volume;
+  client->blocks.lock = &client->range_lock;
+}
+
+static void
+tick_all (struct sim_client *client, uint64_t now_ms)
+{
+  client->tick_ms = UINT64_MAX;
+  for (unsigned i = 0; i < client->params.nr_paths; i++) {
+    uint64_t tick_ms = keeper_tick (client->associations[i], now_ms);
+
+    if (tick_ms < client->tick_ms)
+      client->tick_ms = tick_ms;
+  }
+}
+
 static void
 drive (void *opaque)
 {
   struct sim_client *client = opaque;
   const uint64_t now_ms = world_now_ms ();
-  struct error err = { 0 };
 
   if (world_now_us () < client->frozen_until_us)
     return;                     /* the clock source comes when it is over */
   if (client->volume == NULL) {
-    association_drive (client->association, now_ms);
-    switch (association_get_state (client->association, &err)) {
-    case ASSOCIATION_LIVE:
-      paths_add (client->paths, client->association);
-      client->volume = volume_create (client->paths,
-                                      &client->association->namespaces[0],
-                                      0, &err);
-      if (client->volume == NULL)
-        complain (client, err.message, err.code);
-      client->blocks.volume = client->volume;
-      client->blocks.lock = &client->range_lock;
-      break;
-    case ASSOCIATION_FAILED: case ASSOCIATION_LOST:
-      complain (client, err.message, err.code);
-      break;
-    default:
-      break;
-    }
-    client->tick_ms = association_next_ms (client->association);
+    if (attach (client, now_ms))
+      make_volume (client, now_ms);
     return;
   }
   check_size (client);
   submit_what_fits (client);
   while (volume_pump (client->volume, now_ms) > 0)
     submit_what_fits (client);
-  client->tick_ms = keeper_tick (client->association, now_ms);
+  tick_all (client, now_ms);
   while (volume_pump (client->volume, now_ms) > 0)
     submit_what_fits (client);
   map_drive (client);
@@ -575,6 +660,27 @@ next_due_us (void *opaque)
   return due_ms * 1000;
 }
 
+static void
+make_path (struct sim_client *client, struct association_params *params,
+           unsigned i)
+{
+  struct error err = { 0 };
+  int r = 0;
+
+  params->opaque = &client->ports[i];
+  params->seed += i;
+  client->ports[i].path = i;
+  client->associations[i] = association_create (params, &err);
+  if (client->associations[i] == NULL) {
+    complain (client, err.message, err.code);
+    abort ();
+  }
+  if (!client->params.absent || i + 1 < client->params.nr_paths)
+    r = association_start (client->associations[i], world_now_ms ());
+  if (r < 0)
+    complain (client, "association_start", -r);
+}
+
 struct sim_client *
 sim_client_new (struct sim_server *server, struct model *model,
                 const struct sim_client_params *params)
@@ -582,6 +688,7 @@ sim_client_new (struct sim_server *server, struct model *model,
   struct association_params a = {
     .dial = sim_server_dial,
     .reconnects = params->reconnects,
+    .several = params->nr_paths > 1,
     .seed = params->seed,
     .foreign = params->foreign,
     .unfenced = params->unfenced,
@@ -590,17 +697,18 @@ sim_client_new (struct sim_server *server, struct model *model,
   };
   struct sim_client *client = calloc (1, sizeof *client);
   struct error err = { 0 };
-  int r;
 
   if (client == NULL)
     abort ();
   if (range_lock_init (&client->range_lock) != 0)
     abort ();
-  client->port = (struct sim_port) { server, drive, client };
-  a.opaque = &client->port;
   client->model = model;
   client->params = *params;
   client->read_all_next = client->grown_blocks = params->nr_blocks;
+  for (unsigned i = 0; i < params->nr_paths; i++)
+    client->ports[i] = (struct sim_port) {
+      .server = server, .ready = drive, .opaque = client,
+    };
   a.options = (struct options) {
     .nr_io_queues = params->nr_io_queues,
     .queue_size = params->queue_size,
@@ -611,6 +719,8 @@ sim_client_new (struct sim_server *server, struct model *model,
     .fast_io_fail_tmo_ms = params->fast_io_fail_tmo_ms,
     .reconnect_delay_ms = 2000,
     .retain_bytes = params->retain_bytes,
+    .policy = params->policy,
+    .nr_servers = params->nr_paths,
     .hdr_digest = params->hdr_digest,
     .data_digest = params->data_digest,
     .hostnqn = HOST_NQN,
@@ -622,14 +732,12 @@ sim_client_new (struct sim_server *server, struct model *model,
   };
   world_add_source (&client->clock);
   client->paths = paths_create (&a.options, &err);
-  client->association = association_create (&a, &err);
-  if (client->paths == NULL || client->association == NULL) {
+  if (client->paths == NULL) {
     complain (client, err.message, err.code);
     abort ();
   }
-  r = association_start (client->association, world_now_ms ());
-  if (r < 0)
-    complain (client, "association_start", -r);
+  for (unsigned i = 0; i < params->nr_paths; i++)
+    make_path (client, &a, i);
   world_after (0, drive, client);
   return client;
 }
@@ -668,7 +776,10 @@ sim_client_has_grown (struct sim_client *client)
 bool
 sim_client_is_dead (struct sim_client *client)
 {
-  return client->association->dead;
+  for (unsigned i = 0; i < client->params.nr_paths; i++)
+    if (!client->associations[i]->dead)
+      return false;
+  return true;
 }
 
 void
@@ -678,9 +789,9 @@ sim_client_expect_loss (struct sim_client *client)
 }
 
 void
-sim_client_lose (struct sim_client *client)
+sim_client_lose (struct sim_client *client, unsigned path)
 {
-  association_lose (client->association, ETIMEDOUT, "by chance");
+  association_lose (client->associations[path], ETIMEDOUT, "by chance");
   world_after (0, drive, client);
 }
 
@@ -732,8 +843,9 @@ sim_client_free (struct sim_client *client)
   assert (client->in_flight == 0);
   if (client->volume)
     volume_free (client->volume);
-  if (client->paths->nr == 0)
-    association_free (client->association);
+  for (unsigned i = 0; client->paths->nr == 0 && i < client->params.nr_paths;
+       i++)
+    association_free (client->associations[i]);
   paths_free (client->paths);
   range_lock_destroy (&client->range_lock);
   world_remove_source (&client->clock);

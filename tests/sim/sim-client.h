@@ -23,6 +23,9 @@ struct sim_client_params {
                                    requests go through the plugin's code for
                                    those that do not fit */
   bool reconnects;
+  unsigned nr_paths;
+  bool absent;                  /* the last of several is not there at first */
+  unsigned policy;              /* enum options_policy */
   uint64_t seed;                /* of its pauses */
   bool foreign;                 /* the server is taken for one */
   bool unfenced, epochless, disorderly;
@@ -48,8 +51,8 @@ void sim_client_expect_growth (struct sim_client *client, uint32_t nr_blocks);
 bool sim_client_has_grown (struct sim_client *client);
 /* From now on a request may fail, but it must end. */
 void sim_client_expect_loss (struct sim_client *client);
-/* It takes its connections for lost, whatever they are. */
-void sim_client_lose (struct sim_client *client);
+/* It takes the connections of a path for lost, whatever they are. */
+void sim_client_lose (struct sim_client *client, unsigned path);
 /* The server's machine lost its power: what was not flushed may be gone, and a
  * flush must not hide that. */
 void sim_client_power_lost (struct sim_client *client);

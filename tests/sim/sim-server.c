@@ -20,6 +20,7 @@
 #include "tests/sim/world.h"
 
 #define REACTORS_MAX 4
+#define PATHS 8
 
 struct process {
   struct sim_server *server;
@@ -51,7 +52,7 @@ struct sim_server {
   struct process *now;          /* NULL: none listens */
   struct process *processes;    /* all, ghosts too */
   struct connection *connections;
-  uint64_t parted_until_us, frozen_until_us;
+  uint64_t parted_until_us[PATHS], frozen_until_us;
 };
 
 static void
@@ -188,8 +189,8 @@ sim_server_dial (void *opaque, uint16_t qid, int timeout_ms,
   server->connections = connection;
   sim_link_on_ready (ends[0], client_end_ready, port);
   sim_link_on_ready (ends[1], server_end_ready, connection);
-  if (world_now_us () < server->parted_until_us)
-    sim_link_stall (connection->link, server->parted_until_us);
+  if (world_now_us () < server->parted_until_us[port->path])
+    sim_link_stall (connection->link, server->parted_until_us[port->path]);
   sim_reactor_call_later (connection->reactor, open_on_reactor, connection);
   return ends[0];
 }
@@ -207,37 +208,48 @@ sim_server_grow (struct sim_server *server, uint32_t nr_blocks)
   subsystem_resized (server->now->subsystem);
 }
 
-void
-sim_server_cut (struct sim_server *server)
+static bool
+is_on (const struct connection *connection, unsigned path)
 {
-  struct connection *connection;
-
-  for (connection = server->connections; connection;
-       connection = connection->next)
-    sim_link_cut (connection->link);
+  return path == ALL_PATHS || connection->port->path == path;
 }
 
 void
-sim_server_stall (struct sim_server *server, uint64_t longest_us)
+sim_server_cut (struct sim_server *server, unsigned path)
 {
   struct connection *connection;
 
   for (connection = server->connections; connection;
        connection = connection->next)
-    if (world_chance (0, 3) > 0)
+    if (is_on (connection, path))
+      sim_link_cut (connection->link);
+}
+
+void
+sim_server_stall (struct sim_server *server, unsigned path,
+                  uint64_t longest_us)
+{
+  struct connection *connection;
+
+  for (connection = server->connections; connection;
+       connection = connection->next)
+    if (is_on (connection, path) && world_chance (0, 3) > 0)
       sim_link_stall (connection->link,
                       world_now_us () + world_chance (0, longest_us));
 }
 
 void
-sim_server_part (struct sim_server *server, uint64_t until_us)
+sim_server_part (struct sim_server *server, unsigned path, uint64_t until_us)
 {
   struct connection *connection;
 
-  server->parted_until_us = until_us;
+  for (unsigned i = 0; i < PATHS; i++)
+    if (path == ALL_PATHS || path == i)
+      server->parted_until_us[i] = until_us;
   for (connection = server->connections; connection;
        connection = connection->next)
-    sim_link_stall (connection->link, until_us);
+    if (is_on (connection, path))
+      sim_link_stall (connection->link, until_us);
 }
 
 void

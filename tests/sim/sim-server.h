@@ -24,6 +24,7 @@ const char *sim_server_nqn (struct sim_server *server);
  * for each client, and constant while it has links. */
 struct sim_port {
   struct sim_server *server;
+  unsigned path;                /* its number, for faults */
   void (*ready) (void *opaque);
   void *opaque;
 };
@@ -37,13 +38,16 @@ struct stream *sim_server_dial (void *opaque, uint16_t qid, int timeout_ms,
 
 /* The volume grows, to no more than most_blocks; attached hosts are told. */
 void sim_server_grow (struct sim_server *server, uint32_t nr_blocks);
-/* Every connection there is ends. */
-void sim_server_cut (struct sim_server *server);
+/* Every connection there is ends: of one path, or of all (ALL_PATHS). */
+#define ALL_PATHS UINT32_MAX
+void sim_server_cut (struct sim_server *server, unsigned path);
 /* What is under way on the connections that there are takes until then; the
  * rest of the network is well. */
-void sim_server_stall (struct sim_server *server, uint64_t longest_us);
+void sim_server_stall (struct sim_server *server, unsigned path,
+                       uint64_t longest_us);
 /* And nothing else gets through either. */
-void sim_server_part (struct sim_server *server, uint64_t until_us);
+void sim_server_part (struct sim_server *server, unsigned path,
+                      uint64_t until_us);
 /* The process is stopped. */
 void sim_server_freeze (struct sim_server *server, uint64_t until_us);
 /* SIGKILL; with the machine's power, or not. */

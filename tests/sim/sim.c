@@ -33,7 +33,7 @@ struct scenario {
 };
 
 static bool verbose;
-static bool without_fence, without_epoch, without_order;
+static bool without_fence, without_path_fence, without_epoch, without_order;
 
 static void
 choose_network (struct sim_network *network)
@@ -114,6 +114,7 @@ choose_scenario (struct scenario *s)
                                           s->nr_requests);
   s->nr_clients = 1;
   s->nr_faults = 0;
+  s->client.nr_paths = 1;
   if (world_once_in (4))
     goto size;
   s->nr_faults = (unsigned) world_chance (1, 6);
@@ -121,10 +122,16 @@ choose_scenario (struct scenario *s)
   s->nr_requests /= s->nr_clients;
   s->client.reconnects = true;
   s->client.foreign = world_once_in (4);
-  /* One writer only can say what is newer. */
-  if (s->nr_clients == 1 && world_once_in (2))
+  s->client.nr_paths = world_once_in (2) ? 1 :
+    (unsigned) world_chance (2, 4);
+  s->client.absent = s->client.nr_paths > 1 && world_once_in (4);
+  s->client.policy = (unsigned) world_chance (0, 2);
+  s->client.unfenced = without_fence && s->client.nr_paths == 1;
+  if (without_path_fence)
+    s->client.unfenced = s->client.nr_paths > 1;
+  /* One writer only can say what is newer; and over one path. */
+  if (s->nr_clients == 1 && s->client.nr_paths == 1 && world_once_in (2))
     s->client.retain_bytes = world_chance (1, 64) * 4096;
-  s->client.unfenced = without_fence;
   s->client.epochless = without_epoch;
   s->client.disorderly = without_order;
   /* Few blocks: that writes meet is what this is about. */
@@ -264,29 +271,50 @@ end_server (void)
   world_after (while_us (20 * SECOND_US), start_again, NULL);
 }
 
+/* One path, more often than all of them. */
+static unsigned
+choose_path (void)
+{
+  if (now.s->client.nr_paths == 1 || world_once_in (4))
+    return ALL_PATHS;
+  return (unsigned) world_chance (0, now.s->client.nr_paths - 1);
+}
+
+/* The server does not know that, and has not even read all commands. */
+static void
+lose_stalled (unsigned path)
+{
+  struct sim_client *client =
+    now.clients[world_chance (0, now.nr_clients - 1)];
+
+  sim_server_stall (now.server, path, 5 * SECOND_US);
+  for (unsigned i = 0; i < now.s->client.nr_paths; i++)
+    if (path == ALL_PATHS || path == i)
+      sim_client_lose (client, i);
+}
+
 static void
 do_fault (void)
 {
   const uint64_t now_us = world_now_us ();
+  const unsigned path = choose_path ();
 
   switch (world_chance (0, now.s->client.flushes ? 6 : 12)) {
   case 0:
     say ("connections are cut");
-    sim_server_cut (now.server);
+    sim_server_cut (now.server, path);
     break;
   case 1:
     say ("connections stall");
-    sim_server_stall (now.server, 30 * SECOND_US);
+    sim_server_stall (now.server, path, 30 * SECOND_US);
     break;
   case 2:
-    /* The server does not know that, and has not even read all commands. */
     say ("connections stall, and a client makes new ones");
-    sim_server_stall (now.server, 5 * SECOND_US);
-    sim_client_lose (now.clients[world_chance (0, now.nr_clients - 1)]);
+    lose_stalled (path);
     break;
   case 3:
     say ("the network parts");
-    sim_server_part (now.server, now_us + while_us (20 * SECOND_US));
+    sim_server_part (now.server, path, now_us + while_us (20 * SECOND_US));
     break;
   case 4:
     say ("the server freezes");
@@ -354,7 +382,7 @@ load_and_cut (void)
   if (!run_until (load_is_there, 60 * MINUTE_US, "load"))
     return false;
   sim_client_expect_loss (now.clients[0]);
-  sim_server_cut (now.server);
+  sim_server_cut (now.server, ALL_PATHS);
   return run_until (sim_client_is_idle, MINUTE_US,
                     "requests of a lost connection");
 }
@@ -399,12 +427,14 @@ read_all (void)
   return run_until (sim_client_is_idle, 60 * MINUTE_US, "read all");
 }
 
-/* A new association finds what the model allows, and leaves. */
+/* A new association finds what the model allows, and leaves.  A path that
+ * nobody needed may still be parted from the server. */
 static bool
 attach_and_read (void)
 {
   bool right;
 
+  sim_server_part (now.server, ALL_PATHS, world_now_us ());
   make_clients (1, now.s->grown_blocks);
   right = run_until (sim_client_is_attached, MINUTE_US, "attach again")
           && read_all ();
@@ -443,8 +473,9 @@ describe (uint64_t seed, const struct scenario *s)
   if (s->nr_faults == 0)
     printf ("cut after %u of %u\n", s->cut_after, s->nr_requests);
   else
-    printf ("%u faults in %u times %u, retain %llu%s\n", s->nr_faults,
-            s->nr_clients, s->nr_requests,
+    printf ("%u faults in %u times %u, %u paths%s, retain %llu%s\n",
+            s->nr_faults, s->nr_clients, s->nr_requests, s->client.nr_paths,
+            s->client.absent ? " (one absent)" : "",
             (unsigned long long) s->client.retain_bytes,
             s->client.foreign ? ", foreign" : "");
 }
@@ -493,7 +524,7 @@ usage (FILE *to)
            "  --seeds N    so many seeds (100)\n"
            "  --from N     beginning with this one (1)\n"
            "  --twice      each twice: both runs must be the same\n"
-           "  --without fence|epoch|order|range-lock\n"
+           "  --without fence|path-fence|epoch|order|range-lock\n"
            "               without what must be there: it should be noticed\n"
            "  -v           say what each seed does\n");
 }
@@ -503,6 +534,8 @@ switch_off (const char *what)
 {
   if (strcmp (what, "fence") == 0)
     without_fence = true;
+  else if (strcmp (what, "path-fence") == 0)
+    without_path_fence = true;
   else if (strcmp (what, "epoch") == 0)
     without_epoch = true;
   else if (strcmp (what, "order") == 0)

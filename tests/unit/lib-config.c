@@ -55,6 +55,15 @@ resolved (struct options *options)
     fail_msg ("%s", err.message);
 }
 
+/* What was set before is forgotten. */
+static void
+begin_anew (void)
+{
+  qbd_config_free (config);
+  config = qbd_config_new ();
+  assert_non_null (config);
+}
+
 static void
 test_defaults (void **state)
 {
@@ -97,6 +106,7 @@ test_every_key_is_known (void **state)
     "pool/vol", NULL, "2", "tcp://host:1", "nqn.2014-08.org.example:a",
     "00112233-4455-6677-8899-aabbccddeeff", "64", "1024", "0", "86400", "1",
     "forever", "off", "3600", "on", "FALSE", "tcp", "1000", "64M",
+    "round-robin",
   };
   const char *const *keys = qbd_config_keys ();
   size_t i;
@@ -132,6 +142,7 @@ test_refusals (void **state)
   refused ("data_digest", "maybe", "neither true nor false");
   refused ("transport", "udp", "\"tcp\", \"rdma\" or \"auto\"");
   refused ("transport", "", "transport");
+  refused ("policy", "numa", "\"failover\", \"round-robin\" or");
   refused ("poll_us", "1001", "from 0 to 1000");
   refused ("retain", "4K", "not a size from 64K to 64G");
   refused ("retain", "65G", "not a size from 64K to 64G");
@@ -162,15 +173,20 @@ test_transport (void **state)
   assert_string_equal (qbd_config_transport (config), "rdma");
   resolved (&options);
   assert_int_equal (options.server.family, ADDRESS_RDMA);
+  begin_anew ();
   set ("server", "rdma://192.0.2.1");
   resolved (&same);
   assert_memory_equal (&options, &same, sizeof options);
 
+  begin_anew ();
+  set ("server", "192.0.2.1");
   set ("transport", "auto");
   assert_string_equal (qbd_config_transport (config), "auto");
   resolved (&options);
   assert_int_equal (options.server.family, ADDRESS_TCP);
   assert_int_equal (options.transport, OPTIONS_TRANSPORT_AUTO);
+  begin_anew ();
+  set ("transport", "auto");
   set ("server", "unix:///run/x");
   resolved (&options);
   assert_string_equal (qbd_config_transport (config), "unix");
@@ -278,6 +294,25 @@ test_a_copy_is_its_own (void **state)
   qbd_config_free (copy);
 }
 
+static void
+test_several_servers (void **state)
+{
+  struct options options;
+
+  set ("server", "tcp://a");
+  set ("server", "unix:///b");
+  resolved (&options);
+  assert_int_equal (options.nr_servers, 2);
+  assert_string_equal (options.server.host, "a");
+  assert_string_equal (options.servers[1].path, "/b");
+  refused ("server", "a:4420", "given twice");
+  for (char more[] = "c"; more[0] < 'c' + PATHS_MAX - 2; more[0]++)
+    set ("server", more);
+  refused ("server", "z", "more than 8 paths");
+  set ("transport", "rdma");
+  assert_null (qbd_config_transport (config));
+}
+
 /* Options are compared as bytes: the same keys give the same bytes. */
 static void
 test_equal_configurations_are_equal_bytes (void **state)
@@ -286,7 +321,6 @@ test_equal_configurations_are_equal_bytes (void **state)
   struct qbd_config *other = qbd_config_new ();
   struct error err;
 
-  assert_int_equal (qbd_config_set (config, "server", "unix:///long/path"), 0);
   assert_int_equal (qbd_config_set (config, "server", "tcp://h"), 0);
   resolved (&a);
   assert_int_equal (qbd_config_set (other, "volume", "p/longer-name"), 0);
@@ -414,6 +448,7 @@ main (void)
                                      teardown),
     cmocka_unit_test_setup_teardown (test_refusals, setup, teardown),
     cmocka_unit_test_setup_teardown (test_transport, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_several_servers, setup, teardown),
     cmocka_unit_test_setup_teardown (test_transport_contradicts, setup,
                                      teardown),
     cmocka_unit_test_setup_teardown (test_hostnqn_too_long, setup, teardown),

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the keeper does about several paths of a volume: it looks at each of
+ * them, ends the controller of one that was lost, lets those go on who wait,
+ * and gives up when there has been no path for too long.  Nothing here waits,
+ * and nothing allocates.
+ *
+ * What was in flight on a path that is lost may still take effect there.  So
+ * nothing that changes the volume is sent over any path before
+ *
+ *   - another controller of the subsystem has ended the one that was lost
+ *     (Cross-Controller Reset), or its own path is back and says so, or
+ *   - it must have ended by itself (reconnect.c).
+ *
+ * Nobody was told of a change that is in flight: one that is sent meanwhile,
+ * because it was just about to be, is as good before it as after it.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "lib/association-steps.h"
+#include "nvmeof/command-check.h"
+#include "nvmeof/status.h"
+
+enum {
+  DOUBT_MS = 100,               /* a path that refused is left alone */
+  FENCE_RETRY_MS = 100,
+  GAP_MS = 1000,                /* this process was stopped */
+};
+
+static uint64_t
+earlier (uint64_t a, uint64_t b)
+{
+  return a < b ? a : b;
+}
+
+/* --- each path ---------------------------------------------------------- */
+
+static enum path_use
+judge (const struct association *association, uint64_t now_ms)
+{
+  return now_ms < association->path.doubt_until_ms ? PATH_NONE : PATH_FIRST;
+}
+
+void
+paths_look (struct association *association, uint64_t now_ms)
+{
+  if (atomic_exchange (&association->path.doubted, false))
+    association->path.doubt_until_ms = now_ms + DOUBT_MS;
+  LOCK_SCOPE (&association->lock);
+  association->path.use = association->state != ASSOCIATION_LIVE ?
+    PATH_NONE : judge (association, now_ms);
+}
+
+static uint64_t
+look_at_all (struct paths *paths, uint64_t now_ms)
+{
+  uint64_t next_ms = UINT64_MAX;
+
+  for (unsigned i = 0; i < paths->nr; i++) {
+    struct association *association = paths->association[i];
+
+    paths_look (association, now_ms);
+    if (now_ms < association->path.doubt_until_ms)
+      next_ms = earlier (next_ms, association->path.doubt_until_ms);
+  }
+  return next_ms;
+}
+
+/* --- the fence ---------------------------------------------------------- */
+
+static void
+fence_over (struct association *lost)
+{
+  reconnect_fenced (lost);
+  lost->path.unfenced = lost->path.nameless = false;
+  lost->path.hold_until_ms = 0;
+}
+
+static bool
+is_live (struct association *association)
+{
+  return association_get_state (association, NULL) == ASSOCIATION_LIVE;
+}
+
+/* One that can end the controller of another. */
+static struct association *
+find_fencer (const struct paths *paths, const struct association *lost)
+{
+  if (lost->path.nameless || lost->re.old.instance.cirn == 0)
+    return NULL;
+  for (unsigned i = 0; i < paths->nr; i++) {
+    struct association *by = paths->association[i];
+
+    if (by != lost && is_live (by) && by->fresh.can_cross_reset &&
+        !by->params.foreign)
+      return by;
+  }
+  return NULL;
+}
+
+/* [locked: the admin queue of `by`] */
+static void
+fence_answered (struct request *request)
+{
+  struct paths *paths = (struct paths *)
+    ((char *) request - offsetof (struct paths, fence.request));
+
+  paths->fence.answered = true;
+  keeper_wake ();
+}
+
+static void
+fence_submit (struct paths *paths, struct association *lost,
+              struct association *by, uint64_t now_ms)
+{
+  struct request *request = &paths->fence.request;
+  int r;
+
+  paths->fence.old = lost->re.old;
+  paths->fence.lost = lost;
+  paths->fence.by = by;
+  paths->fence.answered = false;
+  memset (request, 0, sizeof *request);
+  request->transport.sqe = cross_reset_command (lost->re.old.cntlid,
+                                                &lost->re.old.instance);
+  request->fleeting = true;
+  request->done = fence_answered;
+  queue_lock (by->admin);
+  queue_set_now_locked (by->admin, now_ms);
+  r = queue_submit_locked (by->admin, request, true);
+  queue_unlock (by->admin);
+  queue_flush_sends (by->admin);
+  if (r < 0)
+    paths->fence.lost = NULL;
+}
+
+static bool
+same_controller (const struct old_controller *a,
+                 const struct old_controller *b)
+{
+  return a->cntlid == b->cntlid && a->instance.ciu == b->instance.ciu &&
+    a->instance.cirn == b->instance.cirn;
+}
+
+/* A controller that takes its time, or promises nothing, leaves that to the
+ * hold, or to the path itself when it is back. */
+static void
+fence_judge (struct paths *paths, uint64_t now_ms)
+{
+  const struct transport_request *answer = &paths->fence.request.transport;
+  struct association *lost = paths->fence.lost;
+  uint16_t status;
+
+  paths->fence.lost = NULL;
+  paths->fence.in_progress = false;
+  if (answer->error != 0 || !lost->path.unfenced ||
+      !same_controller (&paths->fence.old, &lost->re.old))
+    return;
+  status = nvme_cqe_status (&answer->cqe);
+  if (status == 0 &&
+      le64_to_cpu (answer->cqe.value) & CROSS_RESET_IMMEDIATE) {
+    fence_over (lost);
+  } else if (status == STATUS_SPECIFIC (NVME_SC_CROSS_RESET_IN_PROGRESS) ||
+             status == STATUS_SPECIFIC (NVME_SC_CROSS_RESET_LIMIT)) {
+    paths->fence.in_progress = true;
+    paths->fence.retry_ms = now_ms + FENCE_RETRY_MS;
+  } else {
+    lost->path.nameless = true;
+  }
+}
+
+/* It ends by itself; which counts while others of the subsystem run. */
+static uint64_t
+hold (struct association *lost, bool any, uint64_t now_ms)
+{
+  if (!any)
+    lost->path.hold_until_ms = 0;
+  else if (lost->path.hold_until_ms == 0)
+    lost->path.hold_until_ms = now_ms + reconnect_hold_ms (lost);
+  else if (now_ms >= lost->path.hold_until_ms)
+    fence_over (lost);
+  return lost->path.hold_until_ms ? lost->path.hold_until_ms : UINT64_MAX;
+}
+
+static uint64_t
+fence_one (struct paths *paths, struct association *lost, bool any,
+           uint64_t now_ms)
+{
+  struct association *by = find_fencer (paths, lost);
+
+  if (lost->params.unfenced)
+    fence_over (lost);
+  else if (!by)
+    return hold (lost, any, now_ms);
+  else if (now_ms < paths->fence.retry_ms)
+    return paths->fence.retry_ms;
+  else
+    fence_submit (paths, lost, by, now_ms);
+  return UINT64_MAX;
+}
+
+static uint64_t
+fence_all (struct paths *paths, bool any, uint64_t now_ms)
+{
+  uint64_t next_ms = UINT64_MAX;
+
+  if (paths->fence.lost && paths->fence.answered)
+    fence_judge (paths, now_ms);
+  for (unsigned i = 0; i < paths->nr && !paths->fence.lost; i++)
+    if (paths->association[i]->path.unfenced)
+      next_ms = earlier (next_ms, fence_one (paths, paths->association[i],
+                                             any, now_ms));
+  return next_ms;
+}
+
+/* --- no path ------------------------------------------------------------ */
+
+static void
+give_up (struct paths *paths)
+{
+  struct error why, err;
+
+  paths_describe (paths, &why);
+  error_set (&err, EIO, "%s: no path for %u s: %s",
+             options_name (&paths->options),
+             paths->options.ctrl_loss_tmo_ms / 1000, why.message);
+  paths_give_up (paths, &err, EIO);
+}
+
+static int
+end_error (const struct paths *paths)
+{
+  if (paths->interrupted)
+    return ESHUTDOWN;
+  return paths->association[0]->params.reconnects ? EIO : ENOTCONN;
+}
+
+/* Time in which this process was stopped does not count. */
+static uint64_t
+judge_loss (struct paths *paths, uint64_t now_ms)
+{
+  const struct options *options = &paths->options;
+  uint64_t waited_ms, next_ms = UINT64_MAX;
+
+  if (paths->keep.since_ms == 0)
+    paths->keep.since_ms = now_ms;
+  else if (now_ms - GAP_MS > paths->keep.planned_ms)
+    paths->keep.since_ms += now_ms - paths->keep.planned_ms;
+  waited_ms = now_ms - paths->keep.since_ms;
+  if (options->ctrl_loss_tmo_ms != UINT32_MAX) {
+    if (options->ctrl_loss_tmo_ms > 0 &&
+        waited_ms >= options->ctrl_loss_tmo_ms)
+      give_up (paths);
+    next_ms = paths->keep.since_ms + options->ctrl_loss_tmo_ms;
+  }
+  if (options->fast_io_fail_tmo_ms != UINT32_MAX) {
+    if (waited_ms >= options->fast_io_fail_tmo_ms)
+      paths->error = EIO;
+    else
+      next_ms = earlier (next_ms, paths->keep.since_ms +
+                         options->fast_io_fail_tmo_ms);
+  }
+  return next_ms > now_ms ? next_ms : UINT64_MAX;
+}
+
+static uint64_t
+judge_all (struct paths *paths, bool any, uint64_t now_ms)
+{
+  uint64_t next_ms = UINT64_MAX;
+
+  if (any && !paths->fence.in_progress) {
+    paths->keep.since_ms = 0;
+    paths->error = 0;
+  } else if (!paths_dead (paths)) {
+    next_ms = judge_loss (paths, now_ms);
+  }
+  if (paths_dead (paths))
+    paths->error = end_error (paths);
+  return next_ms;
+}
+
+/* --- those who wait ----------------------------------------------------- */
+
+static void
+take_free (struct paths *paths, struct path_waiters *going)
+{
+  bool end = paths_error (paths) != 0;
+  bool read = end || paths_pick (paths, false);
+  bool change = end || paths_pick (paths, true);
+  struct path_waiter *waiter, *next;
+
+  LOCK_SCOPE (&paths->lock);
+  for (waiter = TAILQ_FIRST (&paths->waiters); waiter; waiter = next) {
+    next = TAILQ_NEXT (waiter, link);
+    if (waiter->changes ? !change : !read)
+      continue;
+    TAILQ_REMOVE (&paths->waiters, waiter, link);
+    TAILQ_INSERT_TAIL (going, waiter, link);
+    paths->nr_waiters--;
+  }
+}
+
+static void
+let_go (struct paths *paths, uint64_t now_ms)
+{
+  struct path_waiters going = TAILQ_HEAD_INITIALIZER (going);
+  struct path_waiter *waiter;
+
+  take_free (paths, &going);
+  while ((waiter = TAILQ_FIRST (&going))) {
+    TAILQ_REMOVE (&going, waiter, link);
+    waiter->go (waiter, now_ms);
+  }
+}
+
+uint64_t
+paths_tick (struct paths *paths, uint64_t now_ms)
+{
+  uint64_t next_ms = look_at_all (paths, now_ms);
+  bool any = paths_pick (paths, false) != NULL;
+
+  next_ms = earlier (next_ms, fence_all (paths, any, now_ms));
+  next_ms = earlier (next_ms, judge_all (paths, any, now_ms));
+  let_go (paths, now_ms);
+  paths->keep.planned_ms = next_ms;
+  return next_ms;
+}
