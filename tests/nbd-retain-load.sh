@@ -6,6 +6,7 @@
 source "${0%/*}/functions.sh"
 requires sh -c 'fio --enghelp | grep -w nbd'
 requires curl --version
+requires nbdsh --version
 : >"$tmp/file"
 requires python3 -c "import os; os.setxattr ('$tmp/file', 'user.x', b'1')"
 
@@ -36,6 +37,14 @@ until_written ()
     done
 }
 
+# Between two runs of fio the volume stays attached: to begin with, a server
+# has to be there.
+mkfifo "$tmp/held" "$tmp/release"
+nbdsh -u "$uri" -c "open ('$tmp/held', 'w').close ()" \
+      -c "open ('$tmp/release').read ()" &
+holder=$!
+cat "$tmp/held"
+
 load >"$tmp/fio.log" 2>&1 &
 load=$!
 for round in 1 2 3 4; do
@@ -49,3 +58,5 @@ done
 until_written 200
 touch "$tmp/load-ends"
 wait $load
+: >"$tmp/release"
+wait $holder
