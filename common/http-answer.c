@@ -21,6 +21,7 @@
 #include "common/http-answer.h"
 #include "common/stream.h"
 
+enum { ACCEPT_PAUSE_MS = 100 };
 enum { CLIENT_LIMIT_MS = 2000, HEADER_MAX = 4096, REPLY_BYTES = 4096 };
 
 struct http_reply {
@@ -223,8 +224,12 @@ run (void *arg)
   while (wait_for (http, http->listen_fd, POLLIN, UINT64_MAX)) {
     int fd = accept4 (http->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
-    if (fd == -1)
+    if (fd == -1) {
+      /* Out of descriptors, perhaps: whoever waits goes on waiting. */
+      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        wait_for (http, -1, 0, clock_now_ms () + ACCEPT_PAUSE_MS);
       continue;
+    }
     serve (http, fd);
     close (fd);
   }
