@@ -236,7 +236,11 @@ judge_again (struct association *association,
   struct error err;
 
   if (namespace_judge_again (association, ns, info, &err) < 0) {
-    association_give_up (association, &err, EIO);
+    /* One gateway of several may hear of a new size later than others. */
+    if (association->params.several)
+      association_end (association, &err);
+    else
+      association_give_up (association, &err, EIO);
     return;
   }
   namespace_resized (association, ns, info->size_bytes);

@@ -203,12 +203,15 @@ describe_refusal (struct association *association, uint16_t status,
 
 /* A controller that is wanted anew says "do not retry", and is believed.  Not
  * where it only does not know the subsystem: servers that start have some of
- * them later than others.  Nor of an I/O queue: there the controller may be gone
- * meanwhile. */
+ * them later than others; nor where it has no controller to give just now (Linux
+ * adds it to that, too), because those of lost hosts come back.  Nor of an I/O
+ * queue: there the controller may be gone meanwhile.  Of several paths one is
+ * never for good what it is now. */
 static bool
 is_for_good (struct association *association, uint16_t status, uint32_t dw0)
 {
-  return association->was_live && status & NVME_SC_DNR &&
+  return association->was_live && !association->params.several &&
+    status & NVME_SC_DNR && (status & 0x7ff) != BUSY &&
     association_get_state (association, NULL) == ASSOCIATION_CONNECT &&
     !is_no_such_subsystem (status, dw0);
 }

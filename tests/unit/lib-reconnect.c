@@ -125,6 +125,14 @@ test_busy (void **state)
   expect_patience (STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY), 0);
 }
 
+/* As Linux has it: "do not retry" is wrong there. */
+static void
+test_no_controller_left (void **state)
+{
+  expect_patience (STATUS_DNR (STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY)),
+                   0);
+}
+
 static void
 test_host_not_allowed_yet (void **state)
 {
@@ -295,6 +303,7 @@ main (void)
     TEST (test_authentication),
     TEST (test_no_such_subsystem_yet),
     TEST (test_busy),
+    TEST (test_no_controller_left),
     TEST (test_host_not_allowed_yet),
     TEST (test_slow_server),
     TEST (test_hold),
