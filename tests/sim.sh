@@ -11,7 +11,8 @@ timeout 60 "$QBD_BUILDDIR/tests/sim/sim" --seeds 10 --from 1000 --twice
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 expect_error 'flush succeeded over a loss of power' \
     "$QBD_BUILDDIR/tests/sim/sim" --seeds 300 --without epoch
-for what in fence range-lock; do
-    expect_error ' is wrong:$' \
-        "$QBD_BUILDDIR/tests/sim/sim" --seeds 2000 --without $what
-done
+expect_error ' is wrong:$' \
+    "$QBD_BUILDDIR/tests/sim/sim" --seeds 2000 --without range-lock
+# It takes long to come to one: dev/check begins at the beginning.
+expect_error ' is wrong:$' \
+    "$QBD_BUILDDIR/tests/sim/sim" --seeds 200 --from 1050 --without fence
