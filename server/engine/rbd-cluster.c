@@ -193,7 +193,8 @@ connect_error (const struct ceph_pool *pool, const char *user, int code,
   case ENOENT:
   case EPERM:
     return error_set (err, code, "pool: %s: rbd: the cluster refuses %s, or "
-                      "its key is not in the keyring that ceph.conf names",
+                      "its key is not in the keyring that ceph.conf names "
+                      "(in /etc or beside ceph.conf: qbd-server(8), SANDBOX)",
                       pool->pool.name, user);
   }
   return error_set (err, code, "pool: %s: rbd: %s: cannot connect: %s",

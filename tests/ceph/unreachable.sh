@@ -43,8 +43,10 @@ h.flush ()
 assert h.pread (65536, 0) == b"\1" * 65536
 END
 client=$!
-sed 's/^\[client\]/&\nclient mount timeout = 3/' "$CEPH_CONF" >"$tmp/quick.conf"
-says 'rbd: Ceph pool rbd: its OSDs do not answer$' "rbd?conf=$tmp/quick.conf"
+sed 's/^\[client\]/&\nclient mount timeout = 3/' "$CEPH_CONF" \
+    >"$cluster_dir/quick.conf"
+says 'rbd: Ceph pool rbd: its OSDs do not answer$' \
+     "rbd?conf=$cluster_dir/quick.conf"
 kill -0 $client
 cluster restart osd.0
 wait $client
