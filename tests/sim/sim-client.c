@@ -51,6 +51,7 @@ struct sim_client {
   uint64_t changed_at, flushed_at;      /* model's, of what succeeded last */
   bool power_lost;
   bool at_risk;                 /* and there was something to lose */
+  uint64_t at_risk_since;       /* model's */
   struct op ops[DEPTH_MAX];
   unsigned depth, in_flight, waiting, left, ended;
   uint32_t read_all_next;       /* block; nr_blocks: not reading all */
@@ -155,13 +156,17 @@ judge_patience (struct sim_client *client)
 
 /* --- the load ------------------------------------------------------------------- */
 
-/* Of several paths each is flushed for itself, and what a flush did before
- * power was lost counts: there only the data tell. */
+/* What a flush did before power was lost counts, also when its answer comes
+ * later; and of several paths each is flushed for itself: there only the data
+ * tell. */
 static void
 flush_over (struct sim_client *client, const struct op *op)
 {
-  if (client->at_risk && client->params.nr_paths == 1)
-    complain (client, "flush succeeded over a loss of power", EIO);
+  if (client->at_risk && client->params.nr_paths == 1) {
+    if (op->at > client->at_risk_since)
+      complain (client, "flush succeeded over a loss of power", EIO);
+    client->at_risk = false;
+  }
   model_flush_ends (client->model, client, op->at);
   if (op->at > client->flushed_at)
     client->flushed_at = op->at;
@@ -801,7 +806,10 @@ sim_client_power_lost (struct sim_client *client)
   if (client->params.retain_bytes > 0)
     return;
   client->power_lost = true;
-  client->at_risk |= client->changed_at > client->flushed_at;
+  if (client->changed_at <= client->flushed_at)
+    return;
+  client->at_risk = true;
+  client->at_risk_since = model_flush_begins (client->model);
 }
 
 void
