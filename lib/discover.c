@@ -203,7 +203,7 @@ search_entry (void *opaque, const struct nvmf_disc_log_entry *entry)
 
 static int
 conclude (const struct search *search, const struct address *server,
-          char *nqn, struct error *err)
+          const char *hostnqn, char *nqn, struct error *err)
 {
   char uri[ADDRESS_TEXT_MAX];
 
@@ -218,8 +218,8 @@ conclude (const struct search *search, const struct address *server,
   if (search->near[0])
     return error_set (err, ENOENT, "open: %s: no such volume on %s; did you "
                       "mean %s?", search->volume, uri, search->near);
-  return error_set (err, ENOENT, "open: %s: no such volume on %s",
-                    search->volume, uri);
+  return error_set (err, ENOENT, "open: %s: no such volume on %s, or it is not "
+                    "for host %s", search->volume, uri, hostnqn);
 }
 
 int
@@ -234,5 +234,6 @@ discover_volume (const struct options *options,
   };
   int r = discover (options, attempt, deadline_ms, &reader, reached, err);
 
-  return r < 0 ? r : conclude (&search, &options->server, nqn, err);
+  return r < 0 ? r : conclude (&search, &options->server, options->hostnqn,
+                            nqn, err);
 }

@@ -127,7 +127,7 @@ log_hidden (struct controller *asker, const struct counts *n)
                  "names it", asker->hostnqn, asker->peer,
                  (unsigned long long) n->hidden);
   else
-    log_debug ("discovery: host %s at %s: sees %llu volumes, and %llu not",
+    log_info ("discovery: host %s at %s: sees %llu volumes, and %llu not",
                asker->hostnqn, asker->peer, (unsigned long long) n->shown,
                (unsigned long long) n->hidden);
 }
