@@ -154,8 +154,12 @@ _at_exit ()
     trap '' INT TERM
     set +e +x
     # nbdkit waits for its idle clients (60 s, until it is killed).
+    # The process may be a shell that waits for the client, which then only
+    # sees the end of its input.
     if test -n "${COPROC_PID-}"; then
         kill "$COPROC_PID" 2>/dev/null
+        i=${COPROC[1]-}
+        test -z "$i" || exec {i}>&-
     fi
     for ((i = ${#_cleanups[@]} - 1; i >= 0; i--)); do
         eval "${_cleanups[i]}"

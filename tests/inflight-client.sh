@@ -10,7 +10,9 @@ requires nbdsh --version
 
 start_volume 16M
 control=$tmp/nbdkit.control
-start_nbdkit qbd volume=demo/disk control="$control" queue_size=3
+# The server stands still for longer than five seconds on a slow machine.
+start_nbdkit qbd volume=demo/disk control="$control" queue_size=3 \
+             keep_alive_tmo=60
 list () { qbd inflight "$@" --control "$control" --json; }
 
 nbdinfo --size "$uri"           # it is ready when it serves

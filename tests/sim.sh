@@ -5,7 +5,7 @@
 # everything; and what must not happen is noticed.
 source "${0%/*}/functions.sh"
 
-timeout 150 "$QBD_BUILDDIR/tests/sim/sim" --seeds 100
+timeout 250 "$QBD_BUILDDIR/tests/sim/sim" --seeds 100
 timeout 60 "$QBD_BUILDDIR/tests/sim/sim" --seeds 10 --from 1000 --twice
 # A world that ends in the middle is not taken down.
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
