@@ -107,11 +107,12 @@ deny_sockets (scmp_filter_ctx filter)
   for (size_t i = 0; i < sizeof between / sizeof between[0] && r == 0; ++i)
     r = seccomp_rule_add (filter, SCMP_ACT_ERRNO (EAFNOSUPPORT),
                           SCMP_SYS (socket), 1,
-                          SCMP_A0 (SCMP_CMP_EQ, (scmp_datum_t) between[i]));
+                          SCMP_A0 (SCMP_CMP_EQ, (scmp_datum_t) between[i],
+                                   0));
   if (r == 0)
     r = seccomp_rule_add (filter, SCMP_ACT_ERRNO (EAFNOSUPPORT),
                           SCMP_SYS (socket), 1,
-                          SCMP_A0 (SCMP_CMP_GT, AF_NETLINK));
+                          SCMP_A0 (SCMP_CMP_GT, AF_NETLINK, 0));
   return r;
 }
 
