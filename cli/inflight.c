@@ -69,7 +69,7 @@ run (const struct cli *cli, char *const operands[], struct error *err)
 {
   const struct call call = {
     .method = "GET", .path = "/v1/inflight", .name = operands[0],
-    .timeout_s = 10,
+    .timeout_s = CALL_ANSWER_S,
   };
 
   return client_show (cli, &call, NULL, print, err);

@@ -13,6 +13,7 @@ libcommon_la_SOURCES = \
 	common/dir-lock.h \
 	common/error.c \
 	common/error.h \
+	common/hash.h \
 	common/http-answer.c \
 	common/http-answer.h \
 	common/locked-memory.c \

@@ -38,7 +38,6 @@ struct config_file {
   bool may_poll_us;
   bool may_reactors;
   bool may_sandbox;
-  bool may_limit[LIMIT_NR];
   bool seen_limits[LIMIT_NR];
   bool seen_allow_any_host;
   bool seen_control;
@@ -252,7 +251,8 @@ set_limits_key (struct config_file *file, const char *key, const char *value,
 
   if (r == 0)
     r = once (&file->seen_limits[limit], key, err);
-  if (r == 0 && file->may_limit[limit])
+  /* Else the command line said it. */
+  if (r == 0 && file->options->limits[limit] == 0)
     file->options->limits[limit] = n;
   return r;
 }
@@ -341,8 +341,6 @@ options_read_file (struct options *options, const char *filename,
   };
   int line;
 
-  for (unsigned i = 0; i < LIMIT_NR; i++)
-    file.may_limit[i] = options->limits[i] == 0;
   file.stream = open_file (filename, err);
   if (!file.stream)
     return -err->code;

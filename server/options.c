@@ -400,9 +400,6 @@ options_complete (struct options *options, struct error *err)
     options->log_level = LOG_LEVEL_DEBUG;
   else if (options->log_level == 0)
     options->log_level = LOG_LEVEL_INFO;
-  for (unsigned i = 0; i < LIMIT_NR; ++i)
-    if (options->limits[i] == 0)
-      options->limits[i] = limit_default ((enum limit) i);
   if (options->nr_reactors == 0)
     options->nr_reactors = default_reactors ();
   if (options->control[0] == '\0')

@@ -192,6 +192,17 @@ takes_restart (const char *what, const char *object)
                object[0] ? ": " : "", object);
 }
 
+static bool
+same_sandbox_paths (const struct options *a, const struct options *b)
+{
+  if (a->nr_sandbox_paths != b->nr_sandbox_paths)
+    return false;
+  for (unsigned i = 0; i < a->nr_sandbox_paths; i++)
+    if (strcmp (a->sandbox_paths[i], b->sandbox_paths[i]) != 0)
+      return false;
+  return true;
+}
+
 static void
 tell_what_stays (const struct options *asked, const struct options *anew)
 {
@@ -203,6 +214,8 @@ tell_what_stays (const struct options *asked, const struct options *anew)
     takes_restart ("reactors", "");
   if (asked->no_sandbox != anew->no_sandbox)
     takes_restart ("sandbox", "");
+  if (!same_sandbox_paths (asked, anew))
+    takes_restart ("sandbox_path", "");
 }
 
 void

@@ -11,6 +11,9 @@
 
 /* --- sandbox-landlock.c --------------------------------------------------- */
 
+/* ABI 2 (Linux 5.19) first lets files be renamed between directories. */
+enum { LANDLOCK_ABI_MIN = 2 };
+
 enum landlock_access {
   LANDLOCK_READ = 1 << 0,       /* files, and the names of a directory */
   LANDLOCK_WRITE = 1 << 1,      /* also make and remove files */

@@ -15,9 +15,7 @@
 #include "common/cleanup.h"
 #include "server/sandbox-internal.h"
 
-/* ABI 2 (Linux 5.19) first lets files be renamed between directories. */
-enum { ABI_MIN = 2, ABI_TRUNCATE = 3, ABI_NET = 4, ABI_IOCTL_DEV = 5,
-       ABI_SCOPE = 6 };
+enum { ABI_TRUNCATE = 3, ABI_NET = 4, ABI_IOCTL_DEV = 5, ABI_SCOPE = 6 };
 
 #ifndef LANDLOCK_ACCESS_FS_TRUNCATE
 #define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
@@ -68,7 +66,7 @@ landlock_begin (struct landlock *landlock, bool may_connect)
                LANDLOCK_CREATE_RULESET_VERSION);
   if (n < 0)
     return -errno;
-  if (n < ABI_MIN)
+  if (n < LANDLOCK_ABI_MIN)
     return -EOPNOTSUPP;
   landlock->abi = (int) n;
   ruleset.fs = handled (landlock->abi);

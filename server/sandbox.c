@@ -28,12 +28,14 @@ static struct reached {
 static unsigned nr_reached;
 static bool entered, may_connect;
 
-/* For libraries, and names of hosts.  What is not there is no loss.  As
- * directories where files are replaced by others of the same name. */
-static const struct {
+struct usual {
   const char *path;
   unsigned access;
-} always[] = {
+};
+
+/* For libraries, and names of hosts.  What is not there is no loss.  As
+ * directories where files are replaced by others of the same name. */
+static const struct usual always[] = {
   { "/usr", LANDLOCK_READ },
   { "/lib", LANDLOCK_READ },
   { "/lib32", LANDLOCK_READ },
@@ -65,10 +67,7 @@ static const struct {
 
 /* Besides, for pools of other machines: their configuration and keys, logs
  * and sockets of their libraries. */
-static const struct {
-  const char *path;
-  unsigned access;
-} for_cluster[] = {
+static const struct usual for_cluster[] = {
   { "/etc", LANDLOCK_READ },
   { "/var/lib/ceph", LANDLOCK_READ },
   { "/run/ceph", LANDLOCK_WRITE | LANDLOCK_SOCKETS },
@@ -175,27 +174,29 @@ allow (void *opaque, const char *what, const char *path, unsigned access,
   return 0;
 }
 
+/* What is not there, or not for us, needs no rule. */
+static int
+allow_each (struct landlock *landlock, const struct usual *usual, size_t nr,
+            struct error *err)
+{
+  for (size_t i = 0; i < nr; ++i) {
+    int r = landlock_allow (landlock, usual[i].path, usual[i].access);
+
+    if (r < 0 && r != -ENOENT && r != -EACCES)
+      return error_set (err, -r, "sandbox: %s: %s", usual[i].path,
+                        strerror (-r));
+  }
+  return 0;
+}
+
 static int
 allow_usual (struct landlock *landlock, struct error *err)
 {
-  int r = 0;
+  int r = allow_each (landlock, always, sizeof always / sizeof always[0], err);
 
-  for (size_t i = 0; i < sizeof always / sizeof always[0] && r == 0; ++i) {
-    r = landlock_allow (landlock, always[i].path, always[i].access);
-    if (r == -ENOENT || r == -EACCES)
-      r = 0;
-    else if (r < 0)
-      error_set (err, -r, "sandbox: %s: %s", always[i].path, strerror (-r));
-  }
-  for (size_t i = 0; may_connect && r == 0
-       && i < sizeof for_cluster / sizeof for_cluster[0]; ++i) {
-    r = landlock_allow (landlock, for_cluster[i].path, for_cluster[i].access);
-    if (r == -ENOENT || r == -EACCES)
-      r = 0;
-    else if (r < 0)
-      error_set (err, -r, "sandbox: %s: %s", for_cluster[i].path,
-                 strerror (-r));
-  }
+  if (r == 0 && may_connect)
+    r = allow_each (landlock, for_cluster,
+                    sizeof for_cluster / sizeof for_cluster[0], err);
   return r;
 }
 

@@ -89,3 +89,6 @@ server_completes 'a-file' -c a-
 server_completes 'a-file' --config = a-
 server_completes 'tcp://' --listen t
 server_completes '' --pool x
+server_completes '' --pool demo =
+server_completes '' --pool demo = f
+server_completes '' --limit connections = ''

@@ -81,13 +81,14 @@ file_sync_failed (struct file_volume *v, int error)
   file_epoch_ends (v);
 }
 
-/* file_sync_failed told of the others. */
+/* file_sync_failed and file-length.c told of the others. */
 static void
 tell (struct engine_request *request, int result)
 {
   struct file_volume *v = file_volume (request->volume);
 
-  if (result < 0 && -result != atomic_load (&v->sync_error))
+  if (result < 0 && -result != atomic_load (&v->sync_error)
+      && (result != -EIO || atomic_load (&v->cut_bytes) == FILE_WHOLE))
     engine_failed (&v->volume, request, -result);
 }
 

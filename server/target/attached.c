@@ -7,16 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hash.h"
 #include "server/target/internal.h"
 
 static unsigned
 bucket_of (const char *nqn)
 {
-  uint32_t hash = 2166136261u;  /* FNV-1a */
-
-  for (; *nqn; nqn++)
-    hash = (hash ^ (uint8_t) *nqn) * 16777619u;
-  return hash % TARGET_HOST_BUCKETS;
+  return hash_bytes (nqn, strlen (nqn)) % TARGET_HOST_BUCKETS;
 }
 
 static struct attached_host *

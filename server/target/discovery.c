@@ -128,8 +128,8 @@ log_hidden (struct controller *asker, const struct counts *n)
                  (unsigned long long) n->hidden);
   else
     log_info ("discovery: host %s at %s: sees %llu volumes, and %llu not",
-               asker->hostnqn, asker->peer, (unsigned long long) n->shown,
-               (unsigned long long) n->hidden);
+              asker->hostnqn, asker->peer, (unsigned long long) n->shown,
+              (unsigned long long) n->hidden);
 }
 
 void

@@ -49,12 +49,6 @@ static struct {
 } limits[LIMIT_NR];
 
 unsigned
-limit_default (enum limit limit)
-{
-  return ranges[limit].value;
-}
-
-unsigned
 limit_value (enum limit limit)
 {
   unsigned value = atomic_load_explicit (&limits[limit].value,

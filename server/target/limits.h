@@ -31,15 +31,15 @@ enum limit {
 extern const char *const limit_names[];
 
 unsigned limit_value (enum limit limit);
-unsigned limit_default (enum limit limit);
+/* 0: its default. */
 void limit_set (enum limit limit, unsigned value);
 
 /* NAME and a number in its range: -EINVAL, and the message says which. */
 int limit_parse (const char *name, const char *text, enum limit *limit,
                  unsigned *value, struct error *err);
 
-/* It was reached: counts, and logs "what: peer: reason: limit NAME is N".
- * peer and reason were checked, or are ours. */
+/* It was reached: counts, and logs "peer: what: limit NAME is N".  Both were
+ * checked, or are ours. */
 void limit_reached (enum limit limit, const char *peer, const char *what);
 uint64_t limit_times_reached (enum limit limit);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/hash.h"
 #include "common/log.h"
 #include "server/transport/internal.h"
 
@@ -58,11 +59,7 @@ make_key (uint8_t key[KEY_BYTES], const struct sockaddr *sa)
 static unsigned
 bucket_of (const uint8_t key[KEY_BYTES])
 {
-  uint32_t hash = 2166136261u;  /* FNV-1a */
-
-  for (unsigned i = 0; i < KEY_BYTES; i++)
-    hash = (hash ^ key[i]) * 16777619u;
-  return hash % NR_BUCKETS;
+  return hash_bytes (key, KEY_BYTES) % NR_BUCKETS;
 }
 
 static struct handshake_peer *

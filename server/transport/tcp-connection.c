@@ -277,29 +277,26 @@ waits_for_data (const struct tcp_connection *connection)
   return false;
 }
 
-/* When the host will have been idle for too long; 0: nothing is its turn. */
+/* When the host will have been idle for too long, and in what; 0: nothing is
+ * its turn. */
 static uint64_t
-stall_due_ms (const struct tcp_connection *connection)
+stall_due_ms (const struct tcp_connection *connection, const char **what)
 {
   uint64_t since_ms = UINT64_MAX;
 
-  if (!TAILQ_EMPTY (&connection->output))
+  if (!TAILQ_EMPTY (&connection->output)) {
     since_ms = connection->sent_ms;
-  if (waits_for_data (connection) && connection->data_ms < since_ms)
+    *what = "no byte of its responses was taken: closed";
+  }
+  if (waits_for_data (connection) && connection->data_ms < since_ms) {
     since_ms = connection->data_ms;
-  if (tcp_is_mid_pdu (connection) && connection->pdu_ms < since_ms)
+    *what = "no byte of the data it was asked for: closed";
+  }
+  if (tcp_is_mid_pdu (connection) && connection->pdu_ms < since_ms) {
     since_ms = connection->pdu_ms;
+    *what = "a PDU did not go on: closed";
+  }
   return since_ms == UINT64_MAX ? 0 : since_ms + limit_value (LIMIT_STALL_MS);
-}
-
-static const char *
-stalled_in (const struct tcp_connection *connection)
-{
-  if (!TAILQ_EMPTY (&connection->output))
-    return "no byte of its responses was taken: closed";
-  return waits_for_data (connection)
-    ? "no byte of the data it was asked for: closed"
-    : "a PDU did not go on: closed";
 }
 
 static void
@@ -307,20 +304,21 @@ stall_expired (struct reactor_timer *timer)
 {
   struct tcp_connection *connection =
     (void *) ((char *) timer - offsetof (struct tcp_connection, stall));
+  const char *what = NULL;
   uint64_t due_ms;
 
   connection->stall_armed = false;
   tcp_hold (connection);
   /* A socket tells of room only when there is much of it. */
   tcp_flush (connection);
-  due_ms = connection->state == TCP_READY ? stall_due_ms (connection) : 0;
+  due_ms = connection->state == TCP_READY
+    ? stall_due_ms (connection, &what) : 0;
   if (due_ms > reactor_now_ms (connection->reactor)) {
     connection->stall_armed = true;
     reactor_timer_arm (connection->reactor, &connection->stall, due_ms);
   }
   else if (due_ms > 0) {
-    limit_reached (LIMIT_STALL_MS, connection->portal.peer,
-                   stalled_in (connection));
+    limit_reached (LIMIT_STALL_MS, connection->portal.peer, what);
     tcp_lost (connection, "its host stalled");
   }
   tcp_release (connection);
