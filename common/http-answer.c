@@ -21,8 +21,12 @@
 #include "common/http-answer.h"
 #include "common/stream.h"
 
-enum { ACCEPT_PAUSE_MS = 100 };
-enum { CLIENT_LIMIT_MS = 2000, HEADER_MAX = 4096, REPLY_BYTES = 4096 };
+enum {
+  ACCEPT_PAUSE_MS = 100,
+  CLIENT_LIMIT_MS = 2000,
+  HEADER_MAX = 4096,
+  REPLY_BYTES = 4096,
+};
 
 struct http_reply {
   struct http_answer *http;

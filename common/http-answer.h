@@ -2,8 +2,7 @@
 /*
  * A Unix socket on which a program says how it is: HTTP, one GET a connection,
  * one connection at a time, in one thread of its own, which allocates nothing
- * once it runs.  For programs that serve something else; qbd-server's
- * management API is no user.
+ * once it runs.  Not qbd-server's management API: that is libmicrohttpd's.
  */
 #ifndef QBD_HTTP_ANSWER_H
 #define QBD_HTTP_ANSWER_H

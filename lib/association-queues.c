@@ -132,19 +132,12 @@ open_tcp (struct association *association, uint16_t qid, uint16_t depth,
 }
 
 static struct queue *
-create (struct association *association, uint16_t qid, uint16_t depth,
-        struct error *err)
+create_on (struct association *association,
+           struct transport_queue *transport, uint16_t qid, struct error *err)
 {
-  struct transport_queue *transport;
   struct queue_params params;
   struct queue *queue;
 
-  if (association->server.family == ADDRESS_RDMA)
-    transport = open_rdma (association, qid, depth, err);
-  else
-    transport = open_tcp (association, qid, depth, err);
-  if (!transport)
-    return NULL;
   association_queue_params (association, &params);
   if (association->server.family == ADDRESS_RDMA || qid == 0)
     params.poll_us = 0;         /* verbs poll for themselves */
@@ -152,6 +145,19 @@ create (struct association *association, uint16_t qid, uint16_t depth,
   if (!queue)
     error_set (err, ENOMEM, "connect: %s: out of memory", association->uri);
   return queue;
+}
+
+static struct queue *
+create (struct association *association, uint16_t qid, uint16_t depth,
+        struct error *err)
+{
+  struct transport_queue *transport;
+
+  if (association->server.family == ADDRESS_RDMA)
+    transport = open_rdma (association, qid, depth, err);
+  else
+    transport = open_tcp (association, qid, depth, err);
+  return transport ? create_on (association, transport, qid, err) : NULL;
 }
 
 /* --- the others --------------------------------------------------------- */
@@ -258,7 +264,6 @@ prepare (struct association *association, struct queue **queue, uint16_t qid,
          uint16_t depth, struct error *err)
 {
   struct transport_queue *transport;
-  struct queue_params params;
 
   if (association->server.family == ADDRESS_RDMA)
     transport = open_rdma (association, qid, depth, err);
@@ -266,11 +271,9 @@ prepare (struct association *association, struct queue **queue, uint16_t qid,
     transport = prepare_tcp (association, qid, depth, err);
   if (!transport)
     return -err->code;
-  *queue = queue_create (transport,
-                         association_queue_params (association, &params));
+  *queue = create_on (association, transport, qid, err);
   if (!*queue)
-    return error_set (err, ENOMEM, "connect: %s: out of memory",
-                      association->uri);
+    return -err->code;
   queue_shut (*queue, ENOTCONN, "not connected yet");
   return 0;
 }

@@ -197,8 +197,8 @@ describe_refusal (struct association *association, uint16_t status,
     error_set (err, EBUSY, "connect: %s: Connect: the server is busy, or a "
                "limit of it is reached: try again", uri);
   else
-    error_set (err, status_to_errno (status), "connect: %s: Connect: %s", uri,
-               status_name (status));
+    error_set (err, status_connect_to_errno (status), "connect: %s: Connect: "
+               "%s", uri, status_connect_name (status));
 }
 
 /* A controller that is wanted anew says "do not retry", and is believed.  Not

@@ -145,7 +145,9 @@ struct association {
   /* Of one of several paths. */
   struct paths *paths;                  /* constant after open; or NULL */
   struct {
-    _Atomic enum path_use use;          /* set under the lock */
+    /* Raised under the lock only, by the keeper.  Whoever lowers it sets
+     * doubted first (paths_doubt). */
+    _Atomic enum path_use use;
     _Atomic bool unfenced;              /* its old controller may have changes
                                            that did not end */
     _Atomic unsigned depth;             /* commands in flight, where the

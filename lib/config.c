@@ -481,6 +481,18 @@ options_resolve (const struct qbd_config *config, struct options *options,
   return 0;
 }
 
+struct options
+options_of_server (const struct options *options, unsigned i)
+{
+  struct options own;
+
+  memcpy (&own, options, sizeof own);
+  own.server = options->servers[i];
+  if (own.server.family == ADDRESS_UNIX)
+    own.transport = OPTIONS_TRANSPORT_SERVER;
+  return own;
+}
+
 int
 options_check_volume (const struct options *options, struct error *err)
 {

@@ -88,8 +88,9 @@ qbd_discover (const struct qbd_config *config,
     return error_publish (&err);
   /* The first of several that answers. */
   for (uint32_t i = 0; r < 0 && !reached && i < options.nr_servers; i++) {
-    options.server = options.servers[i];
-    r = discover (&options, &attempt,
+    struct options own = options_of_server (&options, i);
+
+    r = discover (&own, &attempt,
                   clock_now_ms () + options.connect_tmo_ms, &reader,
                   &reached, &err);
   }

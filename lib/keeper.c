@@ -235,10 +235,12 @@ uint64_t
 keeper_tick (struct association *association, uint64_t now_ms)
 {
   uint64_t next_ms = tick (association, now_ms), paths_ms;
+  struct paths *paths = association->paths;
 
-  if (!association->paths)
+  /* Of several they are judged once, when the last has had its turn. */
+  if (!paths || paths->association[paths->nr - 1] != association)
     return next_ms;
-  paths_ms = paths_tick (association->paths, now_ms);
+  paths_ms = paths_tick (paths, now_ms);
   return paths_ms < next_ms ? paths_ms : next_ms;
 }
 

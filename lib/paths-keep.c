@@ -121,7 +121,6 @@ fence_submit (struct paths *paths, struct association *lost,
 
   paths->fence.old = lost->re.old;
   paths->fence.lost = lost;
-  paths->fence.by = by;
   paths->fence.answered = false;
   memset (request, 0, sizeof *request);
   request->transport.sqe = cross_reset_command (lost->re.old.cntlid,
@@ -193,9 +192,10 @@ fence_one (struct paths *paths, struct association *lost, bool any,
 
   if (lost->params.unfenced)
     fence_over (lost);
-  else if (!by)
+  else if (!by) {
+    paths->fence.in_progress = false;
     return hold (lost, any, now_ms);
-  else if (now_ms < paths->fence.retry_ms)
+  } else if (now_ms < paths->fence.retry_ms)
     return paths->fence.retry_ms;
   else
     fence_submit (paths, lost, by, now_ms);
@@ -206,13 +206,21 @@ static uint64_t
 fence_all (struct paths *paths, bool any, uint64_t now_ms)
 {
   uint64_t next_ms = UINT64_MAX;
+  bool left = false;
 
   if (paths->fence.lost && paths->fence.answered)
     fence_judge (paths, now_ms);
-  for (unsigned i = 0; i < paths->nr && !paths->fence.lost; i++)
-    if (paths->association[i]->path.unfenced)
+  for (unsigned i = 0; i < paths->nr; i++) {
+    if (!paths->association[i]->path.unfenced)
+      continue;
+    left = true;
+    if (!paths->fence.lost)
       next_ms = earlier (next_ms, fence_one (paths, paths->association[i],
                                              any, now_ms));
+  }
+  /* It may have ended without being asked again. */
+  if (!left)
+    paths->fence.in_progress = false;
   return next_ms;
 }
 
@@ -223,7 +231,8 @@ give_up (struct paths *paths)
 {
   struct error why, err;
 
-  paths_describe (paths, &why);
+  if (paths_describe (paths, &why))
+    error_set (&why, EBUSY, "the controller of a lost path does not end");
   error_set (&err, EIO, "%s: no path for %u s: %s",
              options_name (&paths->options),
              paths->options.ctrl_loss_tmo_ms / 1000, why.message);

@@ -26,18 +26,6 @@ struct attempt_at_paths {
 
 /* --- one path ----------------------------------------------------------- */
 
-static struct options
-path_options (const struct options *options, unsigned i)
-{
-  struct options own;
-
-  memcpy (&own, options, sizeof own);
-  own.server = options->servers[i];
-  if (own.server.family == ADDRESS_UNIX)
-    own.transport = OPTIONS_TRANSPORT_SERVER;
-  return own;
-}
-
 /* A part of the time that is left, so that a server that does not answer
  * leaves some to the next. */
 static uint32_t
@@ -78,7 +66,7 @@ connect_path (struct attempt_at_paths *a, unsigned i, bool *reached,
   uint64_t began_ms = clock_now_ms (), took_ms;
   int r;
 
-  a->params.options = path_options (a->options, i);
+  a->params.options = options_of_server (a->options, i);
   a->params.options.connect_tmo_ms = share_ms (a, i);
   r = find_nqn (a, reached, err);
   if (r < 0)
@@ -92,7 +80,7 @@ connect_path (struct attempt_at_paths *a, unsigned i, bool *reached,
   if (r < 0)
     return r;
   /* As it was asked for, when it connects again. */
-  association->params.options = path_options (a->options, i);
+  association->params.options = options_of_server (a->options, i);
   association->params.attempt = NULL;
   a->association[i] = association;
   return 0;
@@ -157,7 +145,7 @@ prepare_path (struct attempt_at_paths *a, unsigned i, struct error *err)
 {
   struct association *association;
 
-  a->params.options = path_options (a->options, i);
+  a->params.options = options_of_server (a->options, i);
   association = association_create (&a->params, err);
   if (!association)
     return -err->code;

@@ -46,7 +46,7 @@ struct paths {
   } keep;
   struct {
     struct request request;
-    struct association *lost, *by;      /* NULL: none is under way */
+    struct association *lost;           /* NULL: none is under way */
     struct old_controller old;          /* of lost */
     _Atomic bool answered;
     bool in_progress;                   /* the last answer */
@@ -127,7 +127,7 @@ struct paths *paths_open (const struct options *options, bool shared,
 
 /* --- paths-keep.c ------------------------------------------------------- */
 
-/* From each keeper_tick of one of several.  Returns when to come again. */
+/* After the keeper_tick of the last of several.  Returns when to come again. */
 uint64_t paths_tick (struct paths *paths, uint64_t now_ms);
 /* [keeper, opening] How good the path is now. */
 void paths_look (struct association *association, uint64_t now_ms);

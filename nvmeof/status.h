@@ -26,10 +26,11 @@ int status_connect_to_errno (uint16_t status);
 /* Status for a positive errno of the storage; DNR where a retry is futile. */
 uint16_t status_from_errno (int err);
 
-/* "Capacity Exceeded" and the like, for logs and messages; never NULL. */
 /* Not the command failed but the way to the namespace: another one may do
  * (Base 2.0 section 3.3.3.2.1, path related status). */
 bool status_is_path (uint16_t status);
+
+/* "Capacity Exceeded" and the like, for logs and messages; never NULL. */
 const char *status_name (uint16_t status);
 const char *status_connect_name (uint16_t status);
 
