@@ -20,6 +20,7 @@ expect_error "^qbd: connect: $tmp/control: Connection refused \(is qbd-server ru
 # One that is frozen.  All at once, for each takes its time.
 start_server --pool mem=ram:
 kill -s STOP "$server_pid"
+cleanup_fn eval 'kill -CONT "$server_pid" 2>/dev/null || :'
 waiting=()
 for line in status ls 'info mem/a' pools 'create mem/a 1M' 'rm mem/a' \
             'check mem' 'host ls mem/a' 'export mem/a -'; do
@@ -43,7 +44,6 @@ expect_error '^qbd: control: /x+: a socket.s path has at most 107 bytes' \
 
 # Something else that listens.
 requires command -v nbdkit
-nbdkit -U "$tmp/nbd.sock" -P "$tmp/nbd.pid" null
-cleanup_fn kill "$(cat "$tmp/nbd.pid")"
-expect_error "^qbd: connect: $tmp/nbd.sock: this is not qbd-server: its answer is no HTTP$" \
-             qbd status --control "$tmp/nbd.sock"
+start_nbdkit null
+expect_error "^qbd: connect: $socket: this is not qbd-server: its answer is no HTTP$" \
+             qbd status --control "$socket"

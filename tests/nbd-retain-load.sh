@@ -43,8 +43,10 @@ mkfifo "$tmp/held" "$tmp/release"
 nbdsh -u "$uri" -c "open ('$tmp/held', 'w').close ()" \
       -c "open ('$tmp/release').read ()" &
 holder=$!
-cat "$tmp/held"
+timeout "$patience" cat "$tmp/held"
+cleanup_fn kill $holder
 
+cleanup_fn touch "$tmp/load-ends"
 load >"$tmp/fio.log" 2>&1 &
 load=$!
 for round in 1 2 3 4; do

@@ -1,21 +1,31 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-# A path to a server: path.py SOCKET SERVER-SOCKET.  It says "listening", and
-# for each line of standard input how many bytes it has carried so far,
-# both ways.  Killed, it is a path that is cut.
+# A path to a server: path.py SOCKET SERVER-SOCKET [limit BYTES | late FILE].  It
+# says "listening", and for each line of standard input how many bytes it has
+# carried so far, both ways.  Killed, it is a path that is cut.
+#
+#   limit BYTES    a connection ends on which a client sends more than that
+#   late FILE      on connections that begin while FILE exists, the server's
+#                  answers come late: the first of them after 2.5 s
 
 import os
 import socket
 import sys
 import threading
+import time
 
 carried = 0
 lock = threading.Lock ()
 
-def copy (source, sink):
+def copy (source, sink, left=1 << 62, late_s=0):
     global carried
     try:
         while data := source.recv (1 << 18):
+            left -= len (data)
+            if left < 0:
+                break
+            time.sleep (late_s)
+            late_s = 0
             sink.sendall (data)
             with lock:
                 carried += len (data)
@@ -32,6 +42,8 @@ def report ():
         with lock:
             print ("carried", carried, flush=True)
 
+fault, value = (sys.argv + [None, None])[3:5]
+client_bytes = int (value) if fault == "limit" else 1 << 62
 try:
     os.unlink (sys.argv[1])
 except FileNotFoundError:
@@ -49,5 +61,6 @@ while True:
     except OSError:
         here.close ()
         continue
-    for pair in (here, there), (there, here):
-        threading.Thread (target=copy, args=pair, daemon=True).start ()
+    late_s = 2.5 if fault == "late" and os.path.exists (value) else 0
+    for args in (here, there, client_bytes), (there, here, 1 << 62, late_s):
+        threading.Thread (target=copy, args=args, daemon=True).start ()

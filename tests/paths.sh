@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What the tests of several paths share; after functions.sh.
+# Paths to the server that can be cut, and a load over them; after functions.sh.
 #
-#   start_path NAME        a way to the server, at unix://$tmp/NAME
+#   start_path NAME [FAULT VALUE]   a way to the server, at unix://$tmp/NAME,
+#                          with this fault of path.py's
 #   cut_path NAME          it ends, in the midst of whatever it carries
 #   carried NAME           how many bytes it has carried
 #   carries NAME           wait until it carries the load
@@ -16,7 +17,7 @@ start_path ()
 {
     mkfifo -m 600 "$tmp/$1.in" 2>/dev/null || :
     : >"$tmp/$1.log"
-    python3 "$srcdir/tests/path.py" "$tmp/$1" "$tmp/server.sock" \
+    python3 "$srcdir/tests/path.py" "$tmp/$1" "${server_uri#unix://}" "${@:2}" \
         <>"$tmp/$1.in" >>"$tmp/$1.log" 2>&1 &
     _path_pid[$1]=$!
     cleanup_fn kill $!
@@ -49,6 +50,7 @@ carries ()
 start_load ()
 {
     : >"$tmp/load.log"          # before anybody looks at it
+    cleanup_fn touch "$tmp/load.stop"
     nbdsh -u "$uri" -c - >>"$tmp/load.log" 2>&1 <<END &
 import os, threading, time
 M = 1 << 20

@@ -86,7 +86,7 @@ if test -n "$QBD_FLOOD"; then
     compare "$connections" 8 2000 drop
 fi
 flood "$connections" 8 20000 drop
-qbd bench demo/disk --depth 1 --seconds 1 --json | jq -e .read.operations
+qbd bench demo/disk --depth 1 --seconds 1 --json | jq -e '.read.operations > 0'
 # Those that are being closed for newer ones count, too, for a moment.
 for ((try = 0; try < 100; try++)); do
     sockets=$(curl -sS --unix-socket "$QBD_CONTROL" http://qbd/metrics |

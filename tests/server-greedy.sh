@@ -5,13 +5,15 @@
 # few of the greedy one's are served, and never its whole queue.
 source "${0%/*}/functions.sh"
 requires jq --version
+requires curl --version
 most=10                         # without turns: 22
 
 start_server --pool demo=ram: --reactors 1 --listen tcp://127.0.0.1:0
 qbd create demo/greedy 256M
 qbd create demo/small 64M
 
-# The requests of the greedy one in the time of one of the other's.
+# Sets $while_waiting to the requests of the greedy one in the time of one of
+# the other's.
 measure ()                      # read or write
 {
     local greedy
@@ -25,11 +27,12 @@ measure ()                      # read or write
     done
     qbd bench demo/small --depth 1 --seconds 2 --json >"$tmp/small.json"
     wait $greedy
-    jq -s --arg op "$1" '(.[0][$op].iops * .[1].read.latency_us.mean / 1e6)' \
-       "$tmp/greedy.json" "$tmp/small.json"
+    while_waiting=$(jq -s --arg op "$1" \
+        '(.[0][$op].iops * .[1].read.latency_us.mean / 1e6)' \
+        "$tmp/greedy.json" "$tmp/small.json")
 }
 for op in read write; do
-    while_waiting=$(measure $op)
+    measure $op
     echo "$op: $while_waiting"
     awk "BEGIN { exit !($while_waiting < $most) }" ||
         fail "$op: $while_waiting requests of the greedy host in the time of one"

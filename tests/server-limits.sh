@@ -74,8 +74,6 @@ test "$(reached connections)" -ge 1
 exec {COPROC[1]}>&-
 wait "$COPROC_PID"
 stop_nbdkit
-configure 'handshake_ms = 1000' 'handshakes_per_address = 2'
-kill -s HUP "$server_pid"
 qbd bench demo/b --seconds 1
 
 # Who does not name himself: the oldest of an address goes when it has too

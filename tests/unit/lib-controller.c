@@ -256,6 +256,32 @@ aio_done (struct qbd_aio *a, int error)
 }
 
 void
+make_lasting (void)
+{
+  params.reconnects = true;
+  params.seed = 1;
+  params.options.ctrl_loss_tmo_ms = UINT32_MAX;
+  params.options.fast_io_fail_tmo_ms = UINT32_MAX;
+  params.options.reconnect_delay_ms = 1000;
+}
+
+void
+lose (void)
+{
+  association_lose (association, ECONNRESET, "test");
+}
+
+unsigned
+count (const char *name)
+{
+  unsigned n = 0;
+
+  for (const char *at = peer.order; (at = strstr (at, name)); at++)
+    n++;
+  return n;
+}
+
+void
 go_live (void)
 {
   static struct paths paths;

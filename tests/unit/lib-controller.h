@@ -65,8 +65,14 @@ extern int results[REQUESTS];   /* errno; -1: not over */
 extern unsigned nr_done;
 extern uint8_t buf[65536];
 
+/* Its params: it connects again, for ever. */
+void make_lasting (void);
 /* Starts it, and opens a volume, which the test frees. */
 void go_live (void);
+/* Its connections are lost. */
+void lose (void);
+/* How often the command is in peer.order. */
+unsigned count (const char *name);
 /* With aio[i]. */
 int submit (unsigned i, enum io_op op, uint64_t bytes, uint64_t offset);
 /* Drives the volume, and serves until nothing moves. */

@@ -11,34 +11,14 @@
 static void
 go_live_lasting (void)
 {
-  params.reconnects = true;
-  params.seed = 1;
-  params.options.ctrl_loss_tmo_ms = UINT32_MAX;
-  params.options.fast_io_fail_tmo_ms = UINT32_MAX;
-  params.options.reconnect_delay_ms = 1000;
+  make_lasting ();
   go_live ();
-}
-
-static void
-lose (void)
-{
-  association_lose (association, ECONNRESET, "test");
 }
 
 static enum association_state
 state_now (void)
 {
   return association_get_state (association, NULL);
-}
-
-static unsigned
-count (const char *name)
-{
-  unsigned n = 0;
-
-  for (const char *at = peer.order; (at = strstr (at, name)); at++)
-    n++;
-  return n;
 }
 
 /* --- refusals ----------------------------------------------------------- */

@@ -9,13 +9,9 @@
 static void
 go_live_retaining (void)
 {
-  params.reconnects = true;
-  params.seed = 1;
+  make_lasting ();
   params.unfenced = true;       /* no hold */
   params.options.retain_bytes = 65536;
-  params.options.ctrl_loss_tmo_ms = UINT32_MAX;
-  params.options.fast_io_fail_tmo_ms = UINT32_MAX;
-  params.options.reconnect_delay_ms = 1000;
   epoch_put (&peer.ns, 1);
   go_live ();
   assert_non_null (association->namespaces[0].retain);
@@ -33,21 +29,11 @@ write_blocks (unsigned nr)
   peer.order[0] = '\0';
 }
 
-static unsigned
-count (const char *name)
-{
-  unsigned n = 0;
-
-  for (const char *at = peer.order; (at = strstr (at, name)); at++)
-    n++;
-  return n;
-}
-
 static void
 lose_cache (uint64_t epoch)
 {
   epoch_put (&peer.ns, epoch);
-  association_lose (association, ECONNRESET, "test");
+  lose ();
 }
 
 static int
@@ -169,7 +155,7 @@ test_goes_on (void **state)
   keeper_tick (association, now_ms);    /* takes the answers */
   assert_in_range (n, 30, 40);
   peer.order[0] = '\0';
-  association_lose (association, ECONNRESET, "test");
+  lose ();
   let_pass (4000);
   assert_int_equal (flush (), 0);
   assert_in_range (count ("write"), 60 - n, 60 - n + 8);
