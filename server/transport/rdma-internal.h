@@ -28,7 +28,7 @@
 
 enum {
   RDMA_IN_CAPSULE_BYTES = 4096,         /* I/O queues; IOCCSZ says so */
-  RDMA_ENTRIES_MAX = 1024,              /* of a host's queue, as limit queue_size */
+  RDMA_ENTRIES_MAX = 256,               /* of a host's queue, at least */
   RDMA_DEVICE_SLOTS_MIN = 128,          /* shared receives */
   RDMA_DEVICE_SLOTS_MAX = 1024,
   RDMA_DEVICE_DATA_MIN_BYTES = 2 << 20,

@@ -180,6 +180,15 @@ drop (struct rdma_cm_id *id, const char *what, int error)
   rdma_destroy_id (id);
 }
 
+/* A host may have what CAP.MQES will tell it. */
+static uint16_t
+entries_max (void)
+{
+  unsigned limit = limit_value (LIMIT_QUEUE_SIZE);
+
+  return (uint16_t) (limit > RDMA_ENTRIES_MAX ? limit : RDMA_ENTRIES_MAX);
+}
+
 static void
 connect_request (struct rdma_listener *listener, struct rdma_cm_event *event)
 {
@@ -190,7 +199,7 @@ connect_request (struct rdma_listener *listener, struct rdma_cm_event *event)
   if (incoming) {
     sts = rdma_check_request (event->param.conn.private_data,
                               event->param.conn.private_data_len,
-                              RDMA_ENTRIES_MAX, &incoming->asked);
+                              entries_max (), &incoming->asked);
     incoming->initiator_depth = event->param.conn.initiator_depth;
     /* Without READs of ours no large write is possible. */
     if (sts == 0 && incoming->initiator_depth == 0)
