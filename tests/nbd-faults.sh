@@ -31,6 +31,7 @@ fio --name=verify --ioengine=nbd --uri="$uri" --rw=randwrite --bs=4k \
     --bsrange=512-64k --size=256M --io_size=100G --time_based \
     --runtime=$((10 + rounds * (3 * 5 + 2 * freeze))) --iodepth=16 --fsync=64 \
     --verify=crc32c --verify_backlog=256 --verify_fatal=1 \
+    --verify_state_save=0 \
     >"$tmp/fio.log" 2>&1 &
 fio=$!
 

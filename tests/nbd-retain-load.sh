@@ -19,7 +19,8 @@ load ()
         fio --name=verify --ioengine=nbd --uri="$uri" --rw=randwrite \
             --bsrange=512-64k --size=4M --numjobs=4 \
             --offset_increment=8M --iodepth=8 --fsync=32 --verify=crc32c \
-            --verify_backlog=64 --verify_fatal=1 --eta=never
+            --verify_backlog=64 --verify_fatal=1 --verify_state_save=0 \
+            --eta=never
     done
 }
 

@@ -44,7 +44,7 @@ fio_verify ()
     fio --name=verify --filename="$device" --ioengine=libaio --direct=1 \
         --rw=randwrite --bsrange="$block-256k" --blockalign="$block" \
         --iodepth=16 --size=16M --verify=md5 --verify_fatal=1 \
-        --verify_backlog=64 --eta=never --output="$tmp/fio.log" "$@"
+        --verify_state_save=0 --verify_backlog=64 --eta=never --output="$tmp/fio.log" "$@"
 }
 
 _load ()

@@ -31,10 +31,10 @@ test "$(blockdev --getsize64 $device)" = 268435456
 # From one block, in the capsule, to more than one command.
 fio --name=verify --filename=$device --ioengine=libaio --direct=1 \
     --rw=randwrite --bsrange=512-2M --iodepth=16 --size=96M \
-    --verify=md5 --verify_fatal=1 --do_verify=1
+    --verify=md5 --verify_fatal=1 --verify_state_save=0 --do_verify=1
 fio --name=small --filename=$device --ioengine=libaio --direct=1 \
     --rw=randwrite --bs=4k --iodepth=16 --size=8M --offset=128M \
-    --verify=md5 --verify_fatal=1 --do_verify=1
+    --verify=md5 --verify_fatal=1 --verify_state_save=0 --do_verify=1
 blkdiscard $device
 cmp -n 268435456 $device /dev/zero
 
