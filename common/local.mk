@@ -33,4 +33,6 @@ libcommon_la_SOURCES = \
 	common/spin.h \
 	common/stream.h \
 	common/usage.c \
-	common/usage.h
+	common/usage.h \
+	common/volume-model.c \
+	common/volume-model.h

@@ -23,8 +23,6 @@ check_PROGRAMS += tests/sim/sim
 tests_sim_sim_SOURCES = \
 	tests/sim/fiber.c \
 	tests/sim/fiber.h \
-	tests/sim/model.c \
-	tests/sim/model.h \
 	tests/sim/sim-call.c \
 	tests/sim/sim-call.h \
 	tests/sim/sim-client.c \

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "tests/sim/model.h"
+#include "common/volume-model.h"
 #include "tests/sim/sim-server.h"
 
 struct sim_client;

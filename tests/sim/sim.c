@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "tests/sim/model.h"
+#include "common/volume-model.h"
 #include "tests/sim/sim-call.h"
 #include "tests/sim/sim-client.h"
 #include "tests/sim/sim-server.h"

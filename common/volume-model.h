@@ -9,8 +9,8 @@
  * ended was itself over before the read began.  A write whose outcome is
  * unknown stays possible for ever.
  */
-#ifndef QBD_SIM_MODEL_H
-#define QBD_SIM_MODEL_H
+#ifndef QBD_VOLUME_MODEL_H
+#define QBD_VOLUME_MODEL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/model.h"
+#include "common/volume-model.h"
 
 struct write {
   uint64_t number;
