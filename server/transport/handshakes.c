@@ -33,6 +33,19 @@ struct handshake_peer {
   struct handshake_list listed;         /* the oldest first */
 };
 
+struct handshake {
+  struct handshake_peer *peer;          /* locked */
+  bool listed, ending;                  /* locked */
+  TAILQ_ENTRY (handshake) by_age, of_peer;      /* locked; when listed */
+  /* its reactor's, from handshake_list on */
+  struct reactor *reactor;
+  const char *name;
+  void (*lost) (void *connection, const char *reason);
+  void *connection;                     /* NULL: over before `end` ran */
+  struct reactor_task end;              /* posted: make room */
+  enum limit limit;                     /* constant then: why */
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static LIST_HEAD (, handshake_peer) buckets[NR_BUCKETS];        /* locked */
 static struct handshake_list all = TAILQ_HEAD_INITIALIZER (all);
@@ -159,56 +172,98 @@ log_refused (const struct sockaddr *sa, enum limit limit,
     limit_reached (limit, listener_uri, "connection refused");
 }
 
-struct handshake_peer *
+struct handshake *
 handshake_begin (const struct sockaddr *sa, const char *listener_uri)
 {
+  struct handshake *handshake = calloc (1, sizeof *handshake);
+  struct handshake_peer *peer = NULL;
   enum limit full = LIMIT_NR;
-  struct handshake_peer *peer;
 
-  pthread_mutex_lock (&lock);
-  peer = locked_get_peer (sa);
-  if (peer && (full = locked_find_room (peer)) < LIMIT_NR) {
-    locked_put_peer (peer);
-    peer = NULL;
+  if (handshake) {
+    LOCK_SCOPE (&lock);
+    peer = locked_get_peer (sa);
+    if (peer && (full = locked_find_room (peer)) < LIMIT_NR) {
+      locked_put_peer (peer);
+      peer = NULL;
+    }
+    handshake->peer = peer;
   }
-  pthread_mutex_unlock (&lock);
+  if (peer)
+    return handshake;
+  free (handshake);
   if (full < LIMIT_NR)
     log_refused (sa, full, listener_uri);
-  else if (peer == NULL)
+  else
     log_error ("%s: out of memory: connection refused", listener_uri);
-  return peer;
+  return NULL;
 }
 
 void
-handshake_drop (struct handshake_peer *peer)
+handshake_drop (struct handshake *handshake)
 {
-  LOCK_SCOPE (&lock);
+  {
+    LOCK_SCOPE (&lock);
+    locked_put_peer (handshake->peer);
+  }
+  free (handshake);
+}
 
-  locked_put_peer (peer);
+/* A newer one needs its place; unless Connect was faster. */
+static void
+make_room (struct reactor_task *task)
+{
+  struct handshake *handshake =
+    (void *) ((char *) task - offsetof (struct handshake, end));
+
+  if (handshake->connection) {
+    limit_reached (handshake->limit, handshake->name,
+                   "no Connect yet: closed for a newer one");
+    handshake->lost (handshake->connection, "it made room for a newer one");
+    assert (handshake->connection == NULL);
+  }
+  free (handshake);
 }
 
 void
-handshake_list (struct handshake *handshake, struct handshake_peer *peer,
-                struct reactor *reactor,
-                void (*end) (struct reactor_task *task))
+handshake_list (struct handshake *handshake, struct reactor *reactor,
+                const char *name,
+                void (*lost) (void *connection, const char *reason),
+                void *connection)
 {
-  LOCK_SCOPE (&lock);
+  struct handshake_peer *peer = handshake->peer;
 
-  handshake->end.run = end;
   handshake->reactor = reactor;
-  handshake->peer = peer;
+  handshake->name = name;
+  handshake->lost = lost;
+  handshake->connection = connection;
+  handshake->end.run = make_room;
+  LOCK_SCOPE (&lock);
   handshake->listed = true;
-  handshake->ending = false;
   TAILQ_INSERT_TAIL (&all, handshake, by_age);
   TAILQ_INSERT_TAIL (&peer->listed, handshake, of_peer);
 }
 
-bool
-handshake_over (struct handshake *handshake)
+/* True: make_room is on its way, or runs. */
+static bool
+unlist (struct handshake *handshake)
 {
   LOCK_SCOPE (&lock);
 
   if (handshake->listed)
     locked_unlist (handshake);
   return handshake->ending;
+}
+
+void
+handshake_over (struct handshake **place)
+{
+  struct handshake *handshake = *place;
+
+  if (handshake == NULL)
+    return;
+  *place = NULL;
+  if (unlist (handshake))
+    handshake->connection = NULL;
+  else
+    free (handshake);
 }

@@ -20,35 +20,28 @@ void transport_fill_address (struct address *address,
 
 /* --- handshakes.c: connections between accept and Connect ------------------ */
 
-struct handshake_peer;
-
-/* Embedded in a connection. */
-struct handshake {
-  struct reactor_task end;      /* posted: make room.  The caller's run */
-  struct reactor *reactor;
-  enum limit limit;             /* constant once end is posted: why */
-  struct handshake_peer *peer;  /* locked */
-  bool listed, ending;          /* locked */
-  TAILQ_ENTRY (handshake) by_age, of_peer;      /* locked */
-};
+/* The place of one of these; freed when it is given back. */
+struct handshake;
 
 /* A connection came: takes a place for it, for which perhaps the oldest one
  * has to go.  NULL: it is refused. */
-struct handshake_peer *handshake_begin (const struct sockaddr *sa,
-                                        const char *listener_uri);
-/* It is gone before it had a handshake. */
-void handshake_drop (struct handshake_peer *peer);
-/* From here on it may be told to go: end is posted to its reactor. */
-void handshake_list (struct handshake *handshake,
-                     struct handshake_peer *peer, struct reactor *reactor,
-                     void (*end) (struct reactor_task *task));
-/* It passed Connect or is gone; once, on its reactor, unless end has run.
- * True: end is on its way, and its memory is awaited until then. */
-bool handshake_over (struct handshake *handshake);
+struct handshake *handshake_begin (const struct sockaddr *sa,
+                                   const char *listener_uri);
+/* It is gone before it was listed. */
+void handshake_drop (struct handshake *handshake);
+/* On its reactor: from here on it may have to go.  Then lost is called there,
+ * and calls handshake_over.  name is the peer's, for the log, and constant. */
+void handshake_list (struct handshake *handshake, struct reactor *reactor,
+                     const char *name,
+                     void (*lost) (void *connection, const char *reason),
+                     void *connection);
+/* On its reactor: it passed Connect or is gone.  NULL is allowed, and left
+ * behind. */
+void handshake_over (struct handshake **handshake);
 
 /* tcp-connection.c: it counts among those from here on. */
 void tcp_connection_set_handshake (struct tcp_connection *connection,
-                                   struct handshake_peer *peer);
+                                   struct handshake *handshake);
 
 /* --- rdma-listener.c, which a build may lack --------------------------------- */
 

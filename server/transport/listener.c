@@ -113,7 +113,7 @@ struct handover {
   struct target *target;
   struct reactor *reactor;
   struct stream *stream;
-  struct handshake_peer *peer;
+  struct handshake *handshake;
   struct target_portal portal;
 };
 
@@ -127,9 +127,9 @@ take_over (struct reactor_task *task)
                          handover->stream, &handover->portal);
 
   if (connection)
-    tcp_connection_set_handshake (connection, handover->peer);
+    tcp_connection_set_handshake (connection, handover->handshake);
   else
-    handshake_drop (handover->peer);
+    handshake_drop (handover->handshake);
   transport_count (-1);
   free (handover);
 }
@@ -152,15 +152,14 @@ limit_silence (int fd)
 
 static void
 hand_over (struct listener *listener, int fd,
-           const struct sockaddr_storage *peer,
-           struct handshake_peer *handshake_peer)
+           const struct sockaddr_storage *peer, struct handshake *handshake)
 {
   struct handover *handover = malloc (sizeof *handover);
   struct stream *stream = handover ? stream_from_socket (fd) : NULL;
 
   if (stream == NULL) {
     log_error ("out of memory: connection refused");
-    handshake_drop (handshake_peer);
+    handshake_drop (handshake);
     free (handover);
     close (fd);
     return;
@@ -171,7 +170,7 @@ hand_over (struct listener *listener, int fd,
     .reactor =
       listener->reactors[listener->next_reactor++ % listener->nr_reactors],
     .stream = stream,
-    .peer = handshake_peer,
+    .handshake = handshake,
   };
   if (listener->address.family == ADDRESS_TCP)
     limit_silence (fd);
@@ -219,11 +218,11 @@ static void
 accepted (struct listener *listener, int fd,
           const struct sockaddr_storage *peer)
 {
-  struct handshake_peer *handshake_peer =
+  struct handshake *handshake =
     handshake_begin ((const struct sockaddr *) peer, listener->uri);
 
-  if (handshake_peer)
-    hand_over (listener, fd, peer, handshake_peer);
+  if (handshake)
+    hand_over (listener, fd, peer, handshake);
   else
     close (fd);
 }

@@ -85,36 +85,6 @@ rdma_release (struct rdma_connection *connection)
   transport_count (-1);
 }
 
-/* --- handshake ----------------------------------------------------------------- */
-
-static void
-end_handshake (struct rdma_connection *connection)
-{
-  if (!connection->handshaking)
-    return;
-  connection->handshaking = false;
-  if (handshake_over (&connection->handshake))
-    rdma_hold (connection);     /* run_make_room's */
-}
-
-/* A newer one needs its place; unless Connect was faster. */
-static void
-run_make_room (struct reactor_task *task)
-{
-  struct rdma_connection *connection =
-    (void *) ((char *) task - offsetof (struct rdma_connection,
-                                        handshake.end));
-
-  if (!connection->handshaking) {
-    rdma_release (connection);
-    return;
-  }
-  connection->handshaking = false;
-  limit_reached (connection->handshake.limit, connection->portal.peer,
-                 "no Connect yet: closed for a newer one");
-  rdma_lost (connection, "it made room for a newer one");
-}
-
 /* --- the end ------------------------------------------------------------------- */
 
 static void
@@ -208,7 +178,7 @@ start_flush (struct rdma_connection *connection)
   if (connection->state >= RDMA_FLUSHING)
     return;
   set_state (connection, RDMA_FLUSHING);
-  end_handshake (connection);
+  handshake_over (&connection->handshake);
   drop_requests (connection, false);
   /* The device may be gone: then this fails, and so does all that follows. */
   ibv_modify_qp (connection->id->qp, &attr, IBV_QP_STATE);
@@ -226,6 +196,12 @@ rdma_lost (struct rdma_connection *connection, const char *reason)
   target_queue_fail (&connection->queue, reason);
   start_flush (connection);
   rdma_release (connection);
+}
+
+static void
+handshake_lost (void *connection, const char *reason)
+{
+  rdma_lost (connection, reason);
 }
 
 void
@@ -322,9 +298,8 @@ ops_complete (struct target_command *command)
   struct rdma_connection *connection = request->connection;
 
   rdma_hold (connection);
-  if (connection->handshaking
-      && connection->queue.state == TARGET_QUEUE_LIVE)
-    end_handshake (connection);
+  if (connection->queue.state == TARGET_QUEUE_LIVE)
+    handshake_over (&connection->handshake);
   if (connection->state < RDMA_FLUSHING)
     rdma_post_response (request);
   else
@@ -448,8 +423,8 @@ incoming_free (struct rdma_incoming *incoming)
     rdma_destroy_id (incoming->id);
     rdma_destroy_event_channel (incoming->channel);
   }
-  if (incoming->peer)
-    handshake_drop (incoming->peer);
+  if (incoming->handshake)
+    handshake_drop (incoming->handshake);
   free (incoming);
   transport_count (-1);
 }
@@ -616,9 +591,9 @@ prepared (struct reactor_work *work)
                     [connection->qp_num % RDMA_QP_BUCKETS],
                     connection, in_bucket);
   arm_limit (connection, limit_value (LIMIT_HANDSHAKE_MS));
-  connection->handshaking = true;
-  handshake_list (&connection->handshake, incoming->peer,
-                  connection->reactor, run_make_room);
+  connection->handshake = incoming->handshake;
+  handshake_list (connection->handshake, connection->reactor,
+                  connection->portal.peer, handshake_lost, connection);
   free (incoming);
   rdma_hold (connection);
   r = reactor_watch_add (connection->reactor, &connection->watch,

@@ -185,8 +185,7 @@ struct rdma_connection {
   struct rdma_asked asked;            /* constant; of the private data */
   enum rdma_state state;
   unsigned holds;
-  bool handshaking;             /* its place among those is not given back */
-  struct handshake handshake;
+  struct handshake *handshake;  /* NULL: over */
   struct rdma_event_channel *channel;   /* the id's own */
   struct rdma_cm_id *id;                /* and QP; the worker's, then NULL,
                                            from DESTROYING on */
@@ -245,7 +244,7 @@ struct rdma_incoming {
   struct rdma_event_channel *channel;
   struct rdma_cm_id *id;
   struct target_portal portal;
-  struct handshake_peer *peer;  /* NULL: refused, or the connection has it */
+  struct handshake *handshake;  /* NULL: refused, or the connection has it */
   struct rdma_asked asked;
   uint8_t initiator_depth;      /* of the host's event, as the verbs say */
   struct rdma_connection *connection;   /* not initialised yet */

@@ -226,8 +226,9 @@ connect_request (struct rdma_listener *listener, struct rdma_cm_event *event)
     rdma_incoming_refuse (incoming, sts);
     return;
   }
-  incoming->peer = handshake_begin (rdma_get_peer_addr (id), listener->uri);
-  if (incoming->peer)
+  incoming->handshake =
+    handshake_begin (rdma_get_peer_addr (id), listener->uri);
+  if (incoming->handshake)
     reactor_post (incoming->reactor, &incoming->task);
   else
     rdma_incoming_reject (incoming, NVME_RDMA_CM_NO_RSC);

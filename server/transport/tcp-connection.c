@@ -112,42 +112,22 @@ tcp_release (struct tcp_connection *connection)
 /* --- handshake ----------------------------------------------------------------- */
 
 static void
-end_handshake (struct tcp_connection *connection)
+handshake_lost (void *opaque, const char *reason)
 {
-  if (!connection->handshaking)
-    return;
-  connection->handshaking = false;
-  if (handshake_over (&connection->handshake))
-    tcp_hold (connection);      /* run_make_room's */
-}
+  struct tcp_connection *connection = opaque;
 
-/* A newer one needs its place; unless Connect was faster. */
-static void
-run_make_room (struct reactor_task *task)
-{
-  struct tcp_connection *connection =
-    (void *) ((char *) task - offsetof (struct tcp_connection,
-                                        handshake.end));
-
-  if (!connection->handshaking) {
-    tcp_release (connection);
-    return;
-  }
-  connection->handshaking = false;
   tcp_hold (connection);
-  limit_reached (connection->handshake.limit, connection->portal.peer,
-                 "no Connect yet: closed for a newer one");
-  tcp_lost (connection, "it made room for a newer one");
+  tcp_lost (connection, reason);
   tcp_release (connection);
 }
 
 void
 tcp_connection_set_handshake (struct tcp_connection *connection,
-                              struct handshake_peer *peer)
+                              struct handshake *handshake)
 {
-  connection->handshaking = true;
-  handshake_list (&connection->handshake, peer, connection->reactor,
-                  run_make_room);
+  connection->handshake = handshake;
+  handshake_list (handshake, connection->reactor, connection->portal.peer,
+                  handshake_lost, connection);
 }
 
 /* --- the end ------------------------------------------------------------------- */
@@ -182,7 +162,7 @@ close_now (struct tcp_connection *connection)
   if (connection->state == TCP_CLOSED)
     return;
   set_state (connection, TCP_CLOSED);
-  end_handshake (connection);
+  handshake_over (&connection->handshake);
   reactor_timer_disarm (connection->reactor, &connection->limit);
   reactor_timer_disarm (connection->reactor, &connection->stall);
   if (connection->watch.fd >= 0)
@@ -344,9 +324,8 @@ ops_complete (struct target_command *command)
   struct tcp_connection *connection = request->connection;
 
   tcp_hold (connection);
-  if (connection->handshaking
-      && connection->queue.state == TARGET_QUEUE_LIVE)
-    end_handshake (connection);
+  if (connection->queue.state == TARGET_QUEUE_LIVE)
+    handshake_over (&connection->handshake);
   if (connection->state == TCP_READY || connection->state == TCP_CLOSING)
     tcp_send_response (request);
   else

@@ -129,8 +129,7 @@ struct tcp_connection {
   enum tcp_state state;
   unsigned holds;
   bool peer_gone;               /* nothing more will come or be read */
-  bool handshaking;             /* its place among those is not given back */
-  struct handshake handshake;
+  struct handshake *handshake;  /* NULL: over */
   bool ended;                   /* TERM: the host's last byte was read */
   struct reactor_watch watch;
   bool wants_room;              /* the watch tells of room for output, too */
