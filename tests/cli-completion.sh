@@ -92,3 +92,10 @@ server_completes '' --pool x
 server_completes '' --pool demo =
 server_completes '' --pool demo = f
 server_completes '' --limit connections = ''
+
+: a server that is frozen is not waited for
+kill -STOP "$server_pid"
+SECONDS=0
+completes '' info mem/o
+kill -CONT "$server_pid"
+test $SECONDS -lt 8 || fail "completion took $SECONDS s"
