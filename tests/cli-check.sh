@@ -111,6 +111,10 @@ expect_error 'problems that are left: 1$' qbd check demo >"$tmp/said"
 grep '^lost: volumes/lost.raw is missing: restore it, or remove the volume$' \
      "$tmp/said"
 mv "$tmp/lost.raw" "$volumes/lost.raw"
+# Its file is right again, and it is served only after a repair.
+expect_error 'problems that are left: 1$' qbd check demo >"$tmp/said"
+grep '^lost: is not served (.*): a repair, or the next start of the server, tries again$' \
+     "$tmp/said"
 qbd check demo --repair >"$tmp/said"
 grep '^lost: could not be opened, and is served now (repaired)$' "$tmp/said"
 qbd info demo/lost --json | jq -e '.state == "ready"'

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -66,6 +67,26 @@ serve_repaired (struct volumes *volumes, struct pool *pool,
   }
 }
 
+/* Volumes that are not served, with nothing wrong that the engine knows of. */
+static void
+tell_unserved (const struct pool *pool, engine_found_fn *found, void *opaque)
+{
+  const struct volume *volume;
+
+  TAILQ_FOREACH (volume, &pool->volumes, link) {
+    struct error text;
+    struct engine_finding finding = {
+      .object = volume->name, .text = text.message,
+    };
+
+    if (volume->engine || volume->found)
+      continue;
+    error_set (&text, 0, "is not served (%s): a repair, or the next start of "
+               "the server, tries again", volume->failed.message);
+    found (opaque, &finding);
+  }
+}
+
 struct checking {
   struct pool *pool;
   engine_found_fn *found;
@@ -76,7 +97,11 @@ static void
 pass_finding (void *opaque, const struct engine_finding *finding)
 {
   const struct checking *checking = opaque;
+  struct volume *volume;
 
+  TAILQ_FOREACH (volume, &checking->pool->volumes, link)
+    if (strcmp (volume->name, finding->object) == 0)
+      volume->found = true;
   checking->found (checking->opaque, finding);
 }
 
@@ -97,6 +122,7 @@ volumes_check (struct volumes *volumes, const char *name, bool repair,
   CLEANUP_POOL struct pool *pool = volumes_enter_pool (volumes, "check",
                                                        name, err);
   CLEANUP_FREE uint64_t *sizes = NULL;
+  struct volume *volume;
   struct checking checking = { .found = found, .opaque = opaque };
   const struct engine_check check = {
     .repair = repair, .found = pass_finding, .progress = note_progress,
@@ -111,9 +137,13 @@ volumes_check (struct volumes *volumes, const char *name, bool repair,
   if (!sizes)
     return error_set (err, ENOMEM, "check: %s: out of memory", name);
   checking.pool = pool;
+  TAILQ_FOREACH (volume, &pool->volumes, link)
+    volume->found = false;
   if (pool->ops->pool_check)
     r = pool->ops->pool_check (pool->engine, &check, err);
   note_progress (&checking, 0, 0);
+  if (r == 0 && !repair)
+    tell_unserved (pool, found, opaque);
   if (r == 0 && repair)
     serve_repaired (volumes, pool, sizes, found, opaque);
   return r;
