@@ -13,6 +13,7 @@
                                 have the monitor do it
 
 Everything it has is in DIR, which start makes: ceph.conf is what clients need.
+Beside client.admin there is client.gateway, with what qbd-server needs.
 There is no manager, so the cluster does not know its space.  With two or more
 OSDs, two have each object.
 """
@@ -125,14 +126,17 @@ class Cluster:
     # --- its files -------------------------------------------------------
 
     def write_keyring(self, osds):
-        entities = {"mon.": "mon", "client.admin": "mon osd"}
-        entities.update((f"osd.{i}", "mon osd") for i in range(osds))
+        everything = {"mon": "allow *", "osd": "allow *"}
+        entities = {"mon.": {"mon": "allow *"}, "client.admin": everything,
+                    "client.gateway": {"mon": "profile rbd",
+                                       "osd": "profile rbd pool=rbd"}}
+        entities.update((f"osd.{i}", everything) for i in range(osds))
         with open(self.dir / "keyring", "w") as f:
             for entity, caps in entities.items():
                 key = run("ceph-authtool", "--gen-print-key")
                 print(f"[{entity}]\n\tkey = {key}", file=f)
-                for service in caps.split():
-                    print(f'\tcaps {service} = "allow *"', file=f)
+                for service, what in caps.items():
+                    print(f'\tcaps {service} = "{what}"', file=f)
 
     def write_files(self, osds):
         fsid = str(uuid.uuid4())

@@ -13,12 +13,8 @@ rbd info rbd/disk | grep exclusive-lock
 start_nbdkit qbd demo/disk
 first_uri=$uri first_nbdkit=$nbdkit_pid
 
-QBD_CONTROL=$tmp/second QBD_SERVER=unix://$tmp/second.sock
-qbd-server --control "$QBD_CONTROL" --listen "$QBD_SERVER" \
-           --pool demo=rbd:rbd >"$tmp/second.log" 2>&1 </dev/null &
-_pids+=("$! qbd-server")
-wait_for_line "$tmp/second.log" ': ready$'
-start_nbdkit qbd demo/disk
+start_second
+start_nbdkit qbd demo/disk server="$second_server"
 
 owner () { rbd lock ls rbd/disk --format json | jq -r '.[].locker'; }
 nbdsh -u "$first_uri" -c 'h.pwrite (b"1" * 65536, 0)'

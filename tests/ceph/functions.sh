@@ -8,6 +8,8 @@
 #                    cluster.py
 #   start_gateway [OPTION]...       start_server with the pool demo in Ceph's
 #                    pool "rbd"
+#   start_second [OPTION]...        another gateway of it, and its
+#                    $second_control, $second_server, $second_log, $second_pid
 #   until_so CMD...  until the command succeeds: for what nobody tells of
 #   rbd ARG...       Ceph's own tool
 #
@@ -52,7 +54,18 @@ stop_cluster ()
 
 start_gateway ()
 {
-    start_server --pool demo=rbd:rbd "$@"
+    start_server --pool "demo=rbd:rbd?id=gateway" "$@"
+}
+
+start_second ()
+{
+    second_control=$tmp/second second_server=unix://$tmp/second.sock
+    second_log=$tmp/second$((++_count)).log
+    qbd-server --control "$second_control" --listen "$second_server" \
+               --pool "demo=rbd:rbd?id=gateway" "$@" >"$second_log" 2>&1 </dev/null &
+    second_pid=$!
+    _pids+=("$second_pid qbd-server")
+    wait_for_line "$second_log" ': ready$'
 }
 
 until_so ()

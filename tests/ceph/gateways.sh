@@ -11,13 +11,9 @@ qbd create demo/disk 8M
 start_nbdkit qbd demo/disk
 first_uri=$uri
 
-QBD_CONTROL=$tmp/second QBD_SERVER=unix://$tmp/second.sock
-qbd-server --control "$QBD_CONTROL" --listen "$QBD_SERVER" \
-           --pool demo=rbd:rbd >"$tmp/second.log" 2>&1 </dev/null &
-_pids+=("$! qbd-server")
-wait_for_line "$tmp/second.log" ': ready$'
-second=$QBD_CONTROL second_server=$QBD_SERVER
-start_nbdkit qbd demo/disk
+start_second
+second=$second_control
+start_nbdkit qbd demo/disk server="$second_server"
 
 identity () { qbd info --json demo/disk | jq -c '[.nqn, .uuid, .serial, .size_bytes]'; }
 controllers () { qbd info --json demo/disk | jq '.hosts[].cntlid'; }
@@ -38,11 +34,11 @@ stop_nbdkit
 : sizes, new volumes and lists of hosts, which end who is not on them
 at $first qbd resize demo/disk 16M
 at $first qbd create demo/new 8M
-wait_for_line "$tmp/second.log" 'demo/disk: is now 16777216 bytes'
+wait_for_line "$second_log" 'demo/disk: is now 16777216 bytes'
 until_so at $second qbd info demo/new
 start_nbdkit qbd "server=$second_server" demo/new
 at $first qbd host add demo/new nqn.2014-08.org.example:other
-wait_for_line "$tmp/second.log" 'demo/new: .* has left: it is not allowed any more'
+wait_for_line "$second_log" 'demo/new: .* has left: it is not allowed any more'
 at $second qbd info --json demo/new | jq -e '.allowed_hosts | length == 1'
 
 : removed at one while the other serves it, but not while a host is there

@@ -33,11 +33,8 @@ start_gateway
 test "$(settings)" = "$first"
 # The first goes on beside it.
 control=$QBD_CONTROL
-QBD_CONTROL=$tmp/control2
-qbd-server --control "$QBD_CONTROL" --listen "unix://$tmp/second.sock" \
-           --pool demo=rbd:rbd >"$tmp/second.log" 2>&1 </dev/null &
-_pids+=("$! qbd-server")
-wait_for_line "$tmp/second.log" ': ready$'
+start_second
+QBD_CONTROL=$second_control
 test "$(settings)" = "$first"
 QBD_CONTROL=$control
 test "$(settings)" = "$first"
