@@ -231,6 +231,9 @@ status_from_errno (int err)
   case EBUSY:
     /* The only "later" that needs no feature of the host. */
     return NVME_SC_NS_NOT_READY;
+  case ESHUTDOWN:
+    /* Of the way from here to the storage: another controller may have one. */
+    return PATH | NVME_SC_ANA_INTERNAL_PATH_ERROR;
   default:
     return NVME_SC_INTERNAL | NVME_SC_DNR;
   }

@@ -25,6 +25,8 @@ ceph_errno (int64_t result)
   case EROFS: return -EROFS;
   case EPERM: case EACCES: return -EPERM;
   case ENOMEM: return -ENOMEM;
+  /* EBLOCKLISTED: another gateway has fenced this one. */
+  case ESHUTDOWN: return -ESHUTDOWN;
   }
   return -EIO;
 }
@@ -124,10 +126,20 @@ completed (rbd_completion_t completion, void *arg)
   ssize_t result = rbd_aio_get_return_value (completion);
   struct engine_request *request = take_request (call);
 
+  if (result == -ESHUTDOWN)
+    ceph_pool_wake (call->volume->volume.pool);
   rbd_aio_release (completion);
   free (call);
   if (request)
     answer (request, result);
+}
+
+/* What an image that is lost answers. */
+static int
+gone (const struct ceph_volume *v)
+{
+  return atomic_load (&ceph_pool (v->volume.pool)->is_fenced) ? -ESHUTDOWN
+                                                              : -EIO;
 }
 
 /* librbd does not answer writes to an image that is not there.  It does answer
@@ -143,7 +155,7 @@ ceph_abandon (struct ceph_volume *v)
     if (call->request->op == ENGINE_READ)
       continue;
     TAILQ_REMOVE (&v->calls, call, next);
-    answer (call->request, -ENOENT);
+    answer (call->request, gone (v));
     call->request = NULL;
   }
 }
@@ -229,7 +241,7 @@ ceph_submit (struct engine_volume *volume, struct engine_request *request)
 
   request->volume = volume;
   if (atomic_load (&v->is_lost))
-    return -EIO;
+    return gone (v);
   if (request->op != ENGINE_READ && request->op != ENGINE_FLUSH
       && (volume->read_only || atomic_load (&v->refuses_writes)))
     return -EROFS;

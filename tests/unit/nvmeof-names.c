@@ -30,7 +30,8 @@ status_round_trip (void **state)
   static const struct { int from, to; } changed[] = {
     { EDQUOT, ENOSPC }, { EFBIG, ENOSPC }, { EACCES, EPERM },
     { ENOSYS, EOPNOTSUPP }, { ENOMEM, EIO }, { EAGAIN, EIO }, { EBUSY, EIO },
-    { ETIMEDOUT, EIO }, { ENODATA, EIO }, { 99999, EIO },
+    { ETIMEDOUT, EIO }, { ENODATA, EIO }, { ESHUTDOWN, EIO },
+    { 99999, EIO },
   };
 
   for (size_t i = 0; i < COUNT (kept); i++)
@@ -48,6 +49,7 @@ status_on_the_wire (void **state)
     { 0, 0x0000 }, { ENOSPC, 0x4081 }, { EROFS, 0x4020 }, { EPERM, 0x4015 },
     { EIO, 0x4006 }, { EINVAL, 0x4002 }, { EOPNOTSUPP, 0x4001 },
     { ENOMEM, 0x0082 }, { EAGAIN, 0x0082 }, { EBUSY, 0x0082 },
+    { ESHUTDOWN, 0x0300 },
   };
 
   for (size_t i = 0; i < COUNT (table); i++)
