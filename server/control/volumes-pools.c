@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "nvmeof/nqn.h"
 #include "server/control/volumes-internal.h"
+#include "server/target/target.h"
 
 /* --- references ------------------------------------------------------- */
 
@@ -186,9 +187,13 @@ engine_open (const struct volumes *volumes, const struct engine_ops *ops,
   int r = ops->pool_open (name, argument, volumes->reactors,
                           volumes->nr_reactors, engine, err);
 
-  if (r < 0)
+  if (r < 0) {
     *engine = NULL;
-  return r;
+    return r;
+  }
+  (*engine)->asked_opaque = volumes->target;
+  atomic_store (&(*engine)->asked, target_asked);
+  return 0;
 }
 
 /* Under its lock, or not in the table yet.  engine: open already, and the

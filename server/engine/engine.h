@@ -27,6 +27,7 @@
 #define ENGINE_UUID_TEXT 37             /* bytes with the NUL */
 #define ENGINE_GATEWAYS_MAX 16
 #define ENGINE_ERROR_KINDS 5
+#define ENGINE_ASK_MAX 128              /* bytes with the NUL */
 
 struct engine_ops;
 
@@ -37,8 +38,12 @@ struct engine_pool {
   char domain[ENGINE_UUID_TEXT];        /* constant after open */
   /* Where several servers (gateways) serve the pool at once: which of how
    * many this one is, at most ENGINE_GATEWAYS_MAX.  0 of 0: the only one. */
-  _Atomic unsigned gateway;             /* changes when it was lost */
+  unsigned gateway;                     /* constant after open */
   unsigned nr_gateways;                 /* constant after open */
+  /* What another gateway wants to have done (pool_ask_gateway): 0 when it is,
+   * or -errno.  Never waits; any thread.  NULL: nobody uses the pool yet. */
+  int (*_Atomic asked) (void *opaque, const char *text);
+  void *asked_opaque;                   /* constant once asked is set */
 };
 
 struct engine_volume {
@@ -172,6 +177,14 @@ struct engine_ops {
    * -errno. */
   int (*volume_refresh) (struct engine_volume *volume, struct error *err);
 
+  /* Where there are several gateways.  Has another one do what the text says
+   * (asked), and returns its answer.  One that does not answer is fenced:
+   * nothing that it has sent, or will, changes the pool after this returned
+   * 0.  -EPERM: it may not be; other errors are of the moment.  Blocks;
+   * any thread. */
+  int (*pool_ask_gateway) (struct engine_pool *pool, unsigned gateway,
+                           const char *text);
+
   /* Calls each (opaque, name) for every volume, in name order, until it
    * returns non-zero, and returns that. */
   int (*volume_each) (struct engine_pool *pool,
@@ -204,7 +217,8 @@ struct engine_ops {
                            const struct host_list *hosts, struct error *err);
 
   /* Returns 0 or -errno when it is over already (done is then not called),
-   * or ENGINE_PENDING.  Also for requests that overlap: the result is then
+   * or ENGINE_PENDING.  -ESHUTDOWN: it was not done, and another gateway may
+   * do it.  Also for requests that overlap: the result is then
    * either order, never a mix within a block.  FLUSH covers everything that
    * was done before it was submitted, on any reactor.  An fdatasync error
    * is sticky: every later FLUSH and FUA fails with it. */

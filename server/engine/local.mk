@@ -36,6 +36,7 @@ libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(UUID_CFLAGS)
 libengine_la_LIBADD = libreactor.la libcommon.la $(SQLITE_LIBS) $(UUID_LIBS)
 if HAVE_RBD
 libengine_la_SOURCES += \
+	server/engine/rbd-ask.c \
 	server/engine/rbd-cluster.c \
 	server/engine/rbd-extents.c \
 	server/engine/rbd-gateway.c \

@@ -3,6 +3,11 @@
  * Engine `rbd`: which of the servers that serve a pool this is.  Each holds a
  * lock on one of a few objects, which ends by itself unless it is renewed, so a
  * server that was killed needs nobody to clean up behind it.  Blocks.
+ *
+ * The object also has its address, for as long as something that it sent may
+ * be under way: until it gave the number back.  Who takes a number from a
+ * server that did not fences that one first.  So there is never more than
+ * one server behind a number that can change the pool.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +18,33 @@
 #include "common/log.h"
 #include "server/engine/rbd-internal.h"
 
+/* Stored: never change one. */
 #define LOCK_NAME "qbd"
+#define KEY_ADDRESS "qbd.address"
+
+void
+ceph_gateway_object (unsigned gateway, char name[32])
+{
+  snprintf (name, 32, "qbd_gateway.%u", gateway);
+}
+
+int
+ceph_get_holder (struct ceph_pool *pool, unsigned gateway,
+                 char address[CEPH_ADDRESS_MAX])
+{
+  char object[32];
+  int r;
+
+  ceph_gateway_object (gateway, object);
+  r = rados_getxattr (pool->io, object, KEY_ADDRESS, address,
+                      CEPH_ADDRESS_MAX - 1);
+  if (r == -ENODATA || r == -ENOENT)
+    r = 0;
+  if (r < 0)
+    return r;
+  address[r] = '\0';
+  return 0;
+}
 
 static int
 lock (struct ceph_pool *pool, unsigned gateway, uint8_t flags)
@@ -21,9 +52,47 @@ lock (struct ceph_pool *pool, unsigned gateway, uint8_t flags)
   struct timeval duration = { .tv_sec = CEPH_LEASE_S };
   char object[32];
 
-  snprintf (object, sizeof object, "qbd_gateway.%u", gateway);
+  ceph_gateway_object (gateway, object);
   return rados_lock_exclusive (pool->io, object, LOCK_NAME, pool->lease, "",
                                &duration, flags);
+}
+
+static void
+unlock (struct ceph_pool *pool, unsigned gateway)
+{
+  char object[32];
+
+  ceph_gateway_object (gateway, object);
+  rados_unlock (pool->io, object, LOCK_NAME, pool->lease);
+}
+
+static int
+store_address (struct ceph_pool *pool, unsigned gateway)
+{
+  char object[32];
+
+  ceph_gateway_object (gateway, object);
+  return rados_setxattr (pool->io, object, KEY_ADDRESS, pool->address,
+                         strlen (pool->address));
+}
+
+static int
+become (struct ceph_pool *pool, unsigned gateway)
+{
+  char holder[CEPH_ADDRESS_MAX];
+  int r = ceph_get_holder (pool, gateway, holder);
+
+  if (r == 0 && holder[0])
+    r = ceph_fence (pool, gateway, holder);
+  if (r == 0)
+    r = store_address (pool, gateway);
+  if (r < 0) {
+    unlock (pool, gateway);
+    return r;
+  }
+  pool->pool.gateway = gateway;
+  pool->has_lease = true;
+  return 0;
 }
 
 /* 0, -EBUSY when there are enough others, or -errno. */
@@ -34,12 +103,23 @@ take (struct ceph_pool *pool)
 
   for (unsigned i = 0; i < ENGINE_GATEWAYS_MAX && r == -EBUSY; i++) {
     r = lock (pool, i, 0);
-    if (r == 0) {
-      atomic_store (&pool->pool.gateway, i);
-      pool->has_lease = true;
-    }
+    if (r == 0)
+      return become (pool, i);
   }
   return r;
+}
+
+static int
+find_address (struct ceph_pool *pool)
+{
+  char *address;
+  int r = rados_getaddrs (pool->cluster, &address);
+
+  if (r < 0)
+    return r;
+  r = snprintf (pool->address, sizeof pool->address, "%s", address);
+  rados_buffer_free (address);
+  return r < (int) sizeof pool->address ? 0 : -ENAMETOOLONG;
 }
 
 int
@@ -51,12 +131,16 @@ ceph_take_lease (struct ceph_pool *pool, struct error *err)
   uuid_generate_random (uuid);
   uuid_unparse_lower (uuid, pool->lease);
   pool->pool.nr_gateways = ENGINE_GATEWAYS_MAX;
-  r = take (pool);
+  r = find_address (pool);
+  if (r == 0)
+    r = take (pool);
   if (r == -EBUSY)
     return error_set (err, EBUSY, "pool: %s: rbd: Ceph pool %s: %d servers "
                       "serve it, or did in the last %d s: that is the most",
                       pool->pool.name, pool->ceph_name, ENGINE_GATEWAYS_MAX,
                       CEPH_LEASE_S);
+  if (r == 0)
+    r = ceph_listen (pool);
   if (r < 0)
     return error_set (err, -r, "pool: %s: rbd: Ceph pool %s: lock of a "
                       "gateway: %s", pool->pool.name, pool->ceph_name,
@@ -64,26 +148,19 @@ ceph_take_lease (struct ceph_pool *pool, struct error *err)
   return 0;
 }
 
-/* Hosts keep the controllers that they have. */
+/* Nobody takes our number without having us fenced: then that is what is
+ * heard here, sooner or later. */
 void
 ceph_renew_lease (struct ceph_pool *pool)
 {
-  int r = -EBUSY;
+  int r;
 
   if (atomic_load (&pool->is_fenced))
     return;
-  if (pool->has_lease)
-    r = lock (pool, atomic_load (&pool->pool.gateway),
-              LIBRADOS_LOCK_FLAG_MAY_RENEW);
-  if (r == -EBUSY) {
-    pool->has_lease = false;
-    r = take (pool);
-    if (r == 0)
-      log_warning ("pool: %s: rbd: the cluster was out of reach, and another "
-                   "server took our number: we are gateway %u now",
-                   pool->pool.name, atomic_load (&pool->pool.gateway));
-  }
-  if (r < 0)
+  r = lock (pool, pool->pool.gateway, LIBRADOS_LOCK_FLAG_MAY_RENEW);
+  if (r == 0 && atomic_load (&pool->watch_lost))
+    r = ceph_listen (pool);
+  if (r < 0 && r != -ESHUTDOWN)
     log_error ("pool: %s: rbd: lock of a gateway: %s", pool->pool.name,
                strerror (-r));
 }
@@ -93,9 +170,10 @@ ceph_give_lease (struct ceph_pool *pool)
 {
   char object[32];
 
+  ceph_stop_listening (pool);
   if (!pool->has_lease || atomic_load (&pool->is_fenced))
     return;
-  snprintf (object, sizeof object, "qbd_gateway.%u",
-            atomic_load (&pool->pool.gateway));
-  rados_unlock (pool->io, object, LOCK_NAME, pool->lease);
+  ceph_gateway_object (pool->pool.gateway, object);
+  rados_rmxattr (pool->io, object, KEY_ADDRESS);
+  unlock (pool, pool->pool.gateway);
 }

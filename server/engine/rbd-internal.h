@@ -5,7 +5,8 @@
  * this machine:
  *
  *   object qbd_pool          the pool's identity
- *   objects qbd_gateway.N    a lease for each server that runs
+ *   objects qbd_gateway.N    a lease for each server that runs, and where it
+ *                            is asked by others
  *   image metadata qbd.*     what an image does not say of itself
  *
  *   rbd.c             the table of operations, volumes
@@ -16,6 +17,8 @@
  *   rbd-io.c          requests
  *   rbd-live.c        what others change
  *   rbd-gateway.c     which of the pool's servers this is
+ *   rbd-ask.c         what servers ask one another; one that is silent is
+ *                     fenced
  *   rbd-extents.c     what is allocated
  *
  * Lock order: ceph_volume.lock and ceph_pool.lock are leaves.
@@ -50,6 +53,16 @@
 /* A server that was killed is remembered for so long. */
 #define CEPH_LEASE_S 30
 
+/* A server that does not answer another for so long is fenced; which ends by
+ * itself when nothing of it can be left. */
+#define CEPH_SILENT_S 5
+#define CEPH_BLOCKLIST_S (7 * 24 * 3600)
+
+/* Of all volumes whose writes are stable when they are done. */
+#define CEPH_STABLE_EPOCH 1
+
+#define CEPH_ADDRESS_MAX 256            /* bytes with the NUL */
+
 /* How often a pool's list of images is looked at: nobody tells. */
 #define CEPH_POLL_S 5
 
@@ -70,8 +83,15 @@ struct ceph_pool {
   pthread_cond_t woken;                 /* with lock; monotonic */
   bool wake;                            /* lock */
   char lease[ENGINE_UUID_TEXT];         /* whose it is; constant after open */
-  bool has_lease;               /* pool_open's, then pool_wait's thread's,
-                                   then pool_close's */
+  char address[CEPH_ADDRESS_MAX];       /* how the cluster knows us; constant
+                                           after open */
+  /* pool_open's, then pool_wait's thread's, then pool_close's */
+  bool has_lease;
+  bool is_watching;
+  uint64_t watch;               /* of our lease's object */
+  atomic_bool watch_lost;
+  /* By number: the address that was fenced last. */
+  char fenced[ENGINE_GATEWAYS_MAX][CEPH_ADDRESS_MAX];   /* lock */
 };
 
 struct ceph_volume {
@@ -188,7 +208,7 @@ int ceph_submit (struct engine_volume *volume,
                  struct engine_request *request);
 /* The image is lost: answers what waits for librbd in vain. */
 void ceph_abandon (struct ceph_volume *volume);
-/* What a caller sees: ENOSPC, EROFS, EPERM, ENOMEM, else EIO. */
+/* What a caller sees: ENOSPC, EROFS, EPERM, ENOMEM, ESHUTDOWN, else EIO. */
 int ceph_errno (int64_t result);
 
 /* --- rbd-live.c ------------------------------------------------------- */
@@ -205,11 +225,28 @@ int ceph_volume_refresh (struct engine_volume *volume, struct error *err);
 
 /* --- rbd-gateway.c ---------------------------------------------------- */
 
-/* Fills pool.gateway. */
+/* Fills pool.gateway.  Who had that number before, and did not give it back,
+ * is fenced. */
 int ceph_take_lease (struct ceph_pool *pool, struct error *err);
-/* At least every CEPH_LEASE_S / 2.  What was lost is taken anew. */
+/* At least every CEPH_LEASE_S / 2. */
 void ceph_renew_lease (struct ceph_pool *pool);
+/* Nothing of ours is in flight. */
 void ceph_give_lease (struct ceph_pool *pool);
+/* The address of who has, or had, the number; empty: it was given back. */
+int ceph_get_holder (struct ceph_pool *pool, unsigned gateway,
+                     char address[CEPH_ADDRESS_MAX]);
+void ceph_gateway_object (unsigned gateway, char name[32]);
+
+/* --- rbd-ask.c -------------------------------------------------------- */
+
+/* Others can ask this server, from now on; anew when the watch was lost. */
+int ceph_listen (struct ceph_pool *pool);
+void ceph_stop_listening (struct ceph_pool *pool);
+int ceph_ask_gateway (struct engine_pool *pool, unsigned gateway,
+                      const char *text);
+/* When it returns 0 the OSDs refuse what comes from there. */
+int ceph_fence (struct ceph_pool *pool, unsigned gateway,
+                const char *address);
 
 /* --- rbd-extents.c ---------------------------------------------------- */
 

@@ -107,6 +107,8 @@ find_cache (struct ceph_volume *v)
       v->has_cache = strcmp (options[i].value, "true") == 0;
   rbd_config_image_list_cleanup (options, nr);
   free (options);
+  /* Without a cache nothing is lost, at whichever gateway it was written. */
+  v->volume.epoch = v->has_cache ? engine_new_epoch () : CEPH_STABLE_EPOCH;
   if (v->has_cache)
     log_warning ("open: %s/%s: the image's configuration has rbd_cache on: its "
                  "writes are stable only when flushed",

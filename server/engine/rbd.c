@@ -258,7 +258,6 @@ volume_open (struct engine_pool *engine_pool, const char *name,
   v->volume.ops = &engine_rbd;
   v->volume.pool = engine_pool;
   strcpy (v->volume.name, name);
-  v->volume.epoch = engine_new_epoch ();        /* librbd's cache is private */
   pthread_mutex_init (&v->lock, NULL);
   TAILQ_INIT (&v->calls);
   r = ceph_open_image (v);
@@ -303,6 +302,7 @@ const struct engine_ops engine_rbd = {
   .pool_wait = ceph_pool_wait,
   .pool_wake = ceph_pool_wake,
   .volume_refresh = ceph_volume_refresh,
+  .pool_ask_gateway = ceph_ask_gateway,
   .volume_each = ceph_volume_each,
   .volume_create = volume_create,
   .volume_remove = volume_remove,

@@ -10,8 +10,8 @@
  *
  * A controller that is not known was one of this process and is over, or one
  * of a process before: that has no write under way any more, as its pool's
- * lock would not be ours.  Not so where several servers serve a pool: it may
- * be another's, and then the answer promises nothing.
+ * lock would not be ours.  Where several servers serve a pool it was ours by
+ * its number; all others are gateways.c's.
  */
 #include <string.h>
 
@@ -48,8 +48,7 @@ locked_reset (struct target_command *command)
     assert (!"checked");
   impacted = controller_locked_find (own->subsystem, cntlid);
   if (impacted == NULL || !same_instance (&impacted->instance, &instance)) {
-    if (own->subsystem->volume->pool->nr_gateways == 0)
-      command_set_dw0 (command, CROSS_RESET_IMMEDIATE);
+    command_set_dw0 (command, CROSS_RESET_IMMEDIATE);
     return 0;
   }
   if (!same_host (impacted, own))
@@ -99,9 +98,14 @@ static void
 execute (struct target_command *command)
 {
   struct target_queue *queue = command->queue;
+  uint16_t cntlid = le16_to_cpu (command->sqe.cross_reset.icid);
 
-  if (queue->reset) {
+  if (queue->reset || queue->asks) {
     command_complete (command, STATUS_SPECIFIC (NVME_SC_CROSS_RESET_LIMIT));
+    return;
+  }
+  if (gateways_foreign (queue->controller->subsystem, cntlid)) {
+    gateways_ask (command);
     return;
   }
   command_hold (command);

@@ -99,6 +99,9 @@ struct subsystem *subsystem_locked_find (struct target *target,
                                          const char *nqn);
 /* A free CNTLID, or 0 when there is none. */
 uint16_t subsystem_locked_new_cntlid (struct subsystem *subsystem);
+/* Whose controllers have such numbers: engine_pool.gateway. */
+unsigned subsystem_gateway (const struct subsystem *subsystem,
+                            uint16_t cntlid);
 
 void subsystem_namespace (const struct subsystem *subsystem,
                           struct command_namespace *ns);
@@ -263,6 +266,10 @@ void connect_abandon (struct target_queue *queue);
 uint16_t cross_reset_parse (struct target_command *command);
 void cross_reset_retry (struct target_queue *queue);
 void cross_reset_abandon (struct target_queue *queue);
+
+/* gateways.c: a Cross-Controller Reset.  Of another gateway's controller? */
+bool gateways_foreign (const struct subsystem *subsystem, uint16_t cntlid);
+void gateways_ask (struct target_command *command);
 
 /* events.c; all on the admin queue's reactor. */
 enum { TARGET_OAES = 1 << 8 };  /* Namespace Attribute notices */

@@ -12,6 +12,7 @@ libtarget_la_SOURCES = \
 	server/target/events.c \
 	server/target/fabrics-cmd.c \
 	server/target/features.c \
+	server/target/gateways.c \
 	server/target/hosts.c \
 	server/target/identify.c \
 	server/target/inflight.c \

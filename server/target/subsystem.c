@@ -31,19 +31,35 @@ subsystem_locked_find (struct target *target, const char *nqn)
 
 /* CNTLIDs are unique in a subsystem, which several gateways may present: each
  * has a part of them.  Discovery is each server's own. */
+static unsigned
+nr_gateways (const struct subsystem *subsystem)
+{
+  const struct engine_pool *pool =
+    subsystem->volume ? subsystem->volume->pool : NULL;
+
+  return pool && pool->nr_gateways > 0 ? pool->nr_gateways : 1;
+}
+
 static void
 cntlid_range (const struct subsystem *subsystem, uint16_t *first,
               uint16_t *last)
 {
-  const struct engine_pool *pool =
-    subsystem->volume ? subsystem->volume->pool : NULL;
-  unsigned nr = pool && pool->nr_gateways > 0 ? pool->nr_gateways : 1;
-  unsigned index = nr > 1 ? atomic_load (&pool->gateway) : 0;
+  unsigned nr = nr_gateways (subsystem);
+  unsigned index = nr > 1 ? subsystem->volume->pool->gateway : 0;
   unsigned size = TARGET_CNTLID_MAX / nr;
 
   assert (index < nr);
   *first = (uint16_t) (1 + index * size);
   *last = (uint16_t) (*first + size - 1);
+}
+
+unsigned
+subsystem_gateway (const struct subsystem *subsystem, uint16_t cntlid)
+{
+  unsigned nr = nr_gateways (subsystem);
+  unsigned index = (cntlid - 1u) / (TARGET_CNTLID_MAX / nr);
+
+  return index < nr ? index : nr - 1;
 }
 
 uint16_t

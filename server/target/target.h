@@ -41,6 +41,9 @@ struct controller;
 int target_create (struct target **target, struct error *err);
 void target_destroy (struct target *target);    /* no queue, no subsystem */
 
+/* engine_pool.asked, with the target. */
+int target_asked (void *target, const char *text);
+
 /* Whether volumes without a list of hosts are for all hosts (true), or only
  * for those of this machine.  Any time; who is attached stays. */
 void target_allow_any_host (struct target *target, bool allow);
@@ -248,6 +251,7 @@ struct target_queue {
   enum limit full;              /* why Connect found no place; or LIMIT_NR */
   struct target_command *reset;         /* a Cross-Controller Reset that
                                            waits; or NULL */
+  bool asks;                    /* one of another gateway's controller */
   struct reactor_timer wait_limit;
   void (*retry) (struct target_queue *queue);   /* of what waits */
 

@@ -5,6 +5,7 @@
 CEPH_TESTS =
 CEPH_TESTS += tests/ceph/bench.sh
 CEPH_TESTS += tests/ceph/copy.sh
+CEPH_TESTS += tests/ceph/failover.sh
 CEPH_TESTS += tests/ceph/fence.sh
 CEPH_TESTS += tests/ceph/full.sh
 CEPH_TESTS += tests/ceph/gateways.sh
@@ -13,6 +14,7 @@ CEPH_TESTS += tests/ceph/live.sh
 CEPH_TESTS += tests/ceph/lost.sh
 CEPH_TESTS += tests/ceph/nbd.sh
 CEPH_TESTS += tests/ceph/osd-killed.sh
+CEPH_TESTS += tests/ceph/stale.sh
 CEPH_TESTS += tests/ceph/unreachable.sh
 
 check-ceph: all

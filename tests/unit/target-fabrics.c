@@ -196,7 +196,7 @@ cntlid_at_gateway (unsigned gateway)
   struct host host;
   uint16_t cntlid;
 
-  atomic_store (&server.pool->gateway, gateway);
+  server.pool->gateway = gateway;
   host_open (&host, &server, 0);
   host_connect (&host, &server, 0);
   cntlid = host.cntlid;
@@ -204,8 +204,7 @@ cntlid_at_gateway (unsigned gateway)
   return cntlid;
 }
 
-/* Servers of one pool have parts of the numbers that do not meet, and a server
- * that becomes another goes on in the other's part. */
+/* Servers of one pool have parts of the numbers that do not meet. */
 static void
 test_cntlid_gateways (void **state)
 {

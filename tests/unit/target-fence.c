@@ -4,6 +4,8 @@
  * Connect of its host overtakes a write that the engine still has.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -494,6 +496,48 @@ test_reset_twice_and_leave (void **state)
   host_close (&admin);
 }
 
+/* --- another gateway of the pool asks --------------------------------------------- */
+
+static int
+ask (const char *uuid, uint16_t cntlid, struct controller_instance instance)
+{
+  char text[ENGINE_ASK_MAX];
+
+  snprintf (text, sizeof text, "end %s %u %u %" PRIx64, uuid, cntlid,
+            instance.ciu, instance.cirn);
+  return target_asked (server.target, text);
+}
+
+/* It ends what it has, and says so once nothing of it is in flight; of all else
+ * it has nothing. */
+static void
+test_asked_to_end (void **state)
+{
+  const char *uuid = server.volume->uuid;
+  struct host admin, io;
+  struct controller_instance instance, other;
+
+  host_attach (&admin, &io, &server, 0);
+  other = instance = instance_of (&admin);
+  other.cirn++;
+  assert_int_equal (ask (uuid, admin.cntlid, other), 0);
+  assert_int_equal (ask (uuid, admin.cntlid + 1, instance), 0);
+  assert_int_equal (ask ("01234567-89ab-cdef-0123-456789abcdef",
+                         admin.cntlid, instance), 0);
+  assert_int_equal (target_asked (server.target, "sing"), -EOPNOTSUPP);
+  host_property_get (&admin, NVME_REG_CSTS, false);
+
+  begin_held_write (&io);
+  assert_int_equal (ask (uuid, admin.cntlid, instance), -EBUSY);
+  host_expect_end (&admin);
+  assert_int_equal (ask (uuid, admin.cntlid, instance), -EBUSY);
+  server_release_writes ();
+  WAIT_UNTIL (nr_attached () == 0);
+  assert_int_equal (ask (uuid, admin.cntlid, instance), 0);
+  host_close (&io);
+  host_close (&admin);
+}
+
 /* --- control's side --------------------------------------------------------------- */
 
 static void
@@ -712,6 +756,7 @@ main (void)
     TEST (test_reset_of_what_is_over),
     TEST (test_reset_is_refused),
     TEST (test_reset_twice_and_leave),
+    TEST (test_asked_to_end),
     TEST (test_busy_volume),
     TEST (test_fence),
     TEST (test_hosts),

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Two gateways as two paths, under fio verify: the first is killed, frozen for
+# twelve seconds and told to stop, and comes back.  The other goes on, nothing is
+# lost, and nothing of a gateway that was given up is written any more.
+source "${0%/*}/functions.sh"
+requires sh -c 'fio --enghelp | grep -w nbd'
+requires curl --version
+requires not_sanitized          # keep-alive is short
+start_cluster
+start_gateway
+qbd create demo/disk 64M
+start_second
+start_nbdkit qbd volume=demo/disk server="$QBD_SERVER" \
+             server="$second_server" keep_alive_tmo=2 nr_io_queues=2
+
+fio --name=verify --ioengine=nbd --uri="$uri" --rw=randwrite --bs=4k \
+    --bsrange=512-64k --size=64M --io_size=100G --iodepth=16 --fsync=64 \
+    --verify=crc32c --verify_backlog=64 --verify_fatal=1 \
+    --verify_state_save=0 --serialize_overlap=1 >"$tmp/fio.log" 2>&1 &
+fio=$!
+cleanup_fn kill $fio
+
+# The gateway has finished so many writes; it counts from its start.
+writes ()
+{
+    curl -s --unix-socket "$1" http://qbd/metrics |
+        sed -n 's/^qbd_operations_total{.*"write"} //p'
+}
+# More than were in flight there, when it has only begun to change.
+has_more () { test "$(writes "$1")" -gt $(($2 + 100)); }
+goes_on_at ()
+{
+    local before
+    before=$(writes "$1")
+    until_so has_more "$1" "${before:-0}"
+    kill -0 $fio || fail "fio has ended: $(cat "$tmp/fio.log")"
+}
+
+goes_on_at "$QBD_CONTROL"
+: "kill -9"
+kill_server
+goes_on_at "$second_control"
+start_gateway
+goes_on_at "$QBD_CONTROL"
+
+: "SIGSTOP, while it has the lock and requests"
+kill -STOP "$server_pid"
+stopped=$SECONDS
+goes_on_at "$second_control"
+sleep $((SECONDS - stopped < 12 ? 12 - (SECONDS - stopped) : 0))
+kill -CONT "$server_pid"
+wait_for_line "$server_log" 'this server did not answer, and another fenced it'
+goes_on_at "$second_control"
+stop_server || :                # what librbd never ends is left behind
+start_gateway
+goes_on_at "$QBD_CONTROL"
+
+: "SIGTERM: nobody has to be fenced"
+fenced () { grep -c 'is silent' "$second_log" || :; }
+before=$(fenced)
+stop_server
+goes_on_at "$second_control"
+test "$(fenced)" = "$before"
+
+kill -INT $fio
+wait $fio || :
+grep 'verify: .* err= 0' "$tmp/fio.log"
+! grep -E 'verify: bad|error=' "$tmp/fio.log" || fail "$(cat "$tmp/fio.log")"

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A write is stuck on its way to one gateway, and done over the other instead.
+# When it arrives after all the block has been written again: it has no effect,
+# and neither gateway had to be fenced for that.  The same with a write that is
+# stuck within a gateway: that one is fenced.
+source "${0%/*}/functions.sh"
+source "$srcdir/tests/paths.sh"
+requires nbdsh --version
+requires not_sanitized          # io_tmo is short
+start_cluster
+start_gateway
+qbd create demo/disk 8M
+start_second
+start_path a
+start_nbdkit qbd volume=demo/disk server="unix://$tmp/a" \
+             server="$second_server" io_tmo=1 keep_alive_tmo=60
+put () { nbdsh -u "$uri" -c "h.pwrite (b'$1' * 4096, 0)"; }
+has () { nbdsh -u "$uri" -c "assert h.pread (4096, 0) == b'$1' * 4096"; }
+
+put 0
+kill -STOP "${_path_pid[a]}"
+put 1
+wait_for_line "$server_log" 'has left: its host reset it, at another gateway'
+put 2
+kill -CONT "${_path_pid[a]}"
+wait_for_line "$nbdkit_log" "unix://$tmp/a: connected again"
+has 2
+nbdsh -u "nbd+unix:///?socket=$socket" -c 'h.flush ()'
+has 2
+must_fail grep -E 'silent|fenced' "$server_log" "$second_log"
+
+put 3
+kill -STOP "$server_pid"
+put 4
+grep 'is silent: the cluster is told to refuse it' "$second_log"
+put 5
+kill -CONT "$server_pid"
+wait_for_line "$server_log" 'this server did not answer, and another fenced it'
+has 5
+put 6
+stop_nbdkit
+stop_server || :                # what librbd never ends is left behind
