@@ -10,6 +10,9 @@
 
 #include "common/volume-model.h"
 
+#define WORD_BITS 12            /* of the pattern: which word of the block */
+#define BLOCK_BITS 20           /* and which block; the rest is the write */
+
 struct write {
   uint64_t number;
   uint64_t begun, ended;        /* UINT64_MAX: not ended, or unknown */
@@ -18,6 +21,7 @@ struct write {
   const void *writer;
   bool stable;
   bool torn;                    /* part of it went before the power did */
+  bool seen;                    /* by a read */
 };
 
 struct block {
@@ -30,8 +34,14 @@ struct model {
   uint64_t now;                 /* orders beginnings and ends */
   uint64_t last_number;
   uint64_t stable_before;       /* what ended before is */
+  uint64_t lost_at;             /* when power was lost last, */
+  uint64_t stable_at_loss;      /* and stable_before then */
+  uint64_t salt;
   bool lost_power;
+  bool losing_power;            /* it is, or will be in a moment */
   struct block *blocks;
+  void (*wrong) (void *opaque, const struct model_finding *finding);
+  void *opaque;
 };
 
 static void
@@ -81,6 +91,12 @@ model_free (struct model *model)
   free (model);
 }
 
+void
+model_set_salt (struct model *model, uint64_t salt)
+{
+  model->salt = salt;
+}
+
 uint64_t
 model_write_begins (struct model *model, const void *writer, uint32_t block,
                     uint32_t count, bool zeroes, uint64_t *at)
@@ -105,7 +121,8 @@ model_write_ends (struct model *model, uint32_t block, uint32_t count,
   for (i = block; i < block + count; i++)
     for (j = 0; j < model->blocks[i].nr; j++)
       if (model->blocks[i].writes[j].begun == at) {
-        if (stable || !model->blocks[i].writes[j].torn)
+        if (stable
+            || (!model->blocks[i].writes[j].torn && !model->losing_power))
           model->blocks[i].writes[j].ended = now;
         model->blocks[i].writes[j].acked = now;
         model->blocks[i].writes[j].stable = stable;
@@ -149,6 +166,8 @@ model_power_lost (struct model *model, bool in_pieces)
 
   model->now++;
   model->lost_power = true;
+  model->lost_at = model->now;
+  model->stable_at_loss = model->stable_before;
   for (i = 0; i < model->nr_blocks; i++)
     for (j = 0; j < model->blocks[i].nr; j++) {
       struct write *write = &model->blocks[i].writes[j];
@@ -160,13 +179,41 @@ model_power_lost (struct model *model, bool in_pieces)
     }
 }
 
-static uint64_t
-word_of (uint64_t number, uint32_t block, uint32_t word)
+void
+model_power_goes (struct model *model)
 {
-  return number == 0
-         ? 0
-         : (number << 40) ^ ((uint64_t) block << 16) ^ word
-           ^ 0x5bd1e99500000000;
+  model_power_lost (model, false);
+  model->losing_power = true;
+}
+
+void
+model_power_is_back (struct model *model)
+{
+  model->losing_power = false;
+}
+
+/* --- patterns ----------------------------------------------------------- */
+
+static uint64_t
+word_of (const struct model *model, uint64_t number, uint32_t block,
+         uint32_t word)
+{
+  return number == 0 ? 0
+    : (number << (BLOCK_BITS + WORD_BITS) | (uint64_t) block << WORD_BITS
+       | word) ^ model->salt;
+}
+
+/* Of which write a word is.  False: of none that was made for that place. */
+static bool
+number_of (const struct model *model, const uint8_t *data, uint32_t block,
+           uint32_t word, uint64_t *number)
+{
+  uint64_t value;
+
+  memcpy (&value, data + 8 * word, 8);
+  *number = value == 0 ? 0
+    : (value ^ model->salt) >> (BLOCK_BITS + WORD_BITS);
+  return value == word_of (model, *number, block, word);
 }
 
 void
@@ -177,12 +224,14 @@ model_fill (const struct model *model, uint64_t number, uint32_t block,
 
   for (i = 0; i < count; i++)
     for (j = 0; j < model->block_size / 8; j++) {
-      uint64_t word = word_of (number, block + i, j);
+      uint64_t word = word_of (model, number, block + i, j);
 
       memcpy (data, &word, 8);
       data += 8;
     }
 }
+
+/* --- reads -------------------------------------------------------------- */
 
 uint64_t
 model_read_begins (struct model *model)
@@ -197,7 +246,7 @@ matches (const struct model *model, uint64_t number, uint32_t block,
   uint32_t j;
 
   for (j = 0; j < model->block_size / 8; j++) {
-    uint64_t word = word_of (number, block, j);
+    uint64_t word = word_of (model, number, block, j);
 
     if (memcmp (data + 8 * j, &word, 8) != 0)
       return false;
@@ -233,7 +282,119 @@ overwritten (const struct block *block, const struct write *write,
   return false;
 }
 
+/* --- what is wrong ------------------------------------------------------ */
+
+const char *
+model_wrong_name (enum model_wrong wrong)
+{
+  static const char *const names[] = {
+    [MODEL_LOST] = "lost write",
+    [MODEL_STALE] = "stale write",
+    [MODEL_UNFLUSHED] = "flush that lied",
+    [MODEL_TORN] = "torn write",
+    [MODEL_MIXED] = "torn read",
+    [MODEL_NEVER] = "never written",
+  };
+
+  return names[wrong];
+}
+
+/* The numbers in it, at most two. */
+static void
+take_apart (const struct model *model, const uint8_t *data,
+            struct model_finding *finding)
+{
+  uint64_t number;
+  uint32_t j;
+
+  finding->readable = number_of (model, data, finding->block, 0,
+                                 &finding->number);
+  finding->other = finding->number;
+  for (j = 1; finding->readable && j < model->block_size / 8; j++) {
+    finding->readable = number_of (model, data, finding->block, j, &number)
+      && number <= model->last_number;
+    if (number != finding->number && finding->other == finding->number)
+      finding->other = number;
+    else if (number != finding->number && number != finding->other)
+      finding->readable = false;
+  }
+  if (finding->number > model->last_number)
+    finding->readable = false;
+}
+
+/* The youngest of those that were over before the read began. */
+static const struct write *
+expected (const struct block *block, uint64_t read_begun)
+{
+  const struct write *found = NULL;
+
+  for (unsigned j = 0; j < block->nr; j++)
+    if (block->writes[j].ended < read_begun
+        && (found == NULL || block->writes[j].begun > found->begun))
+      found = &block->writes[j];
+  return found;
+}
+
 static bool
+is_beside (const struct block *block, uint64_t number, uint64_t read_begun)
+{
+  for (unsigned j = 0; j < block->nr; j++)
+    if (block->writes[j].number == number
+        && block->writes[j].ended >= read_begun)
+      return true;
+  return false;
+}
+
+static enum model_wrong
+classify (const struct model *model, const struct block *block,
+          const struct model_finding *finding, const struct write *newest,
+          uint64_t read_begun)
+{
+  if (!finding->readable)
+    return MODEL_NEVER;
+  if (finding->number != finding->other)
+    return is_beside (block, finding->number, read_begun)
+           || is_beside (block, finding->other, read_begun)
+           ? MODEL_MIXED : MODEL_TORN;
+  if (newest == NULL)
+    return MODEL_LOST;
+  if (newest->acked < model->lost_at
+      && (newest->stable || newest->ended < model->stable_at_loss))
+    return MODEL_UNFLUSHED;
+  return newest->seen ? MODEL_STALE : MODEL_LOST;
+}
+
+static void
+judge_wrong (const struct model *model, uint32_t at, uint64_t read_begun,
+             const uint8_t *data)
+{
+  const struct block *block = &model->blocks[at];
+  const struct write *newest = expected (block, read_begun);
+  struct model_finding finding = { .block = at };
+
+  take_apart (model, data, &finding);
+  finding.expected = newest ? newest->number : 0;
+  for (unsigned j = block->nr; j-- > 0; )
+    if (!overwritten (block, &block->writes[j], read_begun)) {
+      if (finding.nr_allowed < MODEL_ALLOWED_MAX)
+        finding.allowed[finding.nr_allowed] = block->writes[j].number;
+      finding.nr_allowed++;
+    }
+  finding.wrong = classify (model, block, &finding, newest, read_begun);
+  model->wrong (model->opaque, &finding);
+}
+
+void
+model_on_wrong (struct model *model,
+                void (*wrong) (void *opaque,
+                               const struct model_finding *finding),
+                void *opaque)
+{
+  model->wrong = wrong;
+  model->opaque = opaque;
+}
+
+static void
 explain (const struct model *model, uint32_t at, uint64_t read_begun,
          const uint8_t *data)
 {
@@ -252,13 +413,24 @@ explain (const struct model *model, uint32_t at, uint64_t read_begun,
              write->stable ? " stable" : "",
              matches (model, write->number, at, data) ? ": was read" : "");
   }
-  return false;
+}
+
+static void
+was_seen (const struct model *model, struct block *block, struct write *write,
+          uint64_t read_begun)
+{
+  write->seen = true;
+  /* Zeroes are of many.  What has not ended may be lost with a cache, and
+   * come again later. */
+  if (write->number != 0 && write->ended != UINT64_MAX)
+    told (model, block, write, read_begun);
 }
 
 bool
 model_read_ends (struct model *model, uint32_t at, uint32_t count,
                  uint64_t begun_at, const uint8_t *data)
 {
+  bool right = true;
   uint32_t i;
 
   model->now++;
@@ -270,14 +442,60 @@ model_read_ends (struct model *model, uint32_t at, uint32_t count,
     for (j = 0; j < block->nr && !legal; j++)
       legal = matches (model, block->writes[j].number, at + i, data)
               && !overwritten (block, &block->writes[j], begun_at);
-    if (!legal)
-      return explain (model, at + i, begun_at, data);
-    /* Zeroes are of many.  What has not ended may be lost with a cache, and
-     * come again later. */
-    if (block->writes[j - 1].number != 0
-        && block->writes[j - 1].ended != UINT64_MAX)
-      told (model, block, &block->writes[j - 1], begun_at);
+    right &= legal;
+    if (legal)
+      was_seen (model, block, &block->writes[j - 1], begun_at);
+    else if (model->wrong != NULL)
+      judge_wrong (model, at + i, begun_at, data);
+    else
+      explain (model, at + i, begun_at, data);
     data += model->block_size;
   }
-  return true;
+  return right;
+}
+
+/* --- what is forgotten -------------------------------------------------- */
+
+static bool
+is_safe (const struct model *model, const struct write *write,
+         bool may_lose_power)
+{
+  return !may_lose_power || write->stable
+         || write->ended < model->stable_before;
+}
+
+/* Another came over it, and will not be taken back. */
+static bool
+is_history (const struct model *model, const struct block *block,
+            const struct write *write, uint64_t oldest_at,
+            bool may_lose_power)
+{
+  if (write->gone < oldest_at && !may_lose_power)
+    return true;
+  for (unsigned j = 0; j < block->nr; j++)
+    if (write->ended < block->writes[j].begun
+        && block->writes[j].ended < oldest_at
+        && is_safe (model, &block->writes[j], may_lose_power))
+      return true;
+  return false;
+}
+
+void
+model_forget (struct model *model, uint64_t oldest_at, bool may_lose_power)
+{
+  for (uint32_t i = 0; i < model->nr_blocks; i++) {
+    struct block *block = &model->blocks[i];
+    unsigned kept = 0;
+
+    /* From the oldest on: what speaks against one is younger, and there. */
+    for (unsigned j = 0; j < block->nr; j++) {
+      struct write write = block->writes[j];
+
+      if (is_history (model, block, &write, oldest_at, may_lose_power))
+        continue;
+      block->writes[j] = block->writes[kept];
+      block->writes[kept++] = write;
+    }
+    block->nr = kept;
+  }
 }

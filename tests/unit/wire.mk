@@ -11,13 +11,18 @@ wire_tests = \
 	tests/unit/stream \
 	tests/unit/tcp-check \
 	tests/unit/tcp-fuzz \
-	tests/unit/tcp-header
+	tests/unit/tcp-header \
+	tests/unit/volume-model
 check_PROGRAMS += $(wire_tests)
 TESTS += $(wire_tests)
 
 tests_unit_buddy_SOURCES = tests/unit/buddy.c
 tests_unit_buddy_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_buddy_LDADD = libcommon.la $(CMOCKA_LIBS)
+
+tests_unit_volume_model_SOURCES = tests/unit/volume-model.c
+tests_unit_volume_model_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_volume_model_LDADD = libcommon.la $(CMOCKA_LIBS)
 
 tests_unit_common_SOURCES = tests/unit/common.c
 tests_unit_common_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
