@@ -23,6 +23,7 @@ libcommon_la_SOURCES = \
 	common/nearest.c \
 	common/nearest.h \
 	common/probe.h \
+	common/random.h \
 	common/resolve.c \
 	common/resolve.h \
 	common/size.c \

@@ -5,7 +5,7 @@
 check_PROGRAMS += fuzzing/fuzz-client fuzzing/fuzz-config fuzzing/fuzz-pages \
 	fuzzing/fuzz-server
 
-fuzz_main = fuzzing/fuzz.h fuzzing/random.h
+fuzz_main = fuzzing/fuzz.h
 if !FUZZING
 fuzz_main += fuzzing/main.c
 endif

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "fuzzing/fuzz.h"
-#include "fuzzing/random.h"
+#include "common/random.h"
 
 #define INPUT_MAX_BYTES (64u << 10)
 #define CORPUS_MAX 4096u

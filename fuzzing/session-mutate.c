@@ -8,7 +8,7 @@
 
 #include "fuzzing/fuzz.h"
 #include "fuzzing/mangler.h"
-#include "fuzzing/random.h"
+#include "common/random.h"
 #include "fuzzing/session.h"
 
 static uint64_t random_state;

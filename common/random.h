@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Chance for mutations: the same from the same seed.  One thread.
+ * Chance that can be repeated: the same from the same seed.  For tests and
+ * mutations, never for secrets.  One thread.
  */
-#ifndef QBD_FUZZING_RANDOM_H
-#define QBD_FUZZING_RANDOM_H
+#ifndef QBD_RANDOM_H
+#define QBD_RANDOM_H
 
 #include <stdint.h>
 
