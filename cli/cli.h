@@ -2,7 +2,7 @@
 /*
  * qbd(1): one file per subcommand, each of which ends in its struct command.
  * main.c reads the command line, client.c speaks to the server, output.c
- * prints.  One thread.
+ * prints.  One thread, but in torture/.
  *
  * What the server refuses it explains itself; nothing here repeats its
  * checks.
@@ -44,6 +44,14 @@ enum {
   CLI_SECONDS = 1 << 14,
   CLI_SHRINK = 1 << 15,
   CLI_SIZE = 1 << 16,
+  CLI_CLIENTS = 1 << 17,
+  CLI_FAULTS = 1 << 18,
+  CLI_OPS = 1 << 19,
+  CLI_RANGE = 1 << 20,
+  CLI_RESEND = 1 << 21,
+  CLI_RESTART = 1 << 22,
+  CLI_SEED = 1 << 23,
+  CLI_VOLATILE = 1 << 24,
 };
 
 struct cli {
@@ -53,14 +61,20 @@ struct cli {
   uint64_t block_size;
   uint64_t from_bytes;
   uint64_t io_size_bytes;
+  uint64_t range_bytes;
   uint64_t size_bytes;          /* also the operand of create and resize */
+  unsigned clients;
   unsigned depth;
+  unsigned ops;
   unsigned queues;
   unsigned read_percent;
   unsigned seconds;
+  unsigned seed;
+  const char *faults;
   const char *format;           /* NULL: not said */
   const char *io_pattern;
   const char *io_type;
+  const char *restart_command;
   bool read_only;               /* set's operand */
 };
 
@@ -97,6 +111,7 @@ extern const struct command command_resize;
 extern const struct command command_rm;
 extern const struct command command_set;
 extern const struct command command_status;
+extern const struct command command_torture;
 
 /* --- client.c --------------------------------------------------------- */
 

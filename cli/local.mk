@@ -29,7 +29,25 @@ qbd_SOURCES = \
 	cli/rm.c \
 	cli/set.c \
 	cli/status.c \
+	cli/torture/client.c \
+	cli/torture/history.c \
+	cli/torture/nvme.c \
+	cli/torture/pair.c \
+	cli/torture/pair.h \
+	cli/torture/plan.c \
+	cli/torture/plan.h \
+	cli/torture/proxy.c \
+	cli/torture/proxy.h \
+	cli/torture/report.c \
+	cli/torture/target.c \
+	cli/torture/target.h \
+	cli/torture/torture.c \
+	cli/torture/torture.h \
+	cli/torture/whole.c \
 	cli/transfer.c \
 	cli/transfer.h
-qbd_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS)
-qbd_LDADD = libqbd.la libcommon.la $(CURL_LIBS) $(JANSSON_LIBS)
+if HAVE_LIBNBD
+qbd_SOURCES += cli/torture/nbd.c
+endif
+qbd_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(LIBNBD_CFLAGS)
+qbd_LDADD = libqbd.la libcommon.la $(CURL_LIBS) $(JANSSON_LIBS) $(LIBNBD_LIBS)

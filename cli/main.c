@@ -31,6 +31,7 @@ static const struct command *const commands[] = {
   &command_rm,
   &command_set,
   &command_status,
+  &command_torture,
 };
 
 #define HELP_INDENT "                         "      /* its second column */

@@ -25,7 +25,7 @@ CLEANFILES += $(man_pages)
 
 EXTRA_DIST += man/nbdkit-qbd-plugin.pod man/qbd.pod man/qbd-api.pod \
 	man/qbd-engine-file.pod man/qbd-engine-rbd.pod man/qbd-server.conf.pod \
-	man/qbd-server.pod man/qbd-troubleshooting.pod
-man_pages += man/nbdkit-qbd-plugin.1 man/qbd.1 man/qbd-api.7 \
+	man/qbd-server.pod man/qbd-torture.pod man/qbd-troubleshooting.pod
+man_pages += man/nbdkit-qbd-plugin.1 man/qbd.1 man/qbd-torture.1 man/qbd-api.7 \
 	man/qbd-engine-file.7 man/qbd-engine-rbd.7 man/qbd-server.conf.5 \
 	man/qbd-server.8 man/qbd-troubleshooting.7

@@ -39,6 +39,9 @@ completes 'mem other' ls ''
 completes '4096 512' create mem/x 1G --block-size ''
 completes '' create mem/x 1
 completes 'add ls reset rm' host ''
+completes 'delay duplicate' torture unix:///x --faults d
+completes 'nbd+unix:/// nbd://' torture n
+completes 'mem/one' torture unix:///x --seed 3 mem/o
 completes 'mix' bench mem/one --io-type m
 completes 'mem/one' bench --depth 3 mem/o
 completes 'mem/one' host ls mem/o

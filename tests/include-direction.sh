@@ -11,6 +11,7 @@ declare -A may=(
     [lib]="nvmeof/ common/ libqbd.h"
     [plugin]="libqbd.h common/"
     [cli]="libqbd.h common/"
+    [cli/torture]="libqbd.h cli/ common/"
     [server/reactor]="common/"
     [server/engine]="server/reactor/ common/ nvmeof/command.h"
     [server/target]="nvmeof/ server/engine/engine.h server/reactor/reactor.h

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A target behind NBD, over libnbd.  A lost connection is the caller's to see,
+ * as a program's that uses libnbd.
+ */
+#include <errno.h>
+#include <libnbd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/torture/target.h"
+
+#define BLOCK_SIZE_MIN 512      /* bytes: what storage writes whole */
+
+struct link {
+  struct nbd_handle *nbd;
+  unsigned nr_done;             /* by this poll */
+};
+
+static int
+failed (const char *uri, struct error *err)
+{
+  int code = nbd_get_errno ();
+
+  return error_set (err, code ? code : EIO, "torture: %.200s: %s", uri,
+                    nbd_get_error ());
+}
+
+/* --- what it is ----------------------------------------------------------- */
+
+static int
+find_place (struct target *target, struct nbd_handle *nbd, struct error *err)
+{
+  struct stream_place *place = &target->route.places[0];
+
+  place->sa_bytes = sizeof place->sa;
+  if (getpeername (nbd_aio_get_fd (nbd), (struct sockaddr *) &place->sa,
+                   &place->sa_bytes) < 0)
+    return error_set (err, errno, "torture: %.200s: %s", target->uri,
+                      strerror (errno));
+  target->route.nr = 1;
+  return 0;
+}
+
+static int
+take_size (struct target *target, struct nbd_handle *nbd, struct error *err)
+{
+  int64_t size_bytes = nbd_get_size (nbd);
+  int64_t block_size = nbd_get_block_size (nbd, LIBNBD_SIZE_MINIMUM);
+  char *name = nbd_get_export_name (nbd);
+
+  if (name)
+    strncpy (target->export_name, name, sizeof target->export_name - 1);
+  free (name);
+  if (size_bytes < 0 || block_size < 0)
+    return failed (target->uri, err);
+  target->size_bytes = (uint64_t) size_bytes;
+  target->block_size = block_size < BLOCK_SIZE_MIN ? BLOCK_SIZE_MIN
+    : (uint32_t) block_size;
+  return 0;
+}
+
+static int
+probe (struct target *target, struct error *err)
+{
+  struct nbd_handle *nbd = nbd_create ();
+  int r = 0;
+
+  target->protocol = "NBD";
+  if (nbd == NULL || nbd_set_uri_allow_tls (nbd, LIBNBD_TLS_DISABLE) < 0
+      || nbd_connect_uri (nbd, target->uri) < 0)
+    r = failed (target->uri, err);
+  if (r == 0)
+    r = find_place (target, nbd, err);
+  if (r == 0)
+    r = take_size (target, nbd, err);
+  if (r == 0) {
+    target->read_only = nbd_is_read_only (nbd) == 1;
+    target->can_zero = nbd_can_zero (nbd) == 1;
+    target->can_fua = nbd_can_fua (nbd) == 1;
+    target->can_flush = nbd_can_flush (nbd) == 1;
+    target->shared = nbd_can_multi_conn (nbd) == 1;
+    nbd_shutdown (nbd, 0);
+  }
+  nbd_close (nbd);
+  return r;
+}
+
+/* --- a link --------------------------------------------------------------- */
+
+static struct link *
+open_link (const struct target *target, const char *through, unsigned depth,
+          struct error *err)
+{
+  struct link *link = calloc (1, sizeof *link);
+
+  if (link == NULL) {
+    error_set (err, ENOMEM, "torture: out of memory");
+    return NULL;
+  }
+  link->nbd = nbd_create ();
+  if (link->nbd == NULL
+      || nbd_set_export_name (link->nbd, target->export_name) < 0
+      || nbd_set_uri_allow_tls (link->nbd, LIBNBD_TLS_DISABLE) < 0
+      || (through ? nbd_connect_unix (link->nbd, through)
+          : nbd_connect_uri (link->nbd, target->uri)) < 0) {
+    failed (target->uri, err);
+    nbd_close (link->nbd);
+    free (link);
+    return NULL;
+  }
+  return link;
+}
+
+/* libnbd's own, which no server can answer: the connection was lost. */
+static int
+op_done (void *opaque, int *error)
+{
+  struct target_op *op = opaque;
+
+  op->link->nr_done++;
+  op->done (op, *error == ESHUTDOWN ? ENOTCONN : *error);
+  return 1;                     /* libnbd may forget it */
+}
+
+static int
+submit (struct link *link, struct target_op *op)
+{
+  const nbd_completion_callback done = {
+    .callback = op_done, .user_data = op,
+  };
+  uint32_t fua = op->fua ? LIBNBD_CMD_FLAG_FUA : 0;
+  int64_t cookie = -1;
+
+  op->link = link;
+  switch (op->kind) {
+  case TARGET_READ:
+    cookie = nbd_aio_pread (link->nbd, op->data, op->count_bytes,
+                            op->offset_bytes, done, 0);
+    break;
+  case TARGET_WRITE:
+    cookie = nbd_aio_pwrite (link->nbd, op->data, op->count_bytes,
+                             op->offset_bytes, done, fua);
+    break;
+  case TARGET_ZERO:
+    cookie = nbd_aio_zero (link->nbd, op->count_bytes, op->offset_bytes, done,
+                           fua);
+    break;
+  case TARGET_FLUSH:
+    cookie = nbd_aio_flush (link->nbd, done, 0);
+    break;
+  }
+  return cookie < 0 ? -ENOTCONN : 0;
+}
+
+static int
+poll_link (struct link *link, int timeout_ms)
+{
+  link->nr_done = 0;
+  if (nbd_poll (link->nbd, timeout_ms) < 0 || nbd_aio_is_dead (link->nbd)
+      || nbd_aio_is_closed (link->nbd))
+    return -ENOTCONN;
+  return (int) link->nr_done;
+}
+
+static void
+close_link (struct link *link)
+{
+  nbd_close (link->nbd);
+  free (link);
+}
+
+const struct target_ops target_nbd = {
+  .probe = probe,
+  .open = open_link,
+  .submit = submit,
+  .poll = poll_link,
+  .close = close_link,
+};

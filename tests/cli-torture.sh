@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# qbd torture calls what a target does wrong by its name, also when the target
+# lost what it had acknowledged; the same seed makes the same requests.
+source "${0%/*}/functions.sh"
+source "${0%/*}/torture.sh"
+
+start_nbdkit "$broken" fault=lose
+violates 'lost write' "$uri" --seed 1 --ops 2000 --faults none
+torture "$uri" --seed 1 --ops 2000 --faults none >"$tmp/text" || test $? -eq 3
+grep -Eq '^(lost|stale) write: block [0-9]+ \(512 bytes from [0-9]+\)$' "$tmp/text"
+grep -Eq '^ +[0-9.]+ +[0-9.]+  client [1-4]: write [0-9]+ of ' "$tmp/text"
+grep -Fxq 'result: VIOLATED' "$tmp/text"
+stop_nbdkit
+start_nbdkit "$broken" fault=stale
+violates 'stale write' "$uri" --seed 2 --ops 4000 --faults none
+stop_nbdkit
+start_nbdkit "$broken" fault=tear
+violates 'torn write' "$uri" --seed 3 --ops 2000 --faults none
+stop_nbdkit
+start_nbdkit "$broken" fault=stray
+violates 'never written' "$uri" --seed 4 --ops 2000 --faults none
+stop_nbdkit
+
+# Its cache goes with it, by a command that ends it.
+cat >"$tmp/restart" <<EOT
+kill -9 \$(cat $tmp/nbdkit.pid)
+rm -f $tmp/nbd.sock
+exec nbdkit -P $tmp/nbdkit.pid -U $tmp/nbd.sock $broken file=$tmp/file fault=\$1
+EOT
+cleanup_fn sh -c "kill -9 \$(cat $tmp/nbdkit.pid)"
+honest=(--restart-command "bash $tmp/restart honest" --seconds 2 --faults cut)
+lying=(--restart-command "bash $tmp/restart flush" --seconds 2 --faults cut)
+nbdkit -P "$tmp/nbdkit.pid" -U "$tmp/nbd.sock" "$broken" file="$tmp/file"
+uri="nbd+unix:///?socket=$tmp/nbd.sock"
+torture "$uri" "${honest[@]}" --volatile --seed 5
+bash "$tmp/restart" flush
+violates 'stale write' "$uri" "${lying[@]}" --seed 6
+violates 'flush that lied' "$uri" "${lying[@]}" --volatile --seed 7
+
+for i in 1 2; do
+    start_nbdkit --filter=log memory 8M logfile="$tmp/requests$i"
+    torture "$uri" --seed 12 --ops 300 --clients 1 --depth 1 --faults none
+    stop_nbdkit
+    sed -n 's/^.* \(Read\|Write\|Zero\|Flush\) id=[0-9]* \(.*\) \.\.\.$/\1 \2/p' \
+        "$tmp/requests$i" >"$tmp/list$i"
+done
+test "$(grep -c offset "$tmp/list1")" -gt 300
+cmp "$tmp/list1" "$tmp/list2"
+
+# Not by accident, and not what it cannot do.
+start_nbdkit memory 8M
+expect_error 'the first 4M of 8M would be lost: say --overwrite$' \
+             qbd torture "$uri"
+stop_nbdkit
+start_nbdkit -r memory 8M
+expect_error ': is read-only$' qbd torture "$uri" --overwrite
+expect_error '^qbd: option: --faults: cutt: unknown, did you mean cut\?$' \
+             qbd torture "$uri" --overwrite --faults delay,cutt
+expect_error 'an NBD export is named in the URI$' qbd torture "$uri" demo/disk
+expect_error 'say POOL/VOL, or an NQN, behind it$' \
+             qbd torture tcp://127.0.0.1 --overwrite
+expect_error 'RDMA does not go through the fault proxy$' \
+             qbd torture rdma://127.0.0.1 demo/disk

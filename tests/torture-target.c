@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An nbdkit plugin that breaks promises, for tests of qbd torture: a disk of
+ * 4 MiB in memory, which flush writes to file=, and a start reads.  Of the
+ * writes each hundredth is treated by fault=
+ *
+ *   lose   acknowledged, and dropped
+ *   stale  done again, ninety writes later
+ *   tear   of each block of 512 bytes only one half is written
+ *   stray  to the place behind the one that it was for
+ *   flush  as it should be; but nothing ever reaches the file
+ */
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NBDKIT_API_VERSION 2
+#include <nbdkit-plugin.h>
+
+/* One request at a time in all of it: what is wrong is so on purpose. */
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_SERIALIZE_ALL_REQUESTS
+
+#define DISK_BYTES (4u << 20)
+#define BLOCK_BYTES 512
+#define EACH 100
+#define LATE 90
+
+static uint8_t disk[DISK_BYTES];
+static const char *fault = "";
+static int file = -1;
+static bool dirty[DISK_BYTES / BLOCK_BYTES];
+static unsigned nr_writes;
+static struct {
+  uint8_t data[64 << 10];
+  uint32_t count;
+  uint64_t offset;
+} kept;                         /* of fault=stale */
+
+static bool
+is (const char *what)
+{
+  return strcmp (fault, what) == 0;
+}
+
+static int
+open_file (const char *name)
+{
+  file = open (name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0 || ftruncate (file, DISK_BYTES) < 0
+      || pread (file, disk, DISK_BYTES, 0) != DISK_BYTES) {
+    nbdkit_error ("%s: %m", name);
+    return -1;
+  }
+  return 0;
+}
+
+static int
+config (const char *key, const char *value)
+{
+  if (strcmp (key, "fault") == 0)
+    fault = value;
+  else if (strcmp (key, "file") == 0)
+    return open_file (value);
+  else {
+    nbdkit_error ("unknown parameter '%s'", key);
+    return -1;
+  }
+  return 0;
+}
+
+static void *
+open_disk (int readonly)
+{
+  return disk;
+}
+
+static int64_t
+get_size (void *handle)
+{
+  return DISK_BYTES;
+}
+
+static int
+can_multi_conn (void *handle)
+{
+  return 1;
+}
+
+static int
+pread_disk (void *handle, void *buf, uint32_t count, uint64_t offset,
+            uint32_t flags)
+{
+  memcpy (buf, disk + offset, count);
+  return 0;
+}
+
+static int
+flush_disk (void *handle, uint32_t flags)
+{
+  for (uint64_t i = 0; file >= 0 && i < DISK_BYTES / BLOCK_BYTES; i++) {
+    if (dirty[i] && !is ("flush")
+        && pwrite (file, disk + i * BLOCK_BYTES, BLOCK_BYTES,
+                   (off_t) (i * BLOCK_BYTES)) != BLOCK_BYTES) {
+      nbdkit_error ("file: %m");
+      return -1;
+    }
+    dirty[i] = false;
+  }
+  return 0;
+}
+
+static void
+put (const void *buf, uint32_t count, uint64_t offset)
+{
+  memcpy (disk + offset, buf, count);
+  if (count > 0)
+    memset (dirty + offset / BLOCK_BYTES, true,
+            (offset + count - 1) / BLOCK_BYTES - offset / BLOCK_BYTES + 1);
+}
+
+static void
+write_halves (const uint8_t *data, uint32_t count, uint64_t offset)
+{
+  for (uint32_t i = 0; i < count; i += BLOCK_BYTES)
+    put (data + i, BLOCK_BYTES / 2, offset + i);
+}
+
+/* One of the hundred. */
+static void
+write_wrong (const void *buf, uint32_t count, uint64_t offset)
+{
+  if (is ("tear"))
+    write_halves (buf, count, offset);
+  else if (is ("stray"))
+    put (buf, count, offset + count < DISK_BYTES ? offset + BLOCK_BYTES
+         : offset);
+  else if (!is ("lose"))
+    put (buf, count, offset);
+  if (is ("stale") && count <= sizeof kept.data) {
+    memcpy (kept.data, buf, count);
+    kept.count = count;
+    kept.offset = offset;
+  }
+}
+
+static int
+pwrite_disk (void *handle, const void *buf, uint32_t count, uint64_t offset,
+             uint32_t flags)
+{
+  if (++nr_writes % EACH == 0)
+    write_wrong (buf, count, offset);
+  else
+    put (buf, count, offset);
+  if (nr_writes % EACH == LATE)
+    put (kept.data, kept.count, kept.offset);
+  return 0;
+}
+
+static struct nbdkit_plugin plugin = {
+  .name = "torture-target",
+  .config = config,
+  .open = open_disk,
+  .get_size = get_size,
+  .can_multi_conn = can_multi_conn,
+  .pread = pread_disk,
+  .pwrite = pwrite_disk,
+  .flush = flush_disk,
+};
+
+NBDKIT_REGISTER_PLUGIN (plugin)
