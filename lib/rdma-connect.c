@@ -158,7 +158,7 @@ route_resolved (struct rdma_queue *queue)
     .private_data_len = sizeof request,
     .initiator_depth = 1,
     .flow_control = 1,
-    .retry_count = 7,
+    .retry_count = 6,           /* 7, the most, has no end in Soft-RoCE */
     .rnr_retry_count = 7,
   };
   struct ibv_device_attr attr;
