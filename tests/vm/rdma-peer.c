@@ -6,11 +6,14 @@
  *   rdma-peer connect HOST PORT READS DATA
  *       connects as one that answers so many READs at a time, with DATA
  *       (hexadecimal) as private data: "accepted", "rejected DATA"
+ *   rdma-peer stay HOST PORT READS DATA
+ *       the same, and then says nothing until the connection ends
  *   rdma-peer listen HOST PORT accept|reject|silent DATA
  *       treats every connection request like that, until it is killed
  */
 #include <err.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,7 +105,8 @@ parameters (const struct data *data, uint8_t reads)
   };
 }
 
-static void
+/* True when it was accepted. */
+static bool
 connect_as_told (struct rdma_cm_id *id, struct sockaddr *address,
                  uint8_t reads, const struct data *data)
 {
@@ -119,9 +123,12 @@ connect_as_told (struct rdma_cm_id *id, struct sockaddr *address,
   if (rdma_connect (id, &param) != 0)
     err (1, "rdma_connect");
   event = next_event ();
-  if (event->event == RDMA_CM_EVENT_ESTABLISHED)
+  if (event->event == RDMA_CM_EVENT_ESTABLISHED) {
     puts ("accepted");
-  else if (event->event == RDMA_CM_EVENT_REJECTED) {
+    rdma_ack_cm_event (event);
+    return true;
+  }
+  if (event->event == RDMA_CM_EVENT_REJECTED) {
     const uint8_t *said = event->param.conn.private_data;
 
     printf ("rejected ");
@@ -131,6 +138,7 @@ connect_as_told (struct rdma_cm_id *id, struct sockaddr *address,
   }
   else
     errx (1, "%s: %d", rdma_event_str (event->event), event->status);
+  return false;
 }
 
 static void
@@ -172,17 +180,18 @@ main (int argc, char **argv)
   struct data data;
 
   if (argc != 6)
-    errx (2, "usage: rdma-peer connect HOST PORT READS DATA, "
+    errx (2, "usage: rdma-peer connect|stay HOST PORT READS DATA, "
           "rdma-peer listen HOST PORT accept|reject|silent DATA");
   setvbuf (stdout, NULL, _IOLBF, 0);
   data = parse (argv[5]);
   channel = rdma_create_event_channel ();
   if (!channel || rdma_create_id (channel, &id, NULL, RDMA_PS_TCP) != 0)
     err (1, "RDMA");
-  if (strcmp (argv[1], "connect") == 0)
-    connect_as_told (id, look_up (argv[2], argv[3]),
-                     (uint8_t) atoi (argv[4]), &data);
-  else
+  if (strcmp (argv[1], "listen") == 0)
     listen_as_told (id, look_up (argv[2], argv[3]), argv[4], &data);
+  if (connect_as_told (id, look_up (argv[2], argv[3]),
+                       (uint8_t) atoi (argv[4]), &data)
+      && strcmp (argv[1], "stay") == 0)
+    puts (rdma_event_str (next_event ()->event));
   return 0;
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# RDMA connections that are refused, by either side and for each reason, or
-# never answered: errors that say why, and requests that wait while the refusal
-# may end; never a hang.
+# RDMA connections that are refused, by either side and for each reason, limits
+# among them, or never answered: errors that say why, and requests that wait
+# while the refusal may end; never a hang.
 source "${0%/*}/functions.sh"
 source "${0%/*}/rdma.sh"
 
@@ -81,6 +81,53 @@ limit_memory unlimited
 writes_go_on
 end_writes
 stop_nbdkit
+stop_server
+
+# Limits: of connections that passed Connect, of all and of a host; and of
+# those that did not, of which the oldest goes, and all when their time is over.
+limited=()
+configure ()
+{
+    printf '%s\n' '[limits]' "$@" '[pool demo]' "url = file:$tmp/pool" \
+           >"$tmp/server.conf"
+}
+configure 'connections_per_host = 2'
+start_server -c "$tmp/server.conf" --allow-any-host \
+             --listen rdma://$rdma_host:4420
+start_nbdkit qbd demo/disk server=rdma://$rdma_host
+coproc nbdsh -u "$uri" -c 'print ("there", flush=True); input ()'
+read -r -t "$patience" answer <&"${COPROC[0]}"
+test "$answer" = there
+too_many ()
+{
+    expect_error 'the server is busy, or a limit of it is reached' \
+        nbdkit -U - qbd demo/disk server=rdma://$rdma_host --run true
+    wait_for_line "$server_log" \
+        ": warning: rdma://$rdma_host:[0-9]+: host nqn.*: refused: limit $1"
+}
+too_many 'connections_per_host is 2'
+configure 'connections = 2' 'handshakes_per_address = 2' 'handshake_ms = 8000'
+kill -s HUP "$server_pid"
+wait_for_line "$server_log" ': reload: .*/server.conf: log level info$'
+too_many 'connections is 2'
+echo >&"${COPROC[1]}"
+wait "$COPROC_PID"
+stop_nbdkit
+stay ()
+{
+    "$peer" stay $rdma_host 4420 1 "$(data 0 0 32 31)" >"$tmp/stay$1.log" &
+    wait_for_line "$tmp/stay$1.log" '^accepted$'
+}
+stay 1
+stay 2
+stay 3
+for n in 1 2 3; do
+    wait_for_line "$tmp/stay$n.log" '^RDMA_CM_EVENT_DISCONNECTED$'
+    test $n -ne 1 || must_fail grep 'no Connect: closed' "$server_log"
+done
+grep ': no Connect yet: closed for a newer one: limit handshakes_per_address is 2$' \
+     "$server_log"
+grep ': no Connect: closed: limit handshake_ms is 8000' "$server_log"
 stop_server
 
 # Servers that are none, for our client.
