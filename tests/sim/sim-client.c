@@ -653,8 +653,8 @@ next_due_us (void *opaque)
   if (world_now_us () < client->frozen_until_us)
     return client->frozen_until_us;
   due_ms = client->tick_ms;
-  if (client->left + client->waiting > 0
-      && client->pause_until_ms > world_now_ms ()
+  /* Also when the pause is over this very moment: nobody else comes. */
+  if (client->left + client->waiting > 0 && client->in_flight == 0
       && client->pause_until_ms < due_ms)
     due_ms = client->pause_until_ms;
   if (due_ms >= UINT64_MAX / 1000)

@@ -19,7 +19,7 @@ static struct {
   uint64_t now_us;
   uint64_t seq;
   uint64_t fingerprint;
-  unsigned short chance[3];
+  uint64_t chance;
   struct event *heap;           /* binary heap by (due_us, seq) */
   size_t nr, allocated;
   struct world_source *sources;
@@ -29,9 +29,7 @@ void
 world_begin (uint64_t seed)
 {
   world_end ();
-  world.chance[0] = 0x330e ^ (unsigned short) (seed >> 32);
-  world.chance[1] = (unsigned short) seed;
-  world.chance[2] = (unsigned short) (seed >> 16);
+  world.chance = seed;
   world.fingerprint = 0xcbf29ce484222325;
 }
 
@@ -54,14 +52,25 @@ world_now_ms (void)
   return world.now_us / 1000;
 }
 
+/* A counter, mixed well (SplitMix64): every bit depends on the whole seed, the
+ * low ones, which decide about one in two or four, as well. */
+static uint64_t
+next_chance (void)
+{
+  uint64_t z = world.chance += 0x9e3779b97f4a7c15;
+
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+  z = (z ^ z >> 27) * 0x94d049bb133111eb;
+  return z ^ z >> 31;
+}
+
 uint64_t
 world_chance (uint64_t low, uint64_t high)
 {
   uint64_t r;
 
   assert (low <= high);
-  r = (uint64_t) (uint32_t) jrand48 (world.chance) << 32;
-  r |= (uint32_t) jrand48 (world.chance);
+  r = next_chance ();
   return high - low == UINT64_MAX ? r : low + r % (high - low + 1);
 }
 
