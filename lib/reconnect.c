@@ -212,9 +212,12 @@ begin_loss (struct association *association, uint64_t now_ms)
   association->re.lost_ms = now_ms;
   association->re.planned_ms = 0;
   association->re.trying = association->re.fast_failed = false;
-  /* A connection that is lost as soon as it is made is no end of the loss. */
+  /* A connection that is lost as soon as it is made is no end of the loss; but
+   * time in which requests got through is none of it. */
   if (steady || association->re.since_ms == 0)
     association->re.since_ms = now_ms;
+  else if (association->re.changing)
+    association->re.since_ms += now_ms - association->re.live_ms;
   association->re.tries = steady ? 0 : association->re.tries + 1;
   association->re.next_ms = now_ms + pause_ms (association);
 }
@@ -241,18 +244,28 @@ give_up (struct association *association)
   association_give_up (association, &err, EIO);
 }
 
-/* Time in which this process was stopped does not count.  Of several paths
- * one may be lost for ever: paths-keep.c judges all of them. */
+/* Time in which this process was stopped does not count: it would have looked
+ * at the clock. */
+static void
+leave_gap_out (struct association *association, uint64_t now_ms)
+{
+  uint64_t planned_ms = association->re.planned_ms;
+
+  if (planned_ms != 0 && now_ms > planned_ms + GAP_MS)
+    association->re.since_ms += now_ms - planned_ms;
+}
+
+/* Of several paths one may be lost for ever: paths-keep.c judges all of
+ * them. */
 static void
 judge_loss (struct association *association, uint64_t now_ms)
 {
   const struct options *options = &association->params.options;
-  uint64_t planned_ms = association->re.planned_ms, waited_ms;
+  uint64_t waited_ms;
 
   if (association->params.several)
     return;
-  if (planned_ms != 0 && now_ms > planned_ms + GAP_MS)
-    association->re.since_ms += now_ms - planned_ms;
+  leave_gap_out (association, now_ms);
   waited_ms = now_ms - association->re.since_ms;
   if (options->ctrl_loss_tmo_ms != UINT32_MAX &&
       waited_ms >= options->ctrl_loss_tmo_ms)
@@ -301,13 +314,15 @@ earlier (uint64_t a, uint64_t b)
 
 /* When there is something to do, other than by an answer. */
 static uint64_t
-plan (const struct association *association, uint64_t tick_ms)
+plan (const struct association *association, uint64_t tick_ms,
+      uint64_t now_ms)
 {
   const struct options *options = &association->params.options;
   uint64_t lost_ms = association->re.since_ms;
 
   if (association->params.several)
     return tick_ms;
+  tick_ms = earlier (tick_ms, now_ms + GAP_MS);
   if (options->ctrl_loss_tmo_ms != UINT32_MAX)
     tick_ms = earlier (tick_ms, lost_ms + options->ctrl_loss_tmo_ms);
   if (options->fast_io_fail_tmo_ms != UINT32_MAX &&
@@ -357,7 +372,7 @@ reconnect_tick (struct association *association, uint64_t now_ms)
         association_get_state (association, NULL) == ASSOCIATION_LIVE)
       return now_ms;
   }
-  association->re.planned_ms = plan (association, tick_ms);
+  association->re.planned_ms = plan (association, tick_ms, now_ms);
   return association->re.planned_ms;
 }
 
@@ -423,26 +438,35 @@ judge_wait (struct association *association, uint64_t now_ms)
   return UINT64_MAX;
 }
 
-uint64_t
-reconnect_live_tick (struct association *association, uint64_t now_ms)
+/* Returns when to come again; UINT64_MAX: requests get through. */
+static uint64_t
+go_on (struct association *association, uint64_t now_ms)
 {
   enum retain_replay replayed;
 
-  if (association->re.lost_ms != 0)
-    begin_live (association, now_ms);
-  if (association->re.changing)
-    return UINT64_MAX;
   if (now_ms < association->re.hold_until_ms)
-    return earlier (association->re.hold_until_ms,
+    return earlier (earlier (association->re.hold_until_ms, now_ms + GAP_MS),
                     judge_wait (association, now_ms));
   begin_changes (association);
   replayed = replay (association, now_ms);
   if (replayed != RETAIN_REPLAY_OVER)
-    return earlier (replayed == RETAIN_REPLAY_GOES_ON ? now_ms : UINT64_MAX,
-                    judge_wait (association, now_ms));
+    return earlier (replayed == RETAIN_REPLAY_GOES_ON ? now_ms :
+                    now_ms + GAP_MS, judge_wait (association, now_ms));
   association->re.changing = true;
   association->re.fast_failed = false;
   association->re.live_ms = now_ms;
   open_gates (association, QUEUE_OPEN, now_ms);
   return UINT64_MAX;
+}
+
+uint64_t
+reconnect_live_tick (struct association *association, uint64_t now_ms)
+{
+  if (association->re.lost_ms != 0)
+    begin_live (association, now_ms);
+  if (association->re.changing)
+    return UINT64_MAX;
+  leave_gap_out (association, now_ms);
+  association->re.planned_ms = go_on (association, now_ms);
+  return association->re.planned_ms;
 }

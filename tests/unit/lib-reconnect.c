@@ -132,6 +132,46 @@ test_slow_server (void **state)
   volume_free (volume);
 }
 
+/* --- time limits -------------------------------------------------------- */
+
+/* Connections that are lost again and again, after some seconds: what counts
+ * is for how long there was none. */
+static void
+test_time_in_use_is_no_loss (void **state)
+{
+  params.unfenced = true;
+  make_lasting ();
+  params.options.ctrl_loss_tmo_ms = 5000;
+  params.options.fast_io_fail_tmo_ms = 4000;
+  go_live ();
+  for (unsigned i = 0; i < 5; i++) {
+    lose ();
+    assert_int_equal (submit (i, IO_WRITE, 512, 0), 0);
+    let_pass (3000);
+    assert_int_equal (results[i], 0);
+  }
+  volume_free (volume);
+}
+
+/* Nor is time in which this process was stopped, while a write waits for an
+ * old controller's end. */
+static void
+test_stopped_while_holding (void **state)
+{
+  go_live_lasting ();
+  association->params.options.fast_io_fail_tmo_ms = 6000;
+  lose ();
+  assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
+  let_pass (2000);
+  assert_int_equal (state_now (), ASSOCIATION_LIVE);
+  now_ms += 6000;
+  let_pass (1000);
+  assert_int_equal (results[0], -1);
+  let_pass (2000);
+  assert_int_equal (results[0], 0);
+  volume_free (volume);
+}
+
 /* --- the hold ----------------------------------------------------------- */
 
 /* How long a write waits after a loss, in seconds. */
@@ -286,6 +326,8 @@ main (void)
     TEST (test_no_controller_left),
     TEST (test_host_not_allowed_yet),
     TEST (test_slow_server),
+    TEST (test_time_in_use_is_no_loss),
+    TEST (test_stopped_while_holding),
     TEST (test_hold),
     TEST (test_hold_where_traffic_counts),
     TEST (test_hold_in_units),
