@@ -18,6 +18,7 @@
 
 enum {
   CSTS_POLL_MS = 10,
+  NOT_ALLOWED_MS = 5000,                /* then that is meant */
   CC_ENABLE = 1 | 6 << 16 | 4 << 20,    /* EN, IOSQES 64, IOCQES 16 */
   CC_MPS_SHIFT = 7,
   CSTS_RDY = 1 << 0,
@@ -174,6 +175,13 @@ is_no_such_subsystem (uint16_t status, uint32_t dw0)
                      offsetof (struct nvmf_connect_data, subsysnqn));
 }
 
+static bool
+is_host_not_allowed (uint16_t status, uint32_t dw0)
+{
+  return (status & 0x7ff) == INVALID_HOST ||
+    names_data (status, dw0, offsetof (struct nvmf_connect_data, hostnqn));
+}
+
 static void
 describe_refusal (struct association *association, uint16_t status,
                   uint32_t dw0, struct error *err)
@@ -184,9 +192,7 @@ describe_refusal (struct association *association, uint16_t status,
   if (is_no_such_subsystem (status, dw0))
     error_set (err, ENOENT, "connect: %s: no such subsystem: %s", uri,
                params->subnqn);
-  else if ((status & 0x7ff) == INVALID_HOST ||
-           names_data (status, dw0,
-                       offsetof (struct nvmf_connect_data, hostnqn)))
+  else if (is_host_not_allowed (status, dw0))
     error_set (err, EACCES, "connect: %s: host not allowed: %s", uri,
                params->options.hostnqn);
   else if ((status & 0x7ff) == INVALID_PARAM)
@@ -210,8 +216,12 @@ describe_refusal (struct association *association, uint16_t status,
 static bool
 is_for_good (struct association *association, uint16_t status, uint32_t dw0)
 {
+  /* Who changes a list of hosts may take one out, and add it again. */
+  bool at_once = !is_host_not_allowed (status, dw0) ||
+    association->now_ms - association->re.lost_ms >= NOT_ALLOWED_MS;
+
   return association->was_live && !association->params.several &&
-    status & NVME_SC_DNR && (status & 0x7ff) != BUSY &&
+    status & NVME_SC_DNR && (status & 0x7ff) != BUSY && at_once &&
     association_get_state (association, NULL) == ASSOCIATION_CONNECT &&
     !is_no_such_subsystem (status, dw0);
 }

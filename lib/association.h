@@ -196,6 +196,7 @@ struct association {
     uint64_t live_ms;                   /* since when it is */
     uint64_t chance;
     unsigned tries;
+    unsigned slow_tries;                /* that no server answered in time */
     bool trying;
     bool fast_failed;
     /* Fencing: the controller that took changes of the volume last, and the

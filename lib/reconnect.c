@@ -124,7 +124,7 @@ handshake_ms (const struct association *association)
   uint64_t most_ms = association->params.options.connect_tmo_ms;
   uint64_t ms = HANDSHAKE_MS;
 
-  for (unsigned i = 0; i < association->re.tries && ms < most_ms; i++)
+  for (unsigned i = 0; i < association->re.slow_tries && ms < most_ms; i++)
     ms *= 2;
   return ms < most_ms ? ms : most_ms;
 }
@@ -219,6 +219,8 @@ begin_loss (struct association *association, uint64_t now_ms)
   else if (association->re.changing)
     association->re.since_ms += now_ms - association->re.live_ms;
   association->re.tries = steady ? 0 : association->re.tries + 1;
+  if (steady)
+    association->re.slow_tries = 0;
   association->re.next_ms = now_ms + pause_ms (association);
 }
 
@@ -302,8 +304,10 @@ drive (struct association *association, uint64_t now_ms)
 
   if (association_is_setting_up (state) &&
       !queue_transport (association->admin)->ready &&
-      now_ms - association->re.start_ms >= handshake_ms (association))
+      now_ms - association->re.start_ms >= handshake_ms (association)) {
     association_lose (association, ETIMEDOUT, "no answer from the server");
+    association->re.slow_tries++;
+  }
 }
 
 static uint64_t

@@ -48,11 +48,32 @@ expect_end (uint16_t status, uint32_t dw0, const char *message)
   volume_free (volume);
 }
 
+/* It may be on its way from one list to the next. */
 static void
 test_host_not_allowed (void **state)
 {
-  expect_end (STATUS_DNR (STATUS_SPECIFIC (NVME_SC_CONNECT_INVALID_HOST)), 0,
-              "host not allowed");
+  struct error err;
+
+  go_live_lasting ();
+  refuse_connect (STATUS_DNR (STATUS_SPECIFIC (NVME_SC_CONNECT_INVALID_HOST)),
+                  0);
+  lose ();
+  assert_int_equal (submit (0, IO_READ, 512, 0), 0);
+  let_pass (4000);
+  peer.refuse[0] = '\0';
+  let_pass (1000);
+  assert_int_equal (results[0], 0);
+  strcpy (peer.refuse, "connect");
+  lose ();
+  assert_int_equal (submit (1, IO_READ, 512, 0), 0);
+  let_pass (4900);
+  assert_int_equal (results[1], -1);
+  let_pass (2000);
+  assert_int_equal (association_get_state (association, &err),
+                    ASSOCIATION_LOST);
+  assert_non_null (strstr (err.message, "host not allowed"));
+  assert_int_equal (results[1], EIO);
+  volume_free (volume);
 }
 
 static void
@@ -128,6 +149,28 @@ test_slow_server (void **state)
   peer.slow_ms = 3500;
   lose ();
   let_pass (30000);
+  assert_int_equal (state_now (), ASSOCIATION_LIVE);
+  volume_free (volume);
+}
+
+/* One that had no controller to give was quick to say so. */
+static void
+test_slow_after_busy (void **state)
+{
+  unsigned dials;
+
+  go_live_lasting ();
+  refuse_connect (STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY), 0);
+  lose ();
+  let_pass (10000);
+  peer.slow_ms = 100000;
+  let_pass (1500);              /* a pause is over */
+  dials = peer.nr_dials;
+  let_pass (2000 + 1000);
+  assert_true (peer.nr_dials > dials);
+  peer.slow_ms = 0;
+  peer.refuse[0] = '\0';
+  let_pass (10000);
   assert_int_equal (state_now (), ASSOCIATION_LIVE);
   volume_free (volume);
 }
@@ -326,6 +369,7 @@ main (void)
     TEST (test_no_controller_left),
     TEST (test_host_not_allowed_yet),
     TEST (test_slow_server),
+    TEST (test_slow_after_busy),
     TEST (test_time_in_use_is_no_loss),
     TEST (test_stopped_while_holding),
     TEST (test_hold),
