@@ -19,6 +19,7 @@ VM_TESTS += tests/vm/nvme-host-faults.sh
 VM_TESTS += tests/vm/nvme-host-links.sh
 VM_TESTS += tests/vm/nvme-host-multipath.sh
 VM_TESTS += tests/vm/nvme-host.sh
+VM_TESTS += tests/vm/nvmet-faults.sh
 VM_TESTS += tests/vm/qemu-nbd.sh
 VM_TESTS += tests/vm/rdma-auto.sh
 VM_TESTS += tests/vm/rdma-host.sh

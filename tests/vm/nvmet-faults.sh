@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# fio verifies over NBD, through the plugin, while the kernel's NVMe target loses
+# its port, a connection, the network and its disk: no error, no wrong byte,
+# and progress after each.  The target has a cache and does not tell whether it
+# was lost, so it takes retain=; without that a flush after a loss says EIO.
+source "${0%/*}/functions.sh"
+source "${0%/*}/../network.sh"
+source "${0%/*}/nvmet.sh"
+nqn=nqn.2014-08.org.example:target
+
+written_sectors ()
+{
+    awk '{ print $7 }' "/sys/block/${disk##*/}/stat"
+}
+
+has_written ()
+{
+    test "$(written_sectors)" -ge "$1"
+}
+
+# Until the disk has got so many more sectors.
+progress ()
+{
+    local enough
+    enough=$(($(written_sectors) + 4000))
+    until_true has_written "$enough"
+    kill -0 $load || fail "fio ended"
+}
+
+load ()
+{
+    cd "$tmp"
+    until test -e "$tmp/load-ends"; do
+        fio --name=verify --ioengine=nbd --uri="$uri" --rw=randwrite \
+            --bsrange=4k-256k --size=8M --iodepth=16 --fsync=64 \
+            --verify=crc32c --verify_backlog=64 --verify_fatal=1 \
+            --verify_state_save=0 --eta=never --output="$tmp/fio.log" ||
+            return
+    done
+}
+
+losses ()
+{
+    grep -c 'connection lost' "$nbdkit_log" || :
+}
+
+is_lost ()
+{
+    test "$(losses)" -gt "$1"
+}
+
+# The plugin notices this fault.
+expect_loss ()
+{
+    local before
+    before=$(losses)
+    "$@"
+    until_true is_lost "$before"
+}
+
+reset_connection ()
+{
+    ss -K state established "sport = :$port" \
+       "dport = :$(ss -Htn state established "sport = :$port" |
+                   sed -n '2s/.*:\([0-9]*\) *$/\1/p')"
+}
+
+port_link=/sys/kernel/config/nvmet/ports/1/subsystems/$nqn
+
+# The target ends all controllers of the port, and refuses new ones.
+bounce_port ()
+{
+    rm "$port_link"
+    ln -s "/sys/kernel/config/nvmet/subsystems/$nqn" "$port_link"
+}
+
+# The disk can be stopped, and counts.
+module dm-mod
+module brd rd_nr=1 rd_size=65536
+dmsetup create disk --noudevsync --table '0 131072 linear /dev/ram0 0'
+disk=/dev/dm-$(dmsetup info -c --noheadings -o minor disk)
+
+address=$near
+start_target "$nqn" "$disk"
+run_far nbdkit
+start_nbdkit qbd "nqn=$nqn" nsid=1 keep_alive_tmo=3 retain=4M
+# Who begins in the middle of a fault joins this client's volume; it stays for
+# longer than patience.
+mkfifo "$tmp/stays"
+PATH=/usr/bin:$PATH command nbdsh -u "$uri" \
+    -c 'import sys; sys.stdin.read ()' <"$tmp/stays" &
+stays=$!
+exec 5>"$tmp/stays"
+load &
+load=$!
+progress
+
+expect_loss bounce_port
+progress
+# One end of a connection, the target's, is reset; not the first one, which is
+# the admin queue's.
+expect_loss reset_connection
+progress
+
+# Both for longer than the keep-alive.
+expect_loss cut_link
+sleep 12
+mend_link
+progress
+
+dmsetup suspend --noudevsync --nolockfs disk
+sleep 12
+dmsetup resume --noudevsync disk
+progress
+
+touch "$tmp/load-ends"
+wait $load
+exec 5>&-
+wait $stays
+stop_nbdkit
+
+# Whether what was not flushed is still there, nobody knows: no flush says so
+# until the client has come again, and written again.
+start_nbdkit qbd "nqn=$nqn" nsid=1 keep_alive_tmo=1
+mkfifo "$tmp/go"
+nbdsh -u "$uri" -c '
+import sys
+h.pwrite (b"1" * 4096, 0)
+print ("written", flush=True)
+sys.stdin.readline ()
+for _ in range (2):
+    try:
+        h.flush ()
+        raise SystemExit ("flushed")
+    except nbd.Error as e:
+        assert e.errno == "EIO", e
+    h.pwrite (b"2" * 4096, 4096, nbd.CMD_FLAG_FUA)
+print ("failed", flush=True)
+' <"$tmp/go" >"$tmp/client.log" &
+client=$!
+exec 5>"$tmp/go"
+wait_for_line "$tmp/client.log" '^written$'
+expect_loss bounce_port
+echo >&5
+wait $client
+exec 5>&-
+grep -x failed "$tmp/client.log"
+alone ()
+{
+    test -z "$(ss -Htn state established "sport = :$port")"
+}
+until_true alone
+qemu_io "$uri" 'write -P 1 0 4096' flush 'read -P 1 0 4096' 'read -P 50 4k 4k'
+stop_nbdkit
