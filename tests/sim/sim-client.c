@@ -26,7 +26,7 @@ struct op {
   enum io_op kind;
   uint32_t block, count;
   uint64_t at;                  /* model's beginning of it */
-  uint64_t begun_ms;
+  uint64_t begun_ms;            /* in flight */
   uint8_t *data;
   unsigned flags;               /* QBD_* */
   enum {
@@ -340,6 +340,7 @@ submit_op (struct sim_client *client, struct op *op)
   const uint32_t block_size = client->params.block_size;
   int r;
 
+  op->begun_ms = world_now_ms ();
   if (client->params.blocks_each > 1) {
     op->state = OP_IN_FLIGHT;
     client->in_flight++;
@@ -377,7 +378,6 @@ make_op (struct sim_client *client, struct op *op)
   if (op->kind == IO_WRITE_ZEROES && world_once_in (2))
     op->flags = QBD_NO_UNMAP;
   op->state = OP_WAITS;
-  op->begun_ms = world_now_ms ();
   client->left--;
   client->waiting++;
 }
