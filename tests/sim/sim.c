@@ -48,6 +48,13 @@ choose_network (struct sim_network *network)
   network->pieces = world_chance (0, 3) > 0;
 }
 
+/* Each byte takes many events there. */
+static bool
+is_narrow (const struct scenario *s)
+{
+  return s->network.window_bytes < 16384;
+}
+
 /* Requests of one process need not fit blocks; between processes that is not
  * promised. */
 static void
@@ -107,9 +114,11 @@ choose_scenario (struct scenario *s)
   s->client.nr_blocks = (uint32_t) world_chance (64, 6144);
   if (s->client.block_size == 4096)
     s->client.nr_blocks = (uint32_t) world_chance (64, 768);
+  if (is_narrow (s))
+    s->client.nr_blocks = (uint32_t) world_chance (16, 64);
   s->nr_reactors = (unsigned) world_chance (1, 3);
   s->depth = (unsigned) world_chance (1, 32);
-  s->nr_requests = (unsigned) world_chance (100, 600);
+  s->nr_requests = (unsigned) world_chance (100, is_narrow (s) ? 150 : 600);
   s->cut_after = (unsigned) world_chance (s->nr_requests / 4,
                                           s->nr_requests);
   s->nr_clients = 1;
@@ -142,7 +151,8 @@ choose_scenario (struct scenario *s)
 
  size:
   s->grow_after = (unsigned) world_chance (0, s->cut_after);
-  s->grown_blocks = s->client.nr_blocks + (uint32_t) world_chance (1, 512);
+  s->grown_blocks = s->client.nr_blocks
+                    + (uint32_t) world_chance (1, is_narrow (s) ? 64 : 512);
   choose_blocks_each (s);
   choose_limits (s);
 }
