@@ -167,6 +167,7 @@ static struct {
   struct sim_client *clients[CLIENTS_MAX];
   unsigned nr_clients;
   unsigned nr_faults;           /* to come */
+  bool lost_power;              /* and the model does not know it */
 } now;
 
 static bool
@@ -218,9 +219,13 @@ make_clients (unsigned nr, uint32_t nr_blocks)
   }
 }
 
+/* Whoever gave up retains nothing any more. */
 static void
 free_clients (void)
 {
+  if (now.lost_power && now.nr_clients > 0
+      && sim_client_is_dead (now.clients[0]))
+    model_power_lost (now.model, now.s->client.blocks_each > 1);
   while (now.nr_clients > 0)
     sim_client_free (now.clients[--now.nr_clients]);
 }
@@ -258,6 +263,8 @@ lose_power (void)
   /* Who retains what was not flushed loses nothing. */
   if (now.s->client.retain_bytes == 0)
     model_power_lost (now.model, now.s->client.blocks_each > 1);
+  else
+    now.lost_power = true;
   for (unsigned i = 0; i < now.nr_clients; i++)
     sim_client_power_lost (now.clients[i]);
 }
