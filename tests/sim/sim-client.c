@@ -103,13 +103,15 @@ is_live (const struct sim_client *client)
   return paths_describe (client->paths, &why);
 }
 
-/* Connected again, all that can be waited for is an old controller's end. */
+/* Connected again, all that can be waited for is an old controller's end; that
+ * it is lost once more, the keeper sees in a moment. */
 static uint32_t
 patience_ms (const struct sim_client *client)
 {
   const struct sim_client_params *params = &client->params;
 
-  if (is_live (client))
+  if (is_live (client)
+      || (client->paths->nr == 1 && client->associations[0]->re.lost_ms == 0))
     return params->fast_io_fail_tmo_ms;
   return params->ctrl_loss_tmo_ms < params->fast_io_fail_tmo_ms ?
     params->ctrl_loss_tmo_ms : params->fast_io_fail_tmo_ms;
