@@ -2,8 +2,8 @@
 #
 # Fuzz drivers.  With --enable-fuzzing they are libFuzzer's; else they have
 # their own main, and make check runs a few thousand inputs.
-check_PROGRAMS += fuzzing/fuzz-client fuzzing/fuzz-config fuzzing/fuzz-pages \
-	fuzzing/fuzz-server
+check_PROGRAMS += fuzzing/fuzz-client fuzzing/fuzz-config \
+	fuzzing/fuzz-control fuzzing/fuzz-pages fuzzing/fuzz-server
 
 fuzz_main = fuzzing/fuzz.h
 if !FUZZING
@@ -36,6 +36,12 @@ fuzzing_fuzz_config_SOURCES = $(fuzz_main) fuzzing/config.c
 fuzzing_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 fuzzing_fuzz_config_LDADD = liboptions.la libtarget.la libengine.la libreactor.la \
 	libnvmeof.la libcommon.la
+
+fuzzing_fuzz_control_SOURCES = $(fuzz_main) fuzzing/control.c
+fuzzing_fuzz_control_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+fuzzing_fuzz_control_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+fuzzing_fuzz_control_LDADD = libcontrol.la libtarget.la libengine.la \
+	libreactor.la libnvmeof.la libcommon.la $(JANSSON_LIBS)
 
 SH_TESTS += tests/fuzz.sh
 # Lists would go stale.

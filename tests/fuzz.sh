@@ -9,7 +9,7 @@ for driver in client server; do
     timeout "$patience" "$QBD_BUILDDIR/fuzzing/fuzz-$driver" --runs 1000 \
         "$corpus/session"
 done
-for driver in pages config; do
+for driver in control pages config; do
     timeout "$patience" "$QBD_BUILDDIR/fuzzing/fuzz-$driver" --runs 20000 \
         "$corpus/$driver"
 done

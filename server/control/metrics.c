@@ -184,7 +184,9 @@ write_volumes (struct samples *s)
     size[] = "qbd_volume_size_bytes",
     allocated[] = "qbd_volume_allocated_bytes",
     hosts[] = "qbd_volume_attached_hosts";
-  const struct volume_sample *end = s->volumes + s->nr_volumes;
+  /* Without volumes there is no array. */
+  const struct volume_sample *end =
+    s->nr_volumes > 0 ? s->volumes + s->nr_volumes : s->volumes;
 
   begin (s, up, "gauge", "1 if the volume is served, 0 if it failed to open.");
   for (const struct volume_sample *v = s->volumes; v < end; ++v) {
