@@ -46,6 +46,10 @@ VM_RDMA_TESTS += tests/vm/rdma-nbd-6.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-7.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-8.sh
 
+# qbd torture, half a minute of it: make check-vm-torture.
+VM_TORTURE_TESTS =
+VM_TORTURE_TESTS += tests/vm/nvmet-torture.sh
+
 EXTRA_PROGRAMS = tests/vm/fsx tests/vm/working-set
 tests_vm_fsx_SOURCES = tests/vm/fsx.c
 tests_vm_working_set_SOURCES = tests/vm/working-set.c
@@ -66,9 +70,12 @@ check-vm: all $(EXTRA_PROGRAMS)
 check-vm-rdma: all
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_RDMA_TESTS)" \
 		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
-.PHONY: check-vm check-vm-rdma
+check-vm-torture: all
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_TORTURE_TESTS)" \
+		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
+.PHONY: check-vm check-vm-rdma check-vm-torture
 
-EXTRA_DIST += $(VM_TESTS) $(VM_RDMA_TESTS) tests/vm/boot.sh \
+EXTRA_DIST += $(VM_TESTS) $(VM_RDMA_TESTS) $(VM_TORTURE_TESTS) tests/vm/boot.sh \
 	tests/vm/crash-points.py tests/vm/crash-points.sh \
 	tests/vm/enter.sh tests/vm/filesystems.sh tests/vm/functions.sh \
 	tests/vm/guest.sh tests/vm/init tests/vm/machine.sh \
