@@ -20,6 +20,8 @@ struct write {
   uint64_t acked;               /* UINT64_MAX: not yet */
   const void *writer;
   bool stable;
+  uint64_t settled;             /* it had its effect before, or never;
+                                   UINT64_MAX */
   bool torn;                    /* part of it went before the power did */
   bool seen;                    /* by a read */
 };
@@ -57,7 +59,7 @@ add_write (struct block *block, const void *writer, uint64_t number,
   }
   block->writes[block->nr++] = (struct write) {
     .number = number, .begun = begun, .ended = ended, .gone = UINT64_MAX,
-    .acked = UINT64_MAX, .writer = writer,
+    .acked = UINT64_MAX, .settled = UINT64_MAX, .writer = writer,
   };
 }
 
@@ -180,6 +182,21 @@ model_power_lost (struct model *model, bool in_pieces)
 }
 
 void
+model_writer_gone (struct model *model, const void *writer)
+{
+  uint64_t now = ++model->now;
+
+  for (uint32_t i = 0; i < model->nr_blocks; i++)
+    for (unsigned j = 0; j < model->blocks[i].nr; j++) {
+      struct write *write = &model->blocks[i].writes[j];
+
+      if (write->writer == writer && write->ended == UINT64_MAX &&
+          write->settled > now)
+        write->settled = now;
+    }
+}
+
+void
 model_power_goes (struct model *model)
 {
   model_power_lost (model, false);
@@ -276,7 +293,8 @@ overwritten (const struct block *block, const struct write *write,
   if (write->gone < read_begun)
     return true;
   for (j = 0; j < block->nr; j++)
-    if (write->ended < block->writes[j].begun
+    if ((write->ended < block->writes[j].begun
+         || write->settled < block->writes[j].begun)
         && block->writes[j].ended < read_begun)
       return true;
   return false;

@@ -9,7 +9,7 @@
  * discarded, zeroed).  A read may see, block by block, any write that began
  * before the read ended, unless another write that began after that one had
  * ended was itself over before the read began.  A write whose outcome is
- * unknown stays possible for ever.
+ * unknown stays possible for ever, or until its writer is known to be gone.
  */
 #ifndef QBD_VOLUME_MODEL_H
 #define QBD_VOLUME_MODEL_H
@@ -85,6 +85,9 @@ void model_power_lost (struct model *model, bool in_pieces);
  * meanwhile may be. */
 void model_power_goes (struct model *model);
 void model_power_is_back (struct model *model);
+/* Whatever of that writer's has not ended has had its effect by now, or never
+ * has any. */
+void model_writer_gone (struct model *model, const void *writer);
 /* The pattern of that write, for count blocks. */
 void model_fill (const struct model *model, uint64_t number, uint32_t block,
                  uint32_t count, uint8_t *data);
