@@ -342,6 +342,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t bytes)
   if (!sim_server_retire (session.server))
     abort ();
   world_end ();
+  left_behind_forget ();
   sim_server_free (session.server);
   return 0;
 }

@@ -13,7 +13,10 @@
 #include "nvmeof/command-check.h"
 #include "nvmeof/status.h"
 
-enum { IDENTIFY_BYTES = 4096 };
+enum {
+  IDENTIFY_BYTES = 4096,
+  HOLD_PAUSE_MS = 1000,
+};
 
 static void
 identify (struct association *association, uint8_t cns, uint32_t nsid)
@@ -76,6 +79,14 @@ submit_identify_nvm (struct association *association)
   identify (association, NVME_IDENTIFY_CNS_CSI_CTRL, 0);
 }
 
+/* One that was left behind is named, or it is waited for. */
+static void
+step_inherited (struct association *association)
+{
+  association_step (association, reconnect_can_fence (association) ?
+                    ASSOCIATION_FENCE : ASSOCIATION_HOLD);
+}
+
 /* Controllers before 2.0 do not know it. */
 static void
 answered_identify_nvm (struct association *association, uint16_t status,
@@ -93,8 +104,11 @@ answered_identify_nvm (struct association *association, uint16_t status,
     association_fail (association, EPROTO, "Identify Controller: %s", fault);
     return;
   }
-  association_step (association, reconnect_can_fence (association) ?
-                    ASSOCIATION_FENCE : ASSOCIATION_QUEUES);
+  if (reconnect_inherits (association))
+    step_inherited (association);
+  else
+    association_step (association, reconnect_can_fence (association) ?
+                      ASSOCIATION_FENCE : ASSOCIATION_QUEUES);
 }
 
 const struct step association_step_identify_nvm = {
@@ -113,6 +127,25 @@ submit_fence (struct association *association)
   association_submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
 }
 
+/* There may be others, as each of several paths leaves one. */
+static void
+inherited_answered (struct association *association)
+{
+  uint64_t nr = association->re.behind_first;
+
+  if (!association->re.fenced) {
+    association_step (association, ASSOCIATION_HOLD);
+    return;
+  }
+  left_behind_over (association, nr, nr);
+  if (!reconnect_inherits (association))
+    association_step (association, ASSOCIATION_QUEUES);
+  else if (reconnect_can_fence (association))
+    association_step_again (association);
+  else
+    association_step (association, ASSOCIATION_HOLD);
+}
+
 /* A controller that resets the other one in its own time tells the end by an
  * event that we do not follow: its commands are waited out, as they are with
  * controllers that do not know this. */
@@ -125,12 +158,63 @@ answered_fence (struct association *association, uint16_t status,
                       "controller still has commands");
     return;
   }
-  association->re.fenced = status == 0 && value & CROSS_RESET_IMMEDIATE;
-  association_step (association, ASSOCIATION_QUEUES);
+  if (status == 0 && value & CROSS_RESET_IMMEDIATE)
+    reconnect_fenced (association);
+  if (association->re.inherits)
+    inherited_answered (association);
+  else
+    association_step (association, ASSOCIATION_QUEUES);
 }
 
 const struct step association_step_fence = {
   "Cross-Controller Reset", submit_fence, answered_fence, true,
+};
+
+/* --- the hold ----------------------------------------------------------- */
+
+/* In an open that takes as long as that: there is nobody yet who reads. */
+static void
+begin_hold (struct association *association)
+{
+  association->re.hold_until_ms = association->now_ms +
+    left_behind_hold_ms (association, &association->re.behind_last);
+  association->deadline_ms = association->re.hold_until_ms +
+    association->params.options.connect_tmo_ms;
+}
+
+static void
+submit_hold (struct association *association)
+{
+  union nvme_command sqe = { .common = {
+      .opcode = nvme_admin_keep_alive,
+    } };
+
+  if (association->re.hold_until_ms == 0)
+    begin_hold (association);
+  association_submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
+}
+
+static void
+answered_hold (struct association *association, uint16_t status,
+               uint64_t value)
+{
+  uint64_t pause_ms = association_kato_ms (association) / 2;
+
+  if (association->now_ms >= association->re.hold_until_ms) {
+    left_behind_over (association, 0, association->re.behind_last);
+    association->re.inherits = false;
+    association_step (association, ASSOCIATION_QUEUES);
+    return;
+  }
+  if (pause_ms == 0 || pause_ms > HOLD_PAUSE_MS)
+    pause_ms = HOLD_PAUSE_MS;
+  association->retry_ms = association->now_ms + pause_ms;
+  if (association->retry_ms > association->re.hold_until_ms)
+    association->retry_ms = association->re.hold_until_ms;
+}
+
+const struct step association_step_hold = {
+  "Keep Alive", submit_hold, answered_hold, true,
 };
 
 /* --- the namespace ------------------------------------------------------ */

@@ -524,6 +524,7 @@ static const struct step *const steps[ASSOCIATION_NR_STATES] = {
   [ASSOCIATION_IDENTIFY] = &association_step_identify,
   [ASSOCIATION_IDENTIFY_NVM] = &association_step_identify_nvm,
   [ASSOCIATION_FENCE] = &association_step_fence,
+  [ASSOCIATION_HOLD] = &association_step_hold,
   [ASSOCIATION_QUEUES] = &step_queues,
   [ASSOCIATION_CONNECT_IO] = &step_connect_io,
   [ASSOCIATION_NAMESPACES] = &association_step_namespaces,

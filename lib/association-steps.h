@@ -67,6 +67,7 @@ uint8_t association_mpsmin (const struct association *association);
 extern const struct step association_step_identify;
 extern const struct step association_step_identify_nvm;
 extern const struct step association_step_fence;
+extern const struct step association_step_hold;
 extern const struct step association_step_namespaces;
 extern const struct step association_step_descriptors;
 extern const struct step association_step_independent;
@@ -74,5 +75,7 @@ extern const struct step association_step_namespace;
 
 /* reconnect.c */
 bool reconnect_can_fence (const struct association *association);
+/* [first set-up] A controller was left behind, and is re.old now. */
+bool reconnect_inherits (struct association *association);
 
 #endif

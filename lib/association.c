@@ -37,8 +37,9 @@ static const uint32_t legal[ASSOCIATION_NR_STATES] = {
   [ASSOCIATION_ENABLE] = TO (READY) | OR_END,
   [ASSOCIATION_READY] = TO (IDENTIFY) | OR_END,
   [ASSOCIATION_IDENTIFY] = TO (IDENTIFY_NVM) | TO (LIVE) | OR_END,
-  [ASSOCIATION_IDENTIFY_NVM] = TO (FENCE) | TO (QUEUES) | OR_END,
-  [ASSOCIATION_FENCE] = TO (QUEUES) | OR_END,
+  [ASSOCIATION_IDENTIFY_NVM] = TO (FENCE) | TO (HOLD) | TO (QUEUES) | OR_END,
+  [ASSOCIATION_FENCE] = TO (HOLD) | TO (QUEUES) | OR_END,
+  [ASSOCIATION_HOLD] = TO (QUEUES) | OR_END,
   [ASSOCIATION_QUEUES] = TO (CONNECT_IO) | OR_END,
   [ASSOCIATION_CONNECT_IO] = TO (NAMESPACES) | TO (DESCRIPTORS) | OR_END,
   [ASSOCIATION_NAMESPACES] = TO (DESCRIPTORS) | OR_END,
@@ -164,6 +165,17 @@ end_state_locked (const struct association *association, bool for_good)
     ASSOCIATION_LOST;
 }
 
+/* Of what it had in flight nobody will know whether it took effect. */
+static void
+leave_behind_locked (struct association *association)
+{
+  if (association->behind && association->re.old.used &&
+      !association->re.fenced) {
+    left_behind_add (association->behind, association);
+    association->behind = NULL;
+  }
+}
+
 static void
 end (struct association *association, const struct error *err, bool for_good,
      int io_error)
@@ -178,6 +190,8 @@ end (struct association *association, const struct error *err, bool for_good,
       return;
     association->error = *err;
     set_state_locked (association, state);
+    if (state == ASSOCIATION_LOST)
+      leave_behind_locked (association);
   }
   if (!association->params.reconnects)
     each_queue (association, fail_queue, err, 0);
@@ -454,7 +468,8 @@ association_create (const struct association_params *params,
   if (!association)
     goto err;
   association->buffer = aligned_alloc (4096, ASSOCIATION_BUFFER_BYTES);
-  if (!association->buffer)
+  association->behind = left_behind_new ();
+  if (!association->buffer || !association->behind)
     goto err;
   association->params = *params;
   set_server (association, params->options.server.family);
@@ -463,6 +478,10 @@ association_create (const struct association_params *params,
   return association;
 
  err:
+  if (association) {
+    free (association->buffer);
+    left_behind_free (association->behind);
+  }
   free (association);
   error_set (err, ENOMEM, "open: %s: out of memory",
              options_name (&params->options));
@@ -571,9 +590,14 @@ association_free (struct association *association)
   if (!association->inherited) {
     struct error err;
 
+    /* In use, and idle: every change was answered. */
+    if (association_get_state (association, NULL) == ASSOCIATION_LIVE &&
+        association->re.changing)
+      reconnect_fenced (association);
     error_set (&err, ESHUTDOWN, "closed");
     association_give_up (association, &err, ESHUTDOWN);
   }
+  left_behind_free (association->behind);
   for (uint32_t i = 0; i < association->nr_io; i++)
     queue_destroy (association->io[i]);
   queue_destroy (association->admin);

@@ -30,6 +30,8 @@ enum association_state {
   ASSOCIATION_IDENTIFY_NVM,     /* Identify Controller, NVM command set */
   ASSOCIATION_FENCE,            /* Cross-Controller Reset of the controller
                                    that was used before */
+  ASSOCIATION_HOLD,             /* the end, by themselves, of controllers that
+                                   were left behind; Keep Alive meanwhile */
   ASSOCIATION_QUEUES,           /* Set Features, Number of Queues */
   ASSOCIATION_CONNECT_IO,       /* an I/O queue's Connect */
   ASSOCIATION_NAMESPACES,       /* Identify, active namespace list */
@@ -62,6 +64,7 @@ struct association_params {
   /* The simulator's, which shows that it notices.  Changes are sent again
    * while an old controller may still have them; */
   bool unfenced;
+  bool forgetful;               /* and: what was left behind is forgotten; */
   bool epochless;               /* and: durability epochs mean nothing */
   bool disorderly;              /* and: changes that were under way at once are
                                    retained as they come */
@@ -99,6 +102,7 @@ enum events_state {
 
 /* A controller as its host has to remember it. */
 struct old_controller {
+  bool used;                            /* it may have taken changes */
   uint16_t cntlid;
   struct controller_instance instance;  /* cirn 0: it cannot be named */
   bool traffic_keeps_alive;
@@ -119,7 +123,8 @@ struct association {
   struct error fallback;                /* why not RDMA; code 0: not asked for.
                                            Constant when LIVE */
   bool reached;                         /* the driver's: a server answered */
-  pthread_mutex_t lock;                 /* state, error, was_live */
+  pthread_mutex_t lock;                 /* state, error, was_live; and
+                                           writing of re.old, re.fenced */
   enum association_state state;         /* one setter: set_state */
   struct error error;                   /* why DOWN, FAILED or LOST */
   bool was_live;
@@ -206,7 +211,11 @@ struct association {
     bool fenced;                        /* no command of `old` is left */
     bool replaying;                     /* retained changes are sent again */
     uint64_t hold_until_ms;             /* when `old` is over by itself */
+    /* The first set-up: what is done about those that were left behind. */
+    bool inherits;                      /* `old` is one of them */
+    uint64_t behind_first, behind_last; /* their numbers */
   } re;
+  struct left_behind *behind;           /* what this one will leave */
 
   /* The keeper's. */
   struct request abort;
@@ -287,6 +296,28 @@ void reconnect_before_live (struct association *association);
 uint64_t reconnect_hold_ms (const struct association *association);
 /* [driver] No command of the controller that was used before is left. */
 void reconnect_fenced (struct association *association);
+
+/* --- left-behind.c ------------------------------------------------------ */
+
+struct left_behind;
+
+struct left_behind *left_behind_new (void);
+void left_behind_free (struct left_behind *behind);     /* not added */
+/* [locked: the association] It was given up, and re.old may have changes. */
+void left_behind_add (struct left_behind *behind,
+                      const struct association *association);
+/* The first that was left behind where this one connects to, as its host. */
+bool left_behind_find (const struct association *association,
+                       struct old_controller *controller, uint64_t *nr);
+/* For how long to wait for all of them; *last: the number of the last. */
+uint64_t left_behind_hold_ms (const struct association *association,
+                              uint64_t *last);
+/* Those with these numbers are over. */
+void left_behind_over (const struct association *association, uint64_t first,
+                       uint64_t last);
+/* Tests, between two worlds. */
+void left_behind_forget (void);
+void left_behind_inherited (void);      /* after fork, in the child */
 
 /* --- fork.c ------------------------------------------------------------- */
 

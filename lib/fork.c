@@ -42,6 +42,7 @@ in_child (void)
   registry_forget ();
   keeper_forget ();
   attempts_forget ();
+  left_behind_inherited ();
   pthread_mutex_unlock (&lock);
 }
 

@@ -11,6 +11,7 @@
  *   paths.c       |                the associations of a volume
  *   keeper.c      |                one thread: keep-alive, stale timeouts
  *   reconnect.c   |                and what becomes of a lost association
+ *   left-behind.c |                controllers of those that were given up
  *   events.c      |                asynchronous events: sizes that change
  *   namespace.c   |                the namespaces of an association
  *   durable.c     |                what a flush can promise,
@@ -34,7 +35,7 @@
  * paths_create, _add, _free; volume_create, aio_submit, volume_pump, volume_free.
  *
  * Lock order: registry, keeper, association, volume (fds), queue, volume
- * (aio).  A request's done callback runs with its queue's lock held.
+ * (aio); that of left-behind.c is below all.  A request's done callback runs with its queue's lock held.
  *
  * Functions return 0 or -errno and fill an error where they have one; only
  * the functions of libqbd.h set errno and the thread's message.

@@ -28,6 +28,7 @@ libqbd_internal_la_SOURCES = \
 	lib/interrupt.c \
 	lib/io.c \
 	lib/keeper.c \
+	lib/left-behind.c \
 	lib/namespace.c \
 	lib/options.h \
 	lib/paths-keep.c \

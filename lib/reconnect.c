@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "lib/association-steps.h"
 
@@ -134,7 +135,8 @@ handshake_ms (const struct association *association)
 bool
 reconnect_can_fence (const struct association *association)
 {
-  return association->was_live && !association->re.fenced &&
+  return (association->was_live || association->re.inherits) &&
+    !association->re.fenced &&
     !association->params.unfenced && association->fresh.can_cross_reset &&
     association->re.old.instance.cirn != 0;
 }
@@ -160,6 +162,7 @@ reconnect_hold_ms (const struct association *association)
 static void
 begin_changes (struct association *association)
 {
+  LOCK_SCOPE (&association->lock);
   association->re.old = association->re.now;
   association->re.fenced = false;
   association->re.hold_until_ms = 0;
@@ -170,8 +173,27 @@ begin_changes (struct association *association)
 void
 reconnect_fenced (struct association *association)
 {
+  LOCK_SCOPE (&association->lock);
   association->re.fenced = true;
   association->re.hold_until_ms = 0;
+}
+
+bool
+reconnect_inherits (struct association *association)
+{
+  struct old_controller old;
+
+  if (association->was_live || association->params.unfenced ||
+      association->params.forgetful || association->params.discovery)
+    return false;
+  association->re.inherits =
+    left_behind_find (association, &old, &association->re.behind_first);
+  if (association->re.inherits) {
+    LOCK_SCOPE (&association->lock);
+    association->re.old = old;
+    association->re.fenced = false;
+  }
+  return association->re.inherits;
 }
 
 /* One of several paths knows whether it had changes in flight. */
@@ -189,6 +211,7 @@ reconnect_before_live (struct association *association)
   const struct controller_info *fresh = &association->fresh;
 
   association->re.now = (struct old_controller) {
+    .used = true,
     .cntlid = association->cntlid,
     .traffic_keeps_alive = fresh->traffic_keeps_alive,
     .kato_unit_ms = fresh->kato_unit_ms,

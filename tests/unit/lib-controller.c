@@ -81,6 +81,7 @@ teardown (void **state)
 {
   association_free (association);
   association = NULL;
+  left_behind_forget ();
   for (unsigned i = 0; i < QUEUES; i++)
     assert_true (peer.wire[i].closed || !peer.wire[i].stream.ops);
   return 0;

@@ -291,6 +291,101 @@ test_hold_that_is_too_long (void **state)
   volume_free (volume);
 }
 
+/* --- what is left behind ------------------------------------------------ */
+
+/* The association is given up, with a write that the controller has. */
+static void
+give_up (void)
+{
+  make_lasting ();
+  params.options.ctrl_loss_tmo_ms = 3000;
+  go_live ();
+  strcpy (peer.silent, "write");
+  assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
+  pump ();
+  assert_int_equal (count ("write"), 1);
+  refuse_connect (STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY), 0);
+  lose ();
+  let_pass (4000);
+  assert_int_equal (results[0], EIO);
+  assert_int_equal (state_now (), ASSOCIATION_LOST);
+  volume_free (volume);
+  association_free (association);
+  association = NULL;
+  peer.silent[0] = peer.refuse[0] = peer.order[0] = '\0';
+}
+
+/* Drives a new one until it is live: how long that takes, in seconds. */
+static unsigned
+open_s (void)
+{
+  const uint64_t since_ms = now_ms;
+  enum association_state state = start ();
+
+  while (state != ASSOCIATION_LIVE) {
+    assert_true (association_next_ms (association) > now_ms);
+    now_ms = association_next_ms (association);
+    state = drive_on ();
+    assert_int_not_equal (state, ASSOCIATION_FAILED);
+  }
+  return (unsigned) ((now_ms - since_ms + 500) / 1000);
+}
+
+/* Whoever opens it anew waits until that has ended by itself, and is alive
+ * meanwhile; the next one does not. */
+static void
+test_left_behind (void **state)
+{
+  give_up ();
+  assert_int_equal (open_s (), 2 * 5);
+  assert_in_range (count ("keep-alive"), 10, 12);
+  association_free (association);
+  assert_int_equal (open_s (), 0);
+}
+
+/* Another host, and another subsystem, have nothing to do with it. */
+static void
+test_left_behind_by_another (void **state)
+{
+  give_up ();
+  strcpy (params.options.hostnqn, "nqn.2014-08.org.example:other");
+  assert_int_equal (open_s (), 0);
+  association_free (association);
+  strcpy (params.options.hostnqn, "nqn.2014-08.org.example:host");
+  strcpy (params.subnqn, "nqn.2014-08.org.example:another");
+  assert_int_equal (open_s (), 0);
+  association_free (association);
+  strcpy (params.subnqn, "nqn.2014-08.org.example:subsystem");
+  assert_int_equal (open_s (), 2 * 5);
+}
+
+/* One that is lost while it waits leaves that to the next. */
+static void
+test_left_behind_again (void **state)
+{
+  give_up ();
+  start ();
+  now_ms += 3000;
+  drive_on ();
+  lose ();
+  assert_int_equal (drive_on (), ASSOCIATION_FAILED);
+  association_free (association);
+  assert_int_equal (open_s (), 2 * 5);
+}
+
+/* What is closed while it is in use has nothing under way. */
+static void
+test_nothing_left_behind (void **state)
+{
+  go_live_lasting ();
+  assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
+  pump ();
+  assert_int_equal (results[0], 0);
+  volume_free (volume);
+  association_free (association);
+  assert_int_equal (open_s (), 0);
+}
+
 /* --- Abort -------------------------------------------------------------- */
 
 static void
@@ -376,6 +471,10 @@ main (void)
     TEST (test_hold_where_traffic_counts),
     TEST (test_hold_in_units),
     TEST (test_hold_that_is_too_long),
+    TEST (test_left_behind),
+    TEST (test_left_behind_by_another),
+    TEST (test_left_behind_again),
+    TEST (test_nothing_left_behind),
     TEST (test_abort),
     TEST (test_no_abort_of_what_is_over),
     TEST (test_abort_of_another),
