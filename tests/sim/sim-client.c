@@ -68,6 +68,10 @@ struct sim_client {
   uint64_t away_since_ms;       /* 0: it is not */
   uint64_t thawed_ms;
   uint64_t pause_until_ms;      /* after a request that failed */
+  struct association_params wanted;     /* of its paths */
+  unsigned lives;               /* how often it was opened anew */
+  uint64_t reopen_ms;           /* no sooner */
+  bool cache_lost;              /* what was retained may be needed */
   bool wrong;
 };
 
@@ -94,6 +98,13 @@ complain (struct sim_client *client, const char *what, int code)
 }
 
 /* --- how long requests wait --------------------------------------------------------- */
+
+/* Who writes in this life, to the model. */
+static const void *
+writer (const struct sim_client *client, unsigned life)
+{
+  return (const char *) client + life % sizeof *client;
+}
 
 static bool
 is_live (const struct sim_client *client)
@@ -169,7 +180,7 @@ flush_over (struct sim_client *client, const struct op *op)
       complain (client, "flush succeeded over a loss of power", EIO);
     client->at_risk = false;
   }
-  model_flush_ends (client->model, client, op->at);
+  model_flush_ends (client->model, writer (client, client->lives), op->at);
   if (op->at > client->flushed_at)
     client->flushed_at = op->at;
 }
@@ -290,13 +301,14 @@ begin_op (struct sim_client *client, struct op *op)
     op->at = model_read_begins (client->model);
     break;
   case IO_WRITE:
-    number = model_write_begins (client->model, client, op->block,
+    number = model_write_begins (client->model,
+                                 writer (client, client->lives), op->block,
                                  op->count, false, &op->at);
     model_fill (client->model, number, op->block, op->count, op->data);
     break;
   case IO_DISCARD: case IO_WRITE_ZEROES:
-    model_write_begins (client->model, client, op->block, op->count, true,
-                        &op->at);
+    model_write_begins (client->model, writer (client, client->lives),
+                        op->block, op->count, true, &op->at);
     break;
   case IO_FLUSH:
     op->at = model_flush_begins (client->model);
@@ -554,6 +566,83 @@ check_size (struct sim_client *client)
 
 /* --- driving ---------------------------------------------------------------------- */
 
+static void
+make_path (struct sim_client *client, unsigned i)
+{
+  struct association_params params = client->wanted;
+  struct error err = { 0 };
+  int r = 0;
+
+  params.opaque = &client->ports[i];
+  params.seed += i;
+  client->ports[i].path = i;
+  client->associations[i] = association_create (&params, &err);
+  if (client->associations[i] == NULL) {
+    complain (client, err.message, err.code);
+    abort ();
+  }
+  if (!client->params.absent || i + 1 < client->params.nr_paths)
+    r = association_start (client->associations[i], world_now_ms ());
+  if (r < 0 && client->lives == 0)
+    complain (client, "association_start", -r);
+}
+
+static void
+make_paths (struct sim_client *client)
+{
+  struct error err = { 0 };
+
+  client->paths = paths_create (&client->wanted.options, &err);
+  if (client->paths == NULL) {
+    complain (client, err.message, err.code);
+    abort ();
+  }
+  for (unsigned i = 0; i < client->params.nr_paths; i++)
+    make_path (client, i);
+}
+
+static void
+free_paths (struct sim_client *client)
+{
+  if (client->volume)
+    volume_free (client->volume);
+  client->volume = NULL;
+  for (unsigned i = 0; i < client->params.nr_paths; i++) {
+    if (client->paths && client->paths->nr == 0)
+      association_free (client->associations[i]);
+    client->associations[i] = NULL;
+  }
+  paths_free (client->paths);
+  client->paths = NULL;
+}
+
+/* What was retained is gone with it, and a loss of power shows. */
+static void
+forget_retained (struct sim_client *client)
+{
+  if (client->cache_lost)
+    model_power_lost (client->model, client->params.blocks_each > 1);
+  client->cache_lost = false;
+}
+
+/* No path is left, and requests are: opened anew, it begins anew. */
+static void
+reopen (struct sim_client *client)
+{
+  if (!client->params.reopens || !sim_client_is_dead (client)
+      || client->in_flight + client->waiting > 0 || client->map.under_way
+      || client->left == 0)
+    return;
+  world_note (client->lives);
+  free_paths (client);
+  forget_retained (client);
+  client->lives++;
+  client->reopen_ms = world_now_ms () + 100;
+  client->tick_ms = client->reopen_ms;
+  client->at_risk = client->power_lost = false;
+  client->changed_at = client->flushed_at = client->away_since_ms = 0;
+}
+
 /* All are there; or it is wrong. */
 static bool
 attach (struct sim_client *client, uint64_t now_ms)
@@ -575,7 +664,10 @@ attach (struct sim_client *client, uint64_t now_ms)
       live++;
       break;
     case ASSOCIATION_FAILED: case ASSOCIATION_LOST:
-      complain (client, err.message, err.code);
+      if (client->lives == 0)
+        complain (client, err.message, err.code);
+      free_paths (client);
+      client->reopen_ms = client->tick_ms = now_ms + 500;
       return false;
     default:
       break;
@@ -608,6 +700,8 @@ make_volume (struct sim_client *client, uint64_t now_ms)
     complain (client, err.message, err.code);
   client->blocks.volume = client->volume;
   client->blocks.lock = &client->range_lock;
+  if (client->lives > 0)
+    model_writer_gone (client->model, writer (client, client->lives - 1));
 }
 
 static void
@@ -631,6 +725,10 @@ drive (void *opaque)
   if (world_now_us () < client->frozen_until_us)
     return;                     /* the clock source comes when it is over */
   if (client->volume == NULL) {
+    if (now_ms < client->reopen_ms)
+      return;
+    if (client->paths == NULL)
+      make_paths (client);
     if (attach (client, now_ms))
       make_volume (client, now_ms);
     return;
@@ -644,6 +742,7 @@ drive (void *opaque)
     submit_what_fits (client);
   map_drive (client);
   judge_patience (client);
+  reopen (client);
 }
 
 static uint64_t
@@ -657,7 +756,7 @@ next_due_us (void *opaque)
   due_ms = client->tick_ms;
   /* Also when the pause is over this very moment: nobody else comes. */
   if (client->left + client->waiting > 0 && client->in_flight == 0
-      && client->pause_until_ms < due_ms)
+      && client->volume && client->pause_until_ms < due_ms)
     due_ms = client->pause_until_ms;
   if (due_ms >= UINT64_MAX / 1000)
     return UINT64_MAX;
@@ -665,27 +764,6 @@ next_due_us (void *opaque)
   if (due_ms <= world_now_ms ())
     return world_now_us () + 1000;
   return due_ms * 1000;
-}
-
-static void
-make_path (struct sim_client *client, struct association_params *params,
-           unsigned i)
-{
-  struct error err = { 0 };
-  int r = 0;
-
-  params->opaque = &client->ports[i];
-  params->seed += i;
-  client->ports[i].path = i;
-  client->associations[i] = association_create (params, &err);
-  if (client->associations[i] == NULL) {
-    complain (client, err.message, err.code);
-    abort ();
-  }
-  if (!client->params.absent || i + 1 < client->params.nr_paths)
-    r = association_start (client->associations[i], world_now_ms ());
-  if (r < 0)
-    complain (client, "association_start", -r);
 }
 
 struct sim_client *
@@ -699,11 +777,11 @@ sim_client_new (struct sim_server *server, struct model *model,
     .seed = params->seed,
     .foreign = params->foreign,
     .unfenced = params->unfenced,
+    .forgetful = params->forgetful,
     .epochless = params->epochless,
     .disorderly = params->disorderly,
   };
   struct sim_client *client = calloc (1, sizeof *client);
-  struct error err = { 0 };
 
   if (client == NULL)
     abort ();
@@ -738,13 +816,8 @@ sim_client_new (struct sim_server *server, struct model *model,
     .next_due_us = next_due_us, .run = drive, .opaque = client,
   };
   world_add_source (&client->clock);
-  client->paths = paths_create (&a.options, &err);
-  if (client->paths == NULL) {
-    complain (client, err.message, err.code);
-    abort ();
-  }
-  for (unsigned i = 0; i < params->nr_paths; i++)
-    make_path (client, &a, i);
+  client->wanted = a;
+  make_paths (client);
   world_after (0, drive, client);
   return client;
 }
@@ -784,7 +857,7 @@ bool
 sim_client_is_dead (struct sim_client *client)
 {
   for (unsigned i = 0; i < client->params.nr_paths; i++)
-    if (!client->associations[i]->dead)
+    if (client->associations[i] == NULL || !client->associations[i]->dead)
       return false;
   return true;
 }
@@ -798,15 +871,20 @@ sim_client_expect_loss (struct sim_client *client)
 void
 sim_client_lose (struct sim_client *client, unsigned path)
 {
-  association_lose (client->associations[path], ETIMEDOUT, "by chance");
+  if (client->associations[path])
+    association_lose (client->associations[path], ETIMEDOUT, "by chance");
   world_after (0, drive, client);
 }
 
 void
 sim_client_power_lost (struct sim_client *client)
 {
-  if (client->params.retain_bytes > 0)
+  if (client->params.retain_bytes > 0) {
+    client->cache_lost = true;
+    if (client->lives > 0)      /* the last one's is not retained */
+      model_power_lost (client->model, client->params.blocks_each > 1);
     return;
+  }
   client->power_lost = true;
   if (client->changed_at <= client->flushed_at)
     return;
@@ -851,12 +929,9 @@ void
 sim_client_free (struct sim_client *client)
 {
   assert (client->in_flight == 0);
-  if (client->volume)
-    volume_free (client->volume);
-  for (unsigned i = 0; client->paths->nr == 0 && i < client->params.nr_paths;
-       i++)
-    association_free (client->associations[i]);
-  paths_free (client->paths);
+  if (sim_client_is_dead (client))
+    forget_retained (client);
+  free_paths (client);
   range_lock_destroy (&client->range_lock);
   world_remove_source (&client->clock);
   free (client);

@@ -28,12 +28,13 @@ struct sim_client_params {
   unsigned policy;              /* enum options_policy */
   uint64_t seed;                /* of its pauses */
   bool foreign;                 /* the server is taken for one */
-  bool unfenced, epochless, disorderly;
+  bool unfenced, forgetful, epochless, disorderly;
   uint64_t retain_bytes;        /* then no loss of power is noticed */
   bool flushes;                 /* and discards: else it reads and writes */
   uint32_t io_tmo_ms;
   /* With one of them, a request may fail, and no later than that. */
   uint32_t ctrl_loss_tmo_ms, fast_io_fail_tmo_ms;       /* UINT32_MAX: off */
+  bool reopens;                 /* what it had to give up */
 };
 
 /* Begins to attach.  Drive the world until sim_client_is_attached. */
@@ -60,7 +61,7 @@ void sim_client_power_lost (struct sim_client *client);
 void sim_client_freeze (struct sim_client *client, uint64_t until_us);
 /* Reads the whole volume. */
 void sim_client_read_all (struct sim_client *client);
-/* Its association was given up. */
+/* Its association was given up, and is not made anew. */
 bool sim_client_is_dead (struct sim_client *client);
 /* Nothing is in flight and nothing is left to submit. */
 bool sim_client_is_idle (struct sim_client *client);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "lib/internal.h"
 #include "common/volume-model.h"
 #include "tests/sim/sim-call.h"
 #include "tests/sim/sim-client.h"
@@ -33,7 +34,8 @@ struct scenario {
 };
 
 static bool verbose;
-static bool without_fence, without_path_fence, without_epoch, without_order;
+static bool without_fence, without_path_fence, without_left_behind,
+  without_epoch, without_order;
 
 static void
 choose_network (struct sim_network *network)
@@ -141,6 +143,7 @@ choose_scenario (struct scenario *s)
   /* One writer only can say what is newer; and over one path. */
   if (s->nr_clients == 1 && s->client.nr_paths == 1 && world_once_in (2))
     s->client.retain_bytes = world_chance (1, 64) * 4096;
+  s->client.forgetful = without_left_behind;
   s->client.epochless = without_epoch;
   s->client.disorderly = without_order;
   /* Few blocks: that writes meet is what this is about. */
@@ -167,7 +170,6 @@ static struct {
   struct sim_client *clients[CLIENTS_MAX];
   unsigned nr_clients;
   unsigned nr_faults;           /* to come */
-  bool lost_power;              /* and the model does not know it */
 } now;
 
 static bool
@@ -215,17 +217,14 @@ make_clients (unsigned nr, uint32_t nr_blocks)
   params.nr_blocks = nr_blocks;
   for (now.nr_clients = 0; now.nr_clients < nr; now.nr_clients++) {
     params.seed = world_chance (1, UINT64_MAX);
+    params.reopens = params.seed % 2;
     now.clients[now.nr_clients] = sim_client_new (now.server, now.model, &params);
   }
 }
 
-/* Whoever gave up retains nothing any more. */
 static void
 free_clients (void)
 {
-  if (now.lost_power && now.nr_clients > 0
-      && sim_client_is_dead (now.clients[0]))
-    model_power_lost (now.model, now.s->client.blocks_each > 1);
   while (now.nr_clients > 0)
     sim_client_free (now.clients[--now.nr_clients]);
 }
@@ -263,8 +262,6 @@ lose_power (void)
   /* Who retains what was not flushed loses nothing. */
   if (now.s->client.retain_bytes == 0)
     model_power_lost (now.model, now.s->client.blocks_each > 1);
-  else
-    now.lost_power = true;
   for (unsigned i = 0; i < now.nr_clients; i++)
     sim_client_power_lost (now.clients[i]);
 }
@@ -505,6 +502,7 @@ run_seed (uint64_t seed, uint64_t *fingerprint)
   bool right;
 
   world_begin (seed);
+  left_behind_forget ();
   choose_scenario (&s);
   if (verbose)
     describe (seed, &s);
@@ -541,7 +539,7 @@ usage (FILE *to)
            "  --seeds N    so many seeds (100)\n"
            "  --from N     beginning with this one (1)\n"
            "  --twice      each twice: both runs must be the same\n"
-           "  --without fence|path-fence|epoch|order|range-lock\n"
+           "  --without fence|path-fence|left-behind|epoch|order|range-lock\n"
            "               without what must be there: it should be noticed\n"
            "  -v           say what each seed does\n");
 }
@@ -553,6 +551,8 @@ switch_off (const char *what)
     without_fence = true;
   else if (strcmp (what, "path-fence") == 0)
     without_path_fence = true;
+  else if (strcmp (what, "left-behind") == 0)
+    without_left_behind = true;
   else if (strcmp (what, "epoch") == 0)
     without_epoch = true;
   else if (strcmp (what, "order") == 0)
