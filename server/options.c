@@ -83,6 +83,7 @@ const char options_help[] =
   "  handshake_ms = 10000             ; to begin, and to name oneself\n"
   "  handshakes = 1024                ; connections of nobody yet\n"
   "  handshakes_per_address = 256\n"
+  "  idle_ms = 3600000                ; a host that has no keep-alive\n"
   "  io_queues = 8                    ; of a host for one volume\n"
   "  queue_size = 128                 ; commands in flight of one queue\n"
   "  stall_ms = 30000                 ; that a host may keep us waiting\n"

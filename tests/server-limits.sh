@@ -76,6 +76,26 @@ wait "$COPROC_PID"
 stop_nbdkit
 qbd bench demo/b --seconds 1
 
+# Who has no keep-alive and nothing to do is ended, and comes again.
+configure 'idle_ms = 1000' 'handshake_ms = 1000' 'handshakes_per_address = 2'
+kill -s HUP "$server_pid"
+wait_for_line "$server_log" ': reload: .*/server.conf: log level info$'
+start_nbdkit qbd demo/b keep_alive_tmo=0
+coproc nbdsh -u "$uri" -c '
+import sys
+h.pwrite (b"x" * 512, 0)
+print ("there", flush=True)
+sys.stdin.readline ()
+assert h.pread (512, 0) == b"x" * 512'
+read -r -t "$patience" answer <&"${COPROC[0]}"
+test "$answer" = there
+wait_for_line "$server_log" \
+    ': tcp://127.0.0.1:[0-9]+: was idle without keep-alive: limit idle_ms is 1000$'
+test "$(reached idle_ms)" -ge 1
+echo >&"${COPROC[1]}"
+wait "$COPROC_PID"
+stop_nbdkit
+
 # Who does not name himself: the oldest of an address goes when it has too
 # many, and the others when their time is over.
 timeout "$patience" python3 - "${address##*:}" <<'EOP'

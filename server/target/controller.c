@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "server/target/counters.h"
 #include "server/target/internal.h"
+#include "server/target/limits.h"
 
 static const bool legal[][CONTROLLER_NR_STATES] = {
   [CONTROLLER_IDLE] = {
@@ -301,10 +302,13 @@ controller_disarm (struct controller *controller)
 
 /* --- keep alive (Base 2.0 section 3.9) -------------------------------------- */
 
+/* A host without keep-alive may be idle for long, but not for ever. */
 static uint64_t
 keep_alive_limit_ms (const struct controller *controller)
 {
-  return (uint64_t) controller->kato_ms + TARGET_KATO_GRACE_MS;
+  return controller->kato_ms > 0
+    ? (uint64_t) controller->kato_ms + TARGET_KATO_GRACE_MS
+    : limit_value (LIMIT_IDLE_MS);
 }
 
 /* Traffic is sampled: twice in the time that a host may be silent. */
@@ -340,10 +344,14 @@ keep_alive_expired (struct reactor_timer *timer)
 
   if (locked_had_traffic (controller))
     controller->last_traffic_ms = now_ms;
-  if (now_ms - controller->last_traffic_ms >= keep_alive_limit_ms (controller))
-    controller_locked_die (controller, "its keep-alive timer expired");
-  else
+  if (now_ms - controller->last_traffic_ms < keep_alive_limit_ms (controller))
     keep_alive_arm (controller);
+  else if (controller->kato_ms > 0)
+    controller_locked_die (controller, "its keep-alive timer expired");
+  else {
+    limit_reached (LIMIT_IDLE_MS, admin->portal->peer, "was idle without keep-alive");
+    controller_locked_die (controller, "it was idle without keep-alive");
+  }
 }
 
 void
@@ -357,8 +365,7 @@ controller_set_kato (struct controller *controller, uint32_t kato_ms)
   controller->kato_ms =
     (kato_ms + TARGET_KAS_MS - 1) / TARGET_KAS_MS * TARGET_KAS_MS;
   controller->last_traffic_ms = reactor_now_ms (reactor);
-  if (controller->kato_ms > 0)
-    keep_alive_arm (controller);
+  keep_alive_arm (controller);
 }
 
 /* --- properties (Base 2.0 section 3.1.3) ------------------------------------ */

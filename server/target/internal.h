@@ -178,7 +178,7 @@ struct controller {
 struct controller *controller_locked_new (struct subsystem *subsystem,
                                           struct target_queue *admin,
                                           const struct nvmf_connect_data *);
-/* The admin queue's reactor.  0: no timer. */
+/* The admin queue's reactor.  0: only the limit idle_ms. */
 void controller_set_kato (struct controller *controller, uint32_t kato_ms);
 
 struct controller *controller_locked_find (struct subsystem *subsystem,

@@ -21,6 +21,7 @@ enum limit {
   LIMIT_HANDSHAKE_MS,            /* from accept to ICReq, and to Connect */
   LIMIT_HANDSHAKES,             /* connections before Connect */
   LIMIT_HANDSHAKES_PER_ADDRESS, /* of these, by the peer's address */
+  LIMIT_IDLE_MS,                /* without a command, and without keep-alive */
   LIMIT_IO_QUEUES,              /* of a controller */
   LIMIT_QUEUE_SIZE,             /* commands in flight of a queue */
   LIMIT_STALL_MS,               /* that a host may leave us waiting */
