@@ -3,7 +3,8 @@
 # Fuzz drivers.  With --enable-fuzzing they are libFuzzer's; else they have
 # their own main, and make check runs a few thousand inputs.
 check_PROGRAMS += fuzzing/fuzz-client fuzzing/fuzz-config \
-	fuzzing/fuzz-control fuzzing/fuzz-pages fuzzing/fuzz-server
+	fuzzing/fuzz-control fuzzing/fuzz-discovery fuzzing/fuzz-pages \
+	fuzzing/fuzz-server
 
 fuzz_main = fuzzing/fuzz.h
 if !FUZZING
@@ -42,6 +43,11 @@ fuzzing_fuzz_control_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 fuzzing_fuzz_control_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 fuzzing_fuzz_control_LDADD = libcontrol.la libtarget.la libengine.la \
 	libreactor.la libnvmeof.la libcommon.la $(JANSSON_LIBS)
+
+fuzzing_fuzz_discovery_SOURCES = $(fuzz_main) fuzzing/discovery.c
+fuzzing_fuzz_discovery_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+fuzzing_fuzz_discovery_LDADD = libqbd-internal.la libnvmeof.la libcommon.la \
+	$(UUID_LIBS)
 
 SH_TESTS += tests/fuzz.sh
 # Lists would go stale.

@@ -9,6 +9,8 @@ for driver in client server; do
     timeout "$patience" "$QBD_BUILDDIR/fuzzing/fuzz-$driver" --runs 1000 \
         "$corpus/session"
 done
+timeout "$patience" "$QBD_BUILDDIR/fuzzing/fuzz-discovery" --runs 300 \
+    "$corpus/discovery"
 for driver in control pages config; do
     timeout "$patience" "$QBD_BUILDDIR/fuzzing/fuzz-$driver" --runs 20000 \
         "$corpus/$driver"
