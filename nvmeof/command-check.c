@@ -113,6 +113,7 @@ command_check_get_log (const struct nvme_sqe *sqe, uint32_t max_bytes,
   request->bytes = (uint32_t) bytes;
   request->offset_bytes = offset_bytes;
   request->retain_event = cdw10 & 1 << 15;
+  request->groups_only = cdw10 & 1 << 8;
   return 0;
 }
 

@@ -16,6 +16,7 @@
 
 /* libnvme's enum leaves the status code type out of the codes. */
 #define STATUS_SPECIFIC(sc) ((NVME_SCT_CMD_SPECIFIC << NVME_SCT_SHIFT) | (sc))
+#define STATUS_PATH(sc) ((NVME_SCT_PATH << NVME_SCT_SHIFT) | (sc))
 #define STATUS_DNR(sc) ((uint16_t) ((sc) | NVME_SC_DNR))
 
 /* PSDT says SGL, the command is not fused. */
@@ -55,6 +56,7 @@ struct log_request {
   uint32_t bytes;
   uint64_t offset_bytes;
   bool retain_event;            /* RAE */
+  bool groups_only;             /* RGO, of log page 0Ch */
 };
 
 /* At least a dword, at most max_bytes, at a dword offset. */

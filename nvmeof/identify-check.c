@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nvmeof/ana.h"
 #include "nvmeof/epoch.h"
 #include "nvmeof/identify-check.h"
 #include "nvmeof/nqn.h"
@@ -27,7 +28,7 @@ pages_bytes (uint8_t exponent, uint8_t mpsmin)
 }
 
 /* OAES bit 8 (Base 2.0 figure 276). */
-enum { OAES_NAMESPACE = 1 << 8 };
+enum { OAES_NAMESPACE = 1 << 8, OAES_ANA = 1 << 11 };
 
 /* --- Identify Controller ------------------------------------------------ */
 
@@ -59,6 +60,22 @@ check_fabrics (const struct nvme_id_ctrl *id,
   return 0;
 }
 
+/* One without a group has no ANA. */
+static void
+get_ana (const struct nvme_id_ctrl *id, struct controller_info *info)
+{
+  uint32_t nr_groups = le32_to_cpu (id->nanagrpid);
+  uint32_t nr_namespaces = le32_to_cpu (id->mnan);
+
+  if (!(id->cmic & NVME_CTRL_CMIC_MULTI_ANA_REPORTING) || nr_groups == 0)
+    return;
+  info->ana_log_bytes =
+    ana_log_bytes (nr_groups, nr_namespaces > 0 ? nr_namespaces :
+                   le32_to_cpu (id->nn));
+  info->anatt_ms = id->anatt * UINT32_C (1000);
+  info->ana_events = le32_to_cpu (id->oaes) & OAES_ANA;
+}
+
 int
 identify_check_controller (const struct nvme_id_ctrl *id,
                            const struct controller_expect *expect,
@@ -87,6 +104,7 @@ identify_check_controller (const struct nvme_id_ctrl *id,
   if (!expect->discovery &&
       (!expect->keyed || le32_to_cpu (id->sgls) & NVME_CTRL_SGLS_OFFSET))
     info->in_capsule_bytes = le32_to_cpu (id->ioccsz) * 16 - 64;
+  get_ana (id, info);
   info->can_cross_reset = cross_reset_get_identify (id, &info->instance);
   info->traffic_keeps_alive =
     le32_to_cpu (id->ctratt) & NVME_CTRL_CTRATT_TBKAS;
@@ -204,6 +222,7 @@ identify_check_namespace (const struct nvme_id_ns *id,
   memcpy (info->ids.eui64, id->eui64, sizeof info->ids.eui64);
   memcpy (info->ids.nguid, id->nguid, sizeof info->ids.nguid);
   info->epoch = epoch_get (id);
+  info->ana_group = le32_to_cpu (id->anagrpid);
   return 0;
 }
 

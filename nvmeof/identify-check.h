@@ -34,6 +34,9 @@ struct controller_info {
   uint16_t maxcmd;
   bool volatile_cache;          /* VWC */
   bool namespace_events;        /* OAES: Namespace Attribute Changed */
+  bool ana_events;              /* OAES: ANA Change */
+  uint64_t ana_log_bytes;       /* 0: all paths are good alike (no ANA) */
+  uint32_t anatt_ms;            /* ANATT; 0: not said */
   bool can_dsm;                 /* ONCS */
   bool can_write_zeroes;
   bool can_lba_status;          /* OACS */
@@ -76,6 +79,7 @@ struct namespace_ids {
 struct namespace_info {
   struct namespace_ids ids;
   uint64_t epoch;               /* nvmeof/epoch.h; 0: not told */
+  uint32_t ana_group;           /* ANAGRPID; 0: none */
   uint64_t size_bytes;
   uint32_t block_bytes;
   uint32_t preferred_bytes;     /* at least block_bytes */

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 noinst_LTLIBRARIES += libnvmeof.la
 libnvmeof_la_SOURCES = \
+	nvmeof/ana.c \
+	nvmeof/ana.h \
 	nvmeof/command-check.c \
 	nvmeof/command-check.h \
 	nvmeof/command-describe.c \

@@ -2,6 +2,7 @@
 if HAVE_CMOCKA
 
 wire_tests = \
+	tests/unit/ana \
 	tests/unit/buddy \
 	tests/unit/common \
 	tests/unit/lba-status \
@@ -15,6 +16,10 @@ wire_tests = \
 	tests/unit/volume-model
 check_PROGRAMS += $(wire_tests)
 TESTS += $(wire_tests)
+
+tests_unit_ana_SOURCES = tests/unit/ana.c
+tests_unit_ana_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_ana_LDADD = libnvmeof.la libcommon.la $(CMOCKA_LIBS)
 
 tests_unit_buddy_SOURCES = tests/unit/buddy.c
 tests_unit_buddy_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
