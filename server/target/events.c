@@ -2,15 +2,20 @@
 /*
  * Asynchronous events (Base 2.0 section 5.2).  A host sends requests at once
  * and expects them to be held.  There is one event: an attribute of the
- * namespace, its size, has changed.  It is told once, and then not again
- * before the host has read the Changed Namespace List (section 5.16.1.5), so
- * that a host always reads the latest.  On the admin queue's reactor.
+ * namespace, its size, has changed.  An event is told once, and then not again
+ * before the host has read the log page that belongs to it, so that a host
+ * always reads the latest.  On the admin queue's reactor.
  */
 #include "server/target/internal.h"
 
-enum {
-  TYPE_NOTICE = 2,
-  INFO_NAMESPACE_ATTRIBUTE = 0,
+enum { TYPE_NOTICE = 2 };
+
+static const struct {
+  uint32_t oaes;
+  uint8_t info;
+  uint8_t lid;
+} notices[CONTROLLER_NR_NOTICES] = {
+  [NOTICE_NAMESPACE] = { NVME_CTRL_OAES_NA, 0, NVME_LOG_LID_CHANGED_NS },
 };
 
 static void
@@ -22,19 +27,26 @@ end (struct controller *controller, struct target_command *command,
   command_complete (command, status);
 }
 
+static void
+look_at (struct controller *controller, enum controller_notice i)
+{
+  struct target_command *command = TAILQ_FIRST (&controller->events);
+  struct notice *notice = &controller->notices[i];
+
+  if (command == NULL || !notice->changed || notice->sent
+      || !(features_events (controller) & notices[i].oaes))
+    return;
+  notice->sent = true;
+  command_set_dw0 (command, TYPE_NOTICE | notices[i].info << 8
+                   | notices[i].lid << 16);
+  end (controller, command, 0);
+}
+
 void
 events_look (struct controller *controller)
 {
-  struct target_command *command = TAILQ_FIRST (&controller->events);
-
-  if (command == NULL || !controller->ns_changed
-      || controller->ns_event_sent
-      || !(features_events (controller) & TARGET_OAES))
-    return;
-  controller->ns_event_sent = true;
-  command_set_dw0 (command, TYPE_NOTICE | INFO_NAMESPACE_ATTRIBUTE << 8
-                   | NVME_LOG_LID_CHANGED_NS << 16);
-  end (controller, command, 0);
+  for (unsigned i = 0; i < CONTROLLER_NR_NOTICES; i++)
+    look_at (controller, i);
 }
 
 void
@@ -76,20 +88,14 @@ events_abort_one (struct controller *controller, uint16_t cid)
 }
 
 void
-events_namespace_changed (struct controller *controller)
+events_changed (struct controller *controller, enum controller_notice notice)
 {
-  controller->ns_changed = true;
+  controller->notices[notice].changed = true;
   events_look (controller);
 }
 
 void
-events_changed_list (struct controller *controller, __le32 list[1024],
-                     bool read)
+events_read (struct controller *controller, enum controller_notice notice)
 {
-  if (controller->ns_changed)
-    list[0] = cpu_to_le32 (TARGET_NSID);
-  if (read) {
-    controller->ns_changed = false;
-    controller->ns_event_sent = false;
-  }
+  controller->notices[notice] = (struct notice) { false, false };
 }

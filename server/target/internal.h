@@ -137,6 +137,10 @@ enum { CONTROLLER_NR_STATES = CONTROLLER_DEAD + 1 };
 
 enum { CONTROLLER_NR_FEATURES = 6 };
 
+/* What is told by asynchronous events: events.c. */
+enum controller_notice { NOTICE_NAMESPACE };
+enum { CONTROLLER_NR_NOTICES = NOTICE_NAMESPACE + 1 };
+
 struct controller {
   struct subsystem *subsystem;          /* constant */
   uint16_t cntlid;                      /* constant */
@@ -168,9 +172,11 @@ struct controller {
   struct reactor_timer failed;
   TAILQ_HEAD (, target_command) events; /* AERs held */
   unsigned nr_events;
-  bool ns_changed;              /* it is on the Changed Namespace List */
+  struct notice {
+    bool changed;               /* what the host has not read yet */
+    bool sent;                  /* and was told; masks the next */
+  } notices[CONTROLLER_NR_NOTICES];
   bool told_hidden;             /* discovery: a line was logged */
-  bool ns_event_sent;           /* and the host was told; masks the next */
 };
 
 /* Locked; NULL for want of memory or of a CNTLID.  The admin queue belongs
@@ -272,17 +278,18 @@ bool gateways_foreign (const struct subsystem *subsystem, uint16_t cntlid);
 void gateways_ask (struct target_command *command);
 
 /* events.c; all on the admin queue's reactor. */
-enum { TARGET_OAES = 1 << 8 };  /* Namespace Attribute notices */
+enum { TARGET_OAES = NVME_CTRL_OAES_NA };
 void event_request_execute (struct target_command *command);
 /* Complete all the AERs held; or the one with this CID, if it is. */
 void events_abort (struct controller *controller);
 bool events_abort_one (struct controller *controller, uint16_t cid);
-void events_namespace_changed (struct controller *controller);
+void events_changed (struct controller *controller,
+                     enum controller_notice notice);
+/* The host has read what there is. */
+void events_read (struct controller *controller,
+                  enum controller_notice notice);
 /* What was not to be told may be now: feature 0Bh has changed. */
 void events_look (struct controller *controller);
-/* Log page 04h; read says that the host has seen it. */
-void events_changed_list (struct controller *controller, __le32 list[1024],
-                          bool read);
 
 /* discovery.c: the part of log page 70h at offset_bytes. */
 void discovery_log (struct target_command *command, uint64_t offset_bytes,

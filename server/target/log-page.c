@@ -68,12 +68,15 @@ firmware_execute (struct target_command *command)
 static void
 changed_namespaces_execute (struct target_command *command)
 {
+  struct controller *controller = command->queue->controller;
   struct log_request request;
   __le32 list[1024] = { 0 };
 
   log_bytes (command, &request);
-  events_changed_list (command->queue->controller, list,
-                       !request.retain_event);
+  if (controller->notices[NOTICE_NAMESPACE].changed)
+    list[0] = cpu_to_le32 (TARGET_NSID);
+  if (!request.retain_event)
+    events_read (controller, NOTICE_NAMESPACE);
   complete_part (command, list, sizeof list);
 }
 

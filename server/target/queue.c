@@ -117,7 +117,7 @@ queue_read_mail (struct reactor_task *task)
     if (mail & MAIL_RETRY && queue->retry)
       queue->retry (queue);
     if (mail & MAIL_NAMESPACE && queue->state == TARGET_QUEUE_LIVE)
-      events_namespace_changed (queue->controller);
+      events_changed (queue->controller, NOTICE_NAMESPACE);
     if (mail & MAIL_FAILED && queue->state == TARGET_QUEUE_LIVE)
       controller_failed (queue->controller);
   }
