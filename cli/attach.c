@@ -50,6 +50,7 @@ collect_listeners (const json_t *status, struct address *listeners)
     const char *text = output_string (element, "address");
 
     if (n < LISTENERS_MAX
+        && strcmp (output_string (element, "ana"), "inaccessible") != 0
         && address_parse ("listener", text, &listeners[n], &ignored) == 0)
       make_reachable (&listeners[n++]);
   }
@@ -150,8 +151,8 @@ attach_volume_with (const struct cli *cli, const char *what, const char *name,
   n = collect_listeners (status, listeners);
   json_decref (status);
   if (n == 0)
-    return error_set (err, ENOTCONN, "%s: %s: the server listens nowhere",
-                      what, cli->control);
+    return error_set (err, ENOTCONN, "%s: %s: the server listens nowhere, "
+                      "or is inaccessible there", what, cli->control);
   for (unsigned d = 0; d <= 2; ++d)
     for (unsigned i = 0; i < n; ++i)
       if (distance (&listeners[i]) == d) {

@@ -10,13 +10,19 @@
 #define FIELD "%-14s"
 
 static void
-print_each (const json_t *list, const char *title, const char *key)
+print_listeners (const json_t *list)
 {
   const json_t *element;
   size_t i;
 
-  json_array_foreach (list, i, element)
-    printf (FIELD "%s\n", title, output_string (element, key));
+  json_array_foreach (list, i, element) {
+    const char *ana = output_string (element, "ana");
+
+    printf (FIELD "%s", "listener", output_string (element, "address"));
+    if (strcmp (ana, "optimized") != 0)
+      printf (" (%s)", ana);
+    putchar ('\n');
+  }
 }
 
 static void
@@ -35,7 +41,7 @@ print (const json_t *status)
   json_array_foreach (json_object_get (status, "pools"), i, pool)
     printf (FIELD "%s (%s)\n", "pool", output_string (pool, "name"),
             output_string (pool, "url"));
-  print_each (json_object_get (status, "listeners"), "listener", "address");
+  print_listeners (json_object_get (status, "listeners"));
 }
 
 static int

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <nvme/types.h>
+
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "server/listeners.h"
@@ -21,6 +23,8 @@ struct entry {
   struct listener *listener;    /* NULL: left to replace, or closed by it */
   bool wanted;
   bool started;
+  uint8_t asked_ana;            /* enum nvme_ana_state */
+  uint8_t has_ana;              /* since commit */
 };
 
 struct listeners {
@@ -95,14 +99,15 @@ overlap (const struct address *a, const struct address *b)
 /* --- entries ------------------------------------------------------------ */
 
 static bool
-add (struct listeners *listeners, const struct address *asked)
+add (struct listeners *listeners, const struct address *asked, uint8_t ana)
 {
   LOCK_SCOPE (&listeners->lock);
 
   if (listeners->nr == ENTRIES_MAX)
     return false;
   listeners->entries[listeners->nr++] = (struct entry) {
-    .asked = *asked, .has = *asked, .wanted = true,
+    .asked = *asked, .has = *asked, .wanted = true, .asked_ana = ana,
+    .has_ana = NVME_ANA_STATE_OPTIMIZED,
   };
   return true;
 }
@@ -140,17 +145,18 @@ bind_entry (struct listeners *listeners, struct entry *entry,
 
 /* The same address may be wanted twice (any port): then it is served twice. */
 static bool
-want (struct listeners *listeners, const struct address *asked)
+want (struct listeners *listeners, const struct address *asked, uint8_t ana)
 {
   for (unsigned i = 0; i < listeners->nr; ++i) {
     struct entry *entry = &listeners->entries[i];
 
     if (!entry->wanted && same_address (&entry->asked, asked)) {
       entry->wanted = true;
+      entry->asked_ana = ana;
       return true;
     }
   }
-  return add (listeners, asked);
+  return add (listeners, asked, ana);
 }
 
 static bool
@@ -171,14 +177,14 @@ waits_for_leaving (const struct listeners *listeners,
 
 int
 listeners_prepare (struct listeners *listeners, const struct address *wanted,
-                   unsigned nr_wanted, struct error *err)
+                   const uint8_t *ana, unsigned nr_wanted, struct error *err)
 {
   int r;
 
   for (unsigned i = 0; i < listeners->nr; ++i)
     listeners->entries[i].wanted = false;
   for (unsigned i = 0; i < nr_wanted; ++i)
-    if (!want (listeners, &wanted[i])) {
+    if (!want (listeners, &wanted[i], ana[i])) {
       listeners_rollback (listeners);
       return error_set (err, E2BIG, "listen: more than %d addresses",
                         ENTRIES_MAX);
@@ -306,10 +312,38 @@ start (struct listeners *listeners)
   }
 }
 
+static const char *
+ana_name (const struct entry *entry)
+{
+  return target_ana_names[entry->has_ana - NVME_ANA_STATE_OPTIMIZED];
+}
+
+static void
+set_ana (struct listeners *listeners)
+{
+  char text[ADDRESS_TEXT_MAX];
+
+  for (unsigned i = 0; i < listeners->nr; ++i) {
+    struct entry *entry = &listeners->entries[i];
+
+    if (entry->asked_ana == entry->has_ana)
+      continue;
+    target_set_ana (listeners->target, listener_number (entry->listener),
+                    entry->asked_ana);
+    pthread_mutex_lock (&listeners->lock);
+    entry->has_ana = entry->asked_ana;
+    pthread_mutex_unlock (&listeners->lock);
+    log_info ("listen: %s: %s",
+              address_format (&entry->has, text, sizeof text),
+              ana_name (entry));
+  }
+}
+
 void
 listeners_commit (struct listeners *listeners)
 {
   close_unwanted (listeners);
+  set_ana (listeners);
   start (listeners);
 }
 
@@ -317,12 +351,14 @@ listeners_commit (struct listeners *listeners)
 
 void
 listeners_each (struct listeners *listeners,
-                void (*each) (void *opaque, const struct address *),
+                void (*each) (void *opaque, const struct address *,
+                              const char *ana),
                 void *opaque)
 {
   LOCK_SCOPE (&listeners->lock);
 
   for (unsigned i = 0; i < listeners->nr; ++i)
     if (listeners->entries[i].started)
-      each (opaque, &listeners->entries[i].has);
+      each (opaque, &listeners->entries[i].has,
+            ana_name (&listeners->entries[i]));
 }

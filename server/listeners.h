@@ -33,12 +33,13 @@ int listeners_new (struct target *target, struct reactor *const *reactors,
 /* Closes all; connections live on. */
 void listeners_free (struct listeners *listeners);
 
-/* An address that is in use, and overlaps that of a listener which is wanted no
- * more (0.0.0.0 instead of 127.0.0.1), is left to replace.  After an error all
- * is as before. */
+/* ana: of each, enum nvme_ana_state, from commit on.  An address that is in
+ * use, and overlaps that of a listener which is wanted no more (0.0.0.0
+ * instead of 127.0.0.1), is left to replace.  After an error all is as
+ * before. */
 int listeners_prepare (struct listeners *listeners,
-                       const struct address *wanted, unsigned nr_wanted,
-                       struct error *err);
+                       const struct address *wanted, const uint8_t *ana,
+                       unsigned nr_wanted, struct error *err);
 /* The reactors run.  After an error all is as before: what was closed is
  * opened again; where somebody else was faster, that is logged. */
 int listeners_replace (struct listeners *listeners, struct error *err);
@@ -46,9 +47,11 @@ void listeners_rollback (struct listeners *listeners);
 /* The reactors run. */
 void listeners_commit (struct listeners *listeners);
 
-/* The addresses that are served.  each only copies. */
+/* The addresses that are served, and the names of their ANA states.  each only
+ * copies. */
 void listeners_each (struct listeners *listeners,
-                     void (*each) (void *opaque, const struct address *),
+                     void (*each) (void *opaque, const struct address *,
+                                   const char *ana),
                      void *opaque);
 
 #endif

@@ -10,9 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <nvme/types.h>
+
 #include "common/usage.h"
 #include "nvmeof/nqn.h"
 #include "server/options.h"
+#include "server/target/target.h"
 
 #define REACTORS_DEFAULT_MAX 4
 #define CONFIG_DEFAULT "/etc/qbd/server.conf"
@@ -30,7 +33,8 @@ const char options_help[] =
   "                        --pool is given]\n"
   "  --listen URI          serve hosts on tcp://HOST:PORT, rdma://HOST:PORT or\n"
   "                        unix:///PATH; may be given several times; port 0\n"
-  "                        picks one\n"
+  "                        picks one; URI?ana=non-optimized or inaccessible\n"
+  "                        tells hosts to prefer, or to take, other paths\n"
   "                        [tcp://127.0.0.1:4420]\n"
   "  --pool NAME=file:DIR[?cache=direct|buffered]\n"
   "                        a pool of volumes in the directory DIR, which is\n"
@@ -210,20 +214,46 @@ parse_limit (struct options *options, const char *text, struct error *err)
   return 0;
 }
 
+/* What follows the URI; no file's name ends so.  0: nothing. */
+static int
+parse_ana (const char *text, size_t *uri_len, struct error *err)
+{
+  static const char key[] = "?ana=";
+  const char *ana = strstr (text, key);
+
+  *uri_len = ana ? (size_t) (ana - text) : strlen (text);
+  if (!ana)
+    return NVME_ANA_STATE_OPTIMIZED;
+  ana += strlen (key);
+  for (int i = 0; target_ana_names[i]; ++i)
+    if (strcmp (ana, target_ana_names[i]) == 0)
+      return NVME_ANA_STATE_OPTIMIZED + i;
+  return usage_unknown ("listen: ana", ana, target_ana_names, err);
+}
+
 int
 options_add_listen (struct options *options, const char *text,
                     struct error *err)
 {
-  int r;
+  size_t uri_len;
+  char *uri;
+  int r, ana = parse_ana (text, &uri_len, err);
 
+  if (ana < 0)
+    return ana;
   if (options->nr_listen == OPTIONS_LISTEN_MAX)
     return error_set (err, E2BIG, "listen: %s: more than %d addresses",
                       text, OPTIONS_LISTEN_MAX);
-  r = address_parse ("listen", text, &options->listen[options->nr_listen],
+  uri = strndup (text, uri_len);
+  if (!uri)
+    return error_set (err, ENOMEM, "listen: %s: out of memory", text);
+  r = address_parse ("listen", uri, &options->listen[options->nr_listen],
                      err);
-  if (r == 0)
-    options->nr_listen++;
-  return r;
+  free (uri);
+  if (r < 0)
+    return r;
+  options->ana[options->nr_listen++] = (uint8_t) ana;
+  return 0;
 }
 
 static const struct engine_ops *

@@ -8,6 +8,7 @@
 #define QBD_SERVER_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/address.h"
 #include "common/control-path.h"
@@ -50,6 +51,7 @@ struct options {
   unsigned limits[LIMIT_NR];            /* 0: not said */
   unsigned nr_listen;
   struct address listen[OPTIONS_LISTEN_MAX];
+  uint8_t ana[OPTIONS_LISTEN_MAX];      /* of each, enum nvme_ana_state */
   unsigned nr_pools;
   struct options_pool pools[OPTIONS_POOL_MAX];
 };
@@ -77,6 +79,7 @@ int options_add_sandbox_path (struct options *options, const char *text,
                               struct error *err);
 int options_set_poll_us (struct options *options, const char *text,
                          struct error *err);
+/* text: URI[?ana=STATE] */
 int options_add_listen (struct options *options, const char *text,
                         struct error *err);
 /* text: ENGINE:ARGUMENT. */

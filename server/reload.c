@@ -163,7 +163,8 @@ apply (struct server *server, const struct options *anew, struct error *err)
   if (r == 0)
     r = check_pools (volumes, anew, err);
   if (r == 0)
-    r = listeners_prepare (listeners, anew->listen, anew->nr_listen, err);
+    r = listeners_prepare (listeners, anew->listen, anew->ana,
+                           anew->nr_listen, err);
   if (r < 0)
     return r;
   r = open_pools (volumes, anew, opened, err);

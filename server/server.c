@@ -71,7 +71,7 @@ open_listeners (struct server *server, struct error *err)
   r = listeners_new (server->target, server->reactors, server->nr_reactors,
                      &server->listeners, err);
   if (r == 0)
-    r = listeners_prepare (server->listeners, options->listen,
+    r = listeners_prepare (server->listeners, options->listen, options->ana,
                            options->nr_listen, err);
   return r;
 }
@@ -121,7 +121,8 @@ run (struct server *server, struct error *err)
 
 static void
 each_listener (void *opaque,
-               void (*each) (void *opaque, const struct address *),
+               void (*each) (void *opaque, const struct address *,
+                             const char *ana),
                void *each_opaque)
 {
   struct server *server = opaque;

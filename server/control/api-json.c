@@ -85,12 +85,14 @@ api_json_pools (struct volumes *volumes)
 }
 
 static void
-append_listener (void *opaque, const struct address *address)
+append_listener (void *opaque, const struct address *address,
+                 const char *ana)
 {
   char text[ADDRESS_TEXT_MAX];
 
   address_format (address, text, sizeof text);
-  json_array_append_new (opaque, json_pack ("{s:s}", "address", text));
+  json_array_append_new (opaque, json_pack ("{s:s, s:s}", "address", text,
+                                            "ana", ana));
 }
 
 json_t *

@@ -22,7 +22,8 @@ struct api_server {
   struct volumes *volumes;
   void *server;                 /* for each_listener */
   void (*each_listener) (void *server,
-                         void (*each) (void *opaque, const struct address *),
+                         void (*each) (void *opaque, const struct address *,
+                                       const char *ana),
                          void *opaque);
   unsigned nr_reactors;
   const char *file_backend;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Asynchronous events (Base 2.0 section 5.2).  A host sends requests at once
- * and expects them to be held.  There is one event: an attribute of the
- * namespace, its size, has changed.  An event is told once, and then not again
- * before the host has read the log page that belongs to it, so that a host
- * always reads the latest.  On the admin queue's reactor.
+ * and expects them to be held.  There are two events: an attribute of the
+ * namespace, its size, has changed; and its path has another ANA state.  Each
+ * is told once, and then not again before the host has read the log page that
+ * belongs to it, so that a host always reads the latest.  On the admin queue's
+ * reactor.
  */
 #include "server/target/internal.h"
 
@@ -16,6 +17,7 @@ static const struct {
   uint8_t lid;
 } notices[CONTROLLER_NR_NOTICES] = {
   [NOTICE_NAMESPACE] = { NVME_CTRL_OAES_NA, 0, NVME_LOG_LID_CHANGED_NS },
+  [NOTICE_ANA] = { NVME_CTRL_OAES_ANA, 3, NVME_LOG_LID_ANA },
 };
 
 static void

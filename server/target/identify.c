@@ -58,6 +58,17 @@ fill_common (struct nvme_id_ctrl *id, const struct controller *controller)
   id->msdbd = 1;
 }
 
+/* A namespace stays in its group; MNAN goes with ANA. */
+static void
+fill_ana (struct nvme_id_ctrl *id)
+{
+  id->anatt = TARGET_ANATT_S;
+  id->anacap = NVME_CTRL_ANACAP_OPT | NVME_CTRL_ANACAP_NON_OPT
+    | NVME_CTRL_ANACAP_INACCESSIBLE | NVME_CTRL_ANACAP_GRPID_NO_CHG;
+  id->anagrpmax = id->nanagrpid = cpu_to_le32 (TARGET_ANA_GROUP);
+  id->mnan = cpu_to_le32 (TARGET_NSID);
+}
+
 static void
 identify_controller (struct target_command *command)
 {
@@ -70,7 +81,9 @@ identify_controller (struct target_command *command)
     id->cntrltype = NVME_CTRL_CNTRLTYPE_IO;
     id->oaes = cpu_to_le32 (TARGET_OAES);
     id->rab = 6;
-    id->cmic = NVME_CTRL_CMIC_MULTI_PORT | NVME_CTRL_CMIC_MULTI_CTRL;
+    id->cmic = NVME_CTRL_CMIC_MULTI_PORT | NVME_CTRL_CMIC_MULTI_CTRL
+      | NVME_CTRL_CMIC_MULTI_ANA_REPORTING;
+    fill_ana (id);
     id->oacs = cpu_to_le16 (NVME_CTRL_OACS_LBA_STATUS);
     id->acl = 3;
     id->frmw = NVME_CTRL_FRMW_1ST_RO | 1 << 1;  /* one slot */
@@ -123,9 +136,12 @@ identify_namespace (struct target_command *command)
    * known that does.  To ask the storage may block or, with Ceph, take
    * seconds, and every attaching host waits for this answer.  Get LBA Status
    * and qbd info tell what is allocated. */
-  id->nsze = id->ncap = id->nuse = cpu_to_le64 (ns.nsze);
+  id->nsze = id->ncap = cpu_to_le64 (ns.nsze);
+  if (ana_check (command->queue) == 0)
+    id->nuse = id->nsze;
   id->nsfeat = NVME_NS_FEAT_THIN;
   id->nmic = NVME_NS_NMIC_SHARED;
+  id->anagrpid = cpu_to_le32 (TARGET_ANA_GROUP);
   /* Deallocated blocks read as zeroes.  DEAC is accepted in any case; what
    * hosts want to know is whether it is worth while. */
   id->dlfeat = NVME_NS_DLFEAT_RB_ALL_0S;
@@ -200,6 +216,7 @@ identify_independent (struct target_command *command)
   /* Not the bits of CNS 00h: bit 4 of this NSFEAT says rotational media. */
   id->nmic = NVME_NS_NMIC_SHARED;
   id->nsattr = nsattr (subsystem);
+  id->anagrpid = cpu_to_le32 (TARGET_ANA_GROUP);
   id->nstat = 1;                /* ready */
   command_complete (command, 0);
 }

@@ -77,6 +77,12 @@ struct target {
   uint64_t nr_left;                             /* locked: how many have */
   _Atomic bool allow_any_host;
   bool draining;                                /* locked */
+  /* ana.c's, by listener. */
+  _Atomic uint8_t ana[TARGET_LISTENERS_MAX];    /* enum nvme_ana_state; 0:
+                                           nobody listened there yet */
+  _Atomic uint64_t ana_changes;
+  bool listens[TARGET_LISTENERS_MAX];           /* locked */
+  uint8_t last_listener;                        /* locked */
 };
 
 struct subsystem {
@@ -138,8 +144,8 @@ enum { CONTROLLER_NR_STATES = CONTROLLER_DEAD + 1 };
 enum { CONTROLLER_NR_FEATURES = 6 };
 
 /* What is told by asynchronous events: events.c. */
-enum controller_notice { NOTICE_NAMESPACE };
-enum { CONTROLLER_NR_NOTICES = NOTICE_NAMESPACE + 1 };
+enum controller_notice { NOTICE_NAMESPACE, NOTICE_ANA };
+enum { CONTROLLER_NR_NOTICES = NOTICE_ANA + 1 };
 
 struct controller {
   struct subsystem *subsystem;          /* constant */
@@ -225,6 +231,7 @@ enum {
   MAIL_RETRY = 1 << 1,  /* what waits looks again */
   MAIL_NAMESPACE = 1 << 2,      /* admin queues: the namespace has changed */
   MAIL_FAILED = 1 << 3,         /* admin queues: an I/O queue was closed */
+  MAIL_ANA = 1 << 4,            /* admin queues: another ANA state */
 };
 
 /* Locked, or on the queue's reactor: the queue exists. */
@@ -278,7 +285,7 @@ bool gateways_foreign (const struct subsystem *subsystem, uint16_t cntlid);
 void gateways_ask (struct target_command *command);
 
 /* events.c; all on the admin queue's reactor. */
-enum { TARGET_OAES = NVME_CTRL_OAES_NA };
+enum { TARGET_OAES = NVME_CTRL_OAES_NA | NVME_CTRL_OAES_ANA };
 void event_request_execute (struct target_command *command);
 /* Complete all the AERs held; or the one with this CID, if it is. */
 void events_abort (struct controller *controller);
@@ -290,6 +297,19 @@ void events_read (struct controller *controller,
                   enum controller_notice notice);
 /* What was not to be told may be now: feature 0Bh has changed. */
 void events_look (struct controller *controller);
+
+/* ana.c */
+enum {
+  TARGET_ANA_GROUP = 1,         /* the only one */
+  TARGET_ANATT_S = 10,          /* no transition is ever shown */
+  ANA_LOG_BYTES = sizeof (struct nvme_ana_log)
+    + sizeof (struct nvme_ana_group_desc) + 4,
+};
+/* A status when the queue's path must not be used for I/O; or 0. */
+uint16_t ana_check (const struct target_queue *queue);
+/* Log page 0Ch as the queue's host has to see it; its size. */
+size_t ana_fill_log (const struct target_queue *queue, bool groups_only,
+                     uint8_t page[ANA_LOG_BYTES]);
 
 /* discovery.c: the part of log page 70h at offset_bytes. */
 void discovery_log (struct target_command *command, uint64_t offset_bytes,

@@ -282,8 +282,11 @@ parse_flush (struct target_command *command,
 uint16_t
 io_parse (struct target_command *command, uint32_t sgl_bytes)
 {
+  uint16_t status = ana_check (command->queue);
   struct command_namespace ns;
 
+  if (status)
+    return status;
   subsystem_namespace (command->queue->controller->subsystem, &ns);
   switch (command->sqe.common.opcode) {
   case nvme_cmd_read:

@@ -119,8 +119,10 @@ lba_status_parse (struct target_command *command)
   struct command_namespace ns;
   struct byte_range range;
   uint32_t bytes;
-  uint16_t status;
+  uint16_t status = ana_check (command->queue);
 
+  if (status)
+    return status;
   subsystem_namespace (command->queue->controller->subsystem, &ns);
   status = command_check_lba_status (&command->sqe.common, &ns,
                                      TARGET_MAX_TRANSFER, &bytes, &range);

@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libtarget.la
 libtarget_la_SOURCES = \
 	server/target/admin-cmd.c \
+	server/target/ana.c \
 	server/target/attached.c \
 	server/target/command.c \
 	server/target/controller.c \

@@ -81,6 +81,21 @@ changed_namespaces_execute (struct target_command *command)
 }
 
 static void
+ana_execute (struct target_command *command)
+{
+  struct log_request request;
+  uint8_t page[ANA_LOG_BYTES];
+  size_t page_bytes;
+
+  log_bytes (command, &request);
+  page_bytes = ana_fill_log (command->queue, request.groups_only, page);
+  if (!request.retain_event)
+    events_read (command->queue->controller, NOTICE_ANA);
+  memset (page + page_bytes, 0, sizeof page - page_bytes);
+  complete_part (command, page, sizeof page);
+}
+
+static void
 discovery_execute (struct target_command *command)
 {
   struct log_request request;
@@ -117,6 +132,10 @@ choose_page (struct target_command *command, uint8_t lid,
   case NVME_LOG_LID_CHANGED_NS:
     command->handler = changed_namespaces_execute;
     *page_bytes = sizeof (__le32) * 1024;
+    return 0;
+  case NVME_LOG_LID_ANA:
+    command->handler = ana_execute;
+    *page_bytes = ANA_LOG_BYTES;
     return 0;
   default:
     return STATUS_DNR (STATUS_SPECIFIC (NVME_SC_INVALID_LOG_PAGE));

@@ -118,6 +118,8 @@ queue_read_mail (struct reactor_task *task)
       queue->retry (queue);
     if (mail & MAIL_NAMESPACE && queue->state == TARGET_QUEUE_LIVE)
       events_changed (queue->controller, NOTICE_NAMESPACE);
+    if (mail & MAIL_ANA && queue->state == TARGET_QUEUE_LIVE)
+      events_changed (queue->controller, NOTICE_ANA);
     if (mail & MAIL_FAILED && queue->state == TARGET_QUEUE_LIVE)
       controller_failed (queue->controller);
   }

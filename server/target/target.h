@@ -182,6 +182,18 @@ bool target_has_volume (struct target *target, const char *volume);
  * see ops->close for each queue, connected or not. */
 void target_drain (struct target *target);
 
+/* Listeners have numbers, by which hosts that come differ. */
+#define TARGET_LISTENERS_MAX 256
+uint8_t target_add_listener (struct target *target);
+void target_remove_listener (struct target *target, uint8_t listener);
+/* From NVME_ANA_STATE_OPTIMIZED on; NULL ends them. */
+extern const char *const target_ana_names[];
+/* What the path by this listener is good for: optimized (as each is at
+ * first), non-optimized or inaccessible.  Attached hosts are told.  Any
+ * thread. */
+void target_set_ana (struct target *target, uint8_t listener,
+                     enum nvme_ana_state state);
+
 /* --- queues and commands: transport's side ------------------------------ */
 
 struct target_queue;
@@ -215,6 +227,7 @@ struct target_transport_ops {
 struct target_portal {
   struct address local;         /* as the asker used it, numeric */
   char peer[ADDRESS_TEXT_MAX];  /* for logs and lists */
+  uint8_t listener;             /* its number */
 };
 
 enum target_queue_state {

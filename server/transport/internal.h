@@ -47,7 +47,9 @@ void tcp_connection_set_handshake (struct tcp_connection *connection,
 
 struct rdma_listener;
 
-int rdma_listener_open (struct target *target, struct address *address,
+/* number: the target's. */
+int rdma_listener_open (struct target *target, uint8_t number,
+                        struct address *address,
                         struct reactor *const *reactors, unsigned nr_reactors,
                         struct rdma_listener **listener, struct error *err);
 /* These two on reactor 0.  False: it cannot be watched, and says so. */

@@ -36,6 +36,7 @@ struct listener {
   struct address address;               /* constant */
   char uri[ADDRESS_TEXT_MAX];           /* constant */
   struct rdma_listener *rdma;           /* constant; NULL: a socket */
+  uint8_t number;                       /* constant: the target's */
   bool started;                         /* the owner's */
   /* reactor 0's */
   struct reactor_watch watch;
@@ -92,6 +93,7 @@ fill_portal (struct target_portal *portal, const struct listener *listener,
   struct address address = { 0 };
 
   portal->local = listener->address;
+  portal->listener = listener->number;
   if (listener->address.family == ADDRESS_UNIX) {
     fill_unix_peer (portal->peer, sizeof portal->peer,
                     listener->address.path, fd);
@@ -261,8 +263,9 @@ open_rdma (struct listener *listener, struct address *address,
            struct error *err)
 {
 #if HAVE_RDMA
-  return rdma_listener_open (listener->target, address, listener->reactors,
-                             listener->nr_reactors, &listener->rdma, err);
+  return rdma_listener_open (listener->target, listener->number, address,
+                             listener->reactors, listener->nr_reactors,
+                             &listener->rdma, err);
 #else
   char text[ADDRESS_TEXT_MAX];
 
@@ -284,11 +287,13 @@ listener_open (struct target *target, struct address *address,
   listener->target = target;
   listener->reactors = reactors;
   listener->nr_reactors = nr_reactors;
+  listener->number = target_add_listener (target);
   if (address->family == ADDRESS_RDMA)
     r = open_rdma (listener, address, err);
   else
     r = listener->watch.fd = stream_listen (address, err);
   if (r < 0) {
+    target_remove_listener (target, listener->number);
     free (listener);
     return r;
   }
@@ -312,6 +317,12 @@ start_accepting (void *arg)
   }
 #endif
   watch_or_retry (listener);
+}
+
+uint8_t
+listener_number (const struct listener *listener)
+{
+  return listener->number;
 }
 
 void
@@ -344,6 +355,7 @@ listener_close (struct listener *listener)
     return;
   if (listener->started)
     reactor_call (listener->reactors[0], stop_accepting, listener);
+  target_remove_listener (listener->target, listener->number);
 #if HAVE_RDMA
   if (listener->rdma) {
     rdma_listener_close (listener->rdma);

@@ -28,6 +28,7 @@ struct rdma_listener {
   struct target *target;                /* constant */
   struct reactor *const *reactors;      /* constant */
   unsigned nr_reactors;                 /* constant */
+  uint8_t number;                       /* constant */
   char uri[ADDRESS_TEXT_MAX];           /* constant */
   struct sockaddr_storage bound;        /* constant; with the real port */
   /* These two are the worker's while it is busy. */
@@ -221,6 +222,7 @@ connect_request (struct rdma_listener *listener, struct rdma_cm_event *event)
     listener->reactors[listener->next_reactor++ % listener->nr_reactors];
   incoming->task.run = take_over;
   fill_portal (&incoming->portal, id);
+  incoming->portal.listener = listener->number;
   transport_count (1);
   if (sts) {
     rdma_incoming_refuse (incoming, sts);
@@ -294,7 +296,8 @@ bind_and_listen (struct rdma_listener *listener, struct address *address,
 }
 
 int
-rdma_listener_open (struct target *target, struct address *address,
+rdma_listener_open (struct target *target, uint8_t number,
+                    struct address *address,
                     struct reactor *const *reactors, unsigned nr_reactors,
                     struct rdma_listener **result, struct error *err)
 {
@@ -306,6 +309,7 @@ rdma_listener_open (struct target *target, struct address *address,
   listener->target = target;
   listener->reactors = reactors;
   listener->nr_reactors = nr_reactors;
+  listener->number = number;
   address_format (address, listener->uri, sizeof listener->uri);
   listener->watch.ready = channel_ready;
   listener->retry.expired = retry_expired;

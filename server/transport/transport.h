@@ -63,6 +63,8 @@ struct listener;
 int listener_open (struct target *target, struct address *address,
                    struct reactor *const *reactors, unsigned nr_reactors,
                    struct listener **listener, struct error *err);
+/* For target_set_ana. */
+uint8_t listener_number (const struct listener *listener);
 /* Accept on reactor 0, hand connections to the reactors in turn. */
 void listener_start (struct listener *listener);
 /* Stop accepting; connections live on.  Removes a Unix socket's file. */

@@ -31,14 +31,15 @@ static const char *allow;
 
 static void
 one_listener (void *opaque,
-              void (*each) (void *opaque, const struct address *),
+              void (*each) (void *opaque, const struct address *,
+                            const char *ana),
               void *each_opaque)
 {
   static const struct address listener = {
     .family = ADDRESS_TCP, .host = "127.0.0.1", .port = "4420",
   };
 
-  each (each_opaque, &listener);
+  each (each_opaque, &listener, "optimized");
 }
 
 static unsigned
@@ -206,6 +207,10 @@ test_status_and_pools (void **state)
     json_string_value (json_object_get (
       json_array_get (json_object_get (answer, "listeners"), 0), "address")),
     "tcp://127.0.0.1:4420");
+  assert_string_equal (
+    json_string_value (json_object_get (
+      json_array_get (json_object_get (answer, "listeners"), 0), "ana")),
+    "optimized");
   assert_int_equal (json_array_size (json_object_get (answer, "pools")), 2);
 
   ask ("HEAD", "/v1/pools", NULL);

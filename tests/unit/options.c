@@ -54,7 +54,8 @@ test_all_options (void **state)
   char text[ADDRESS_TEXT_MAX];
 
   assert_int_equal (parse ("-v", "-c", "f.conf", "--listen",
-                           "tcp://127.0.0.1:0", "--listen=unix:///tmp/s",
+                           "tcp://127.0.0.1:0",
+                           "--listen=unix:///tmp/s?ana=inaccessible",
                            "--pool", "a=ram:", "--pool=b=file:/x:y=z",
                            "--control", "ctl", "--reactors", "3", NULL), 0);
   assert_int_equal (options.action, OPTIONS_SERVE);
@@ -67,6 +68,8 @@ test_all_options (void **state)
                                        sizeof text), "tcp://127.0.0.1:0");
   assert_string_equal (address_format (&options.listen[1], text,
                                        sizeof text), "unix:///tmp/s");
+  assert_int_equal (options.ana[0], NVME_ANA_STATE_OPTIMIZED);
+  assert_int_equal (options.ana[1], NVME_ANA_STATE_INACCESSIBLE);
   assert_int_equal (options.nr_pools, 2);
   assert_string_equal (options.pools[0].name, "a");
   assert_string_equal (options.pools[0].engine->name, "ram");

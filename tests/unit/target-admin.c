@@ -44,7 +44,7 @@ test_identify_controller (void **state)
   assert_int_equal (4096u << id.mdts, TARGET_MAX_TRANSFER);
   assert_int_equal (id.cntrltype, NVME_CTRL_CNTRLTYPE_IO);
   assert_true (id.cmic & NVME_CTRL_CMIC_MULTI_CTRL);
-  assert_int_equal (le32_to_cpu (id.oaes), 0x100);
+  assert_int_equal (le32_to_cpu (id.oaes), 0x900);
   assert_true (le32_to_cpu (id.ctratt) & NVME_CTRL_CTRATT_TBKAS);
   assert_true (le16_to_cpu (id.kas) > 0);
   assert_int_equal (id.sqes, 0x66);
@@ -572,6 +572,112 @@ test_namespace_events (void **state)
   expect_event (ask.common.cid);
 }
 
+static uint8_t
+ana_state (bool groups_only, bool retain)
+{
+  struct {
+    struct nvme_ana_log header;
+    struct nvme_ana_group_desc group;
+    __le32 nsid;
+  } __attribute__ ((packed)) page;
+  union nvme_command sqe = { .common = {
+      .opcode = nvme_admin_get_log_page,
+      .nsid = cpu_to_le32 (NVME_NSID_ALL),
+      .cdw10 = cpu_to_le32 (0x0c | (groups_only ? 1 << 8 : 0) |
+                            (retain ? 1 << 15 : 0) |
+                            (uint32_t) (sizeof page / 4 - 1) << 16),
+    } };
+
+  assert_int_equal (host_status (&admin, &sqe, HOST_READ, &page, sizeof page),
+                    0);
+  assert_int_equal (le16_to_cpu (page.header.ngrps), 1);
+  assert_int_equal (le32_to_cpu (page.group.grpid), 1);
+  assert_int_equal (le32_to_cpu (page.group.nnsids), !groups_only);
+  assert_int_equal (le32_to_cpu (page.nsid), !groups_only);
+  return page.group.state;
+}
+
+static void
+expect_ana_event (uint16_t cid)
+{
+  union nvme_tcp_pdu pdu;
+
+  host_read_pdu (&admin, &pdu, NULL, 0);
+  assert_int_equal (pdu.rsp.cqe.cid, cid);
+  assert_int_equal (le32_to_cpu (pdu.rsp.cqe.dw0), 0x0c0302);
+}
+
+static void
+change_ana (enum nvme_ana_state ana)
+{
+  union nvme_command ask = { .common.opcode = nvme_admin_async_event };
+
+  host_begin (&admin, &ask, HOST_NONE, NULL, 0);
+  target_set_ana (server.target, listener_number (server.listener), ana);
+  expect_ana_event (ask.common.cid);
+  assert_int_equal (ana_state (true, true), ana);
+  assert_int_equal (ana_state (false, false), ana);
+}
+
+static void
+expect_io (uint16_t status)
+{
+  static const uint8_t opcodes[] = { nvme_cmd_read, nvme_cmd_write,
+                                     nvme_cmd_flush };
+  uint8_t block[512] = { 0 };
+
+  for (size_t i = 0; i < sizeof opcodes; i++) {
+    union nvme_command sqe = { .rw = host_rw (opcodes[i], 0, 1) };
+
+    if (opcodes[i] == nvme_cmd_flush)
+      sqe = (union nvme_command) { .common = {
+          .opcode = nvme_cmd_flush, .nsid = cpu_to_le32 (1) } };
+    assert_int_equal (host_status (&io, &sqe,
+                                   opcodes[i] == nvme_cmd_read ? HOST_READ :
+                                   opcodes[i] == nvme_cmd_write ?
+                                   HOST_IN_CAPSULE : HOST_NONE, block,
+                                   opcodes[i] == nvme_cmd_flush ? 0 :
+                                   sizeof block), status);
+  }
+}
+
+/* The path that a listener is, as hosts see it. */
+static void
+test_ana (void **state)
+{
+  union nvme_command lba_status = { .common = {
+      .opcode = nvme_admin_get_lba_status, .nsid = cpu_to_le32 (1) } };
+  struct nvme_id_ctrl id;
+  struct nvme_id_ns ns;
+  uint8_t page[64];
+
+  assert_int_equal (identify (1, 0, &id), 0);
+  assert_true (id.cmic & 8);
+  assert_true (id.anatt > 0);
+  assert_int_equal (id.anacap, 0x47);
+  assert_int_equal (le32_to_cpu (id.anagrpmax), 1);
+  assert_int_equal (le32_to_cpu (id.nanagrpid), 1);
+  assert_int_equal (le32_to_cpu (id.mnan), 1);
+  assert_int_equal (identify (0, 1, &ns), 0);
+  assert_int_equal (le32_to_cpu (ns.anagrpid), 1);
+  assert_int_equal (ana_state (false, false), NVME_ANA_STATE_OPTIMIZED);
+
+  /* Each change is told, and changes what I/O is answered. */
+  expect_set (0x0b, 0x800, 0);
+  change_ana (NVME_ANA_STATE_NONOPTIMIZED);
+  expect_io (0);
+  /* Path related, and worth a try elsewhere: no DNR. */
+  change_ana (NVME_ANA_STATE_INACCESSIBLE);
+  expect_io (0x302);
+  assert_int_equal (host_status (&admin, &lba_status, HOST_READ, page,
+                                 sizeof page), 0x302);
+  assert_int_equal (identify (0, 1, &ns), 0);
+  assert_int_equal (le64_to_cpu (ns.nuse), 0);
+  assert_true (le64_to_cpu (ns.nsze) > 0);
+  change_ana (NVME_ANA_STATE_OPTIMIZED);
+  expect_io (0);
+}
+
 static void
 test_unknown_opcodes (void **state)
 {
@@ -621,6 +727,7 @@ main (void)
     TEST (test_features),
     TEST (test_events),
     TEST (test_namespace_events),
+    TEST (test_ana),
     TEST (test_unknown_opcodes),
   };
 
