@@ -96,6 +96,8 @@ enum events_state {
                                    Configuration */
   EVENTS_LOG,                   /* Get Log Page, Changed Namespace List */
   EVENTS_IDENTIFY,              /* Identify of namespaces[events_next] */
+  EVENTS_ANA,                   /* Get Log Page, Asymmetric Namespace
+                                   Access */
   EVENTS_ARMED,                 /* an event */
   EVENTS_NR_STATES
 };
@@ -159,6 +161,11 @@ struct association {
                                            policy counts them */
     _Atomic bool doubted;               /* it refused a command: the keeper
                                            looks at it */
+    _Atomic uint8_t ana;                /* enum nvme_ana_state; 0: not known
+                                           yet, or the target has none */
+    uint32_t ana_group;                 /* events.c's */
+    uint64_t ana_change_ms;             /* the driver's: since when it is
+                                           about to change; 0: it is not */
     uint64_t doubt_until_ms;            /* the driver's */
     bool nameless;                      /* the driver's: of the old controller
                                            no other one knows */

@@ -36,12 +36,59 @@ earlier (uint64_t a, uint64_t b)
   return a < b ? a : b;
 }
 
+/* For so long this process was stopped; a time that does not count. */
+static uint64_t
+stopped_ms (const struct paths *paths, uint64_t now_ms)
+{
+  uint64_t planned_ms = paths->keep.planned_ms;
+
+  return planned_ms != 0 && now_ms > planned_ms &&
+    now_ms - planned_ms > GAP_MS ? now_ms - planned_ms : 0;
+}
+
 /* --- each path ---------------------------------------------------------- */
 
+/* Before the ANA state is known, one that may have a better one is taken where
+ * there is none that has. */
 static enum path_use
 judge (const struct association *association, uint64_t now_ms)
 {
-  return now_ms < association->path.doubt_until_ms ? PATH_NONE : PATH_FIRST;
+  if (now_ms < association->path.doubt_until_ms)
+    return PATH_NONE;
+  switch (association->path.ana) {
+  case NVME_ANA_STATE_OPTIMIZED:
+    return PATH_FIRST;
+  case NVME_ANA_STATE_INACCESSIBLE:
+  case NVME_ANA_STATE_PERSISTENT_LOSS:
+  case NVME_ANA_STATE_CHANGE:
+    return PATH_NONE;
+  default:
+    return association->fresh.ana_log_bytes > 0 ? PATH_SECOND : PATH_FIRST;
+  }
+}
+
+/* Another state must come within ANATT; the path is made anew otherwise (Base
+ * 2.0 section 8.1.3.4).  Returns when. */
+static uint64_t
+judge_change (struct association *association, uint64_t gap_ms,
+              uint64_t now_ms)
+{
+  uint32_t anatt_ms = association->fresh.anatt_ms;
+
+  if (association->path.ana != NVME_ANA_STATE_CHANGE || anatt_ms == 0 ||
+      association_get_state (association, NULL) != ASSOCIATION_LIVE) {
+    association->path.ana_change_ms = 0;
+    return UINT64_MAX;
+  }
+  if (association->path.ana_change_ms == 0)
+    association->path.ana_change_ms = now_ms;
+  else
+    association->path.ana_change_ms += gap_ms;
+  if (now_ms - association->path.ana_change_ms < anatt_ms)
+    return association->path.ana_change_ms + anatt_ms;
+  association_lose (association, ETIMEDOUT, "its ANA state changes for longer "
+                    "than ANATT");
+  return UINT64_MAX;
 }
 
 void
@@ -57,11 +104,12 @@ paths_look (struct association *association, uint64_t now_ms)
 static uint64_t
 look_at_all (struct paths *paths, uint64_t now_ms)
 {
-  uint64_t next_ms = UINT64_MAX;
+  uint64_t next_ms = UINT64_MAX, gap_ms = stopped_ms (paths, now_ms);
 
   for (unsigned i = 0; i < paths->nr; i++) {
     struct association *association = paths->association[i];
 
+    next_ms = earlier (next_ms, judge_change (association, gap_ms, now_ms));
     paths_look (association, now_ms);
     if (now_ms < association->path.doubt_until_ms)
       next_ms = earlier (next_ms, association->path.doubt_until_ms);
@@ -231,8 +279,12 @@ give_up (struct paths *paths)
 {
   struct error why, err;
 
-  if (paths_describe (paths, &why))
-    error_set (&why, EBUSY, "the controller of a lost path does not end");
+  if (paths_describe (paths, &why)) {
+    if (paths->fence.in_progress)
+      error_set (&why, EBUSY, "the controller of a lost path does not end");
+    else
+      error_set (&why, EIO, "it is accessible over none (ANA)");
+  }
   error_set (&err, EIO, "%s: no path for %u s: %s",
              options_name (&paths->options),
              paths->options.ctrl_loss_tmo_ms / 1000, why.message);
@@ -247,7 +299,6 @@ end_error (const struct paths *paths)
   return paths->association[0]->params.reconnects ? EIO : ENOTCONN;
 }
 
-/* Time in which this process was stopped does not count. */
 static uint64_t
 judge_loss (struct paths *paths, uint64_t now_ms)
 {
@@ -256,8 +307,8 @@ judge_loss (struct paths *paths, uint64_t now_ms)
 
   if (paths->keep.since_ms == 0)
     paths->keep.since_ms = now_ms;
-  else if (now_ms - GAP_MS > paths->keep.planned_ms)
-    paths->keep.since_ms += now_ms - paths->keep.planned_ms;
+  else
+    paths->keep.since_ms += stopped_ms (paths, now_ms);
   waited_ms = now_ms - paths->keep.since_ms;
   if (options->ctrl_loss_tmo_ms != UINT32_MAX) {
     if (options->ctrl_loss_tmo_ms > 0 &&

@@ -36,6 +36,7 @@ SH_TESTS += tests/nbd-parameter-unknown.sh
 SH_TESTS += tests/nbd-parameter-value.sh
 SH_TESTS += tests/nbd-paths-absent.sh
 SH_TESTS += tests/nbd-paths-all-lost.sh
+SH_TESTS += tests/nbd-paths-ana.sh
 SH_TESTS += tests/nbd-paths-policy.sh
 SH_TESTS += tests/nbd-paths-refused.sh
 SH_TESTS += tests/nbd-paths.sh

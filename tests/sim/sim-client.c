@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/internal.h"
+#include "nvmeof/status.h"
 #include "plugin/blocks.h"
 #include "tests/sim/fiber.h"
 #include "tests/sim/sim-call.h"
@@ -57,6 +58,7 @@ struct sim_client {
   uint32_t read_all_next;       /* block; nr_blocks: not reading all */
   struct {                      /* one question at a time, beside the ops */
     struct block_status status;
+    struct association *over;
     struct request request;
     uint64_t at;                /* model's beginning of this round */
     uint64_t next_bytes;        /* where the next extent must begin */
@@ -477,6 +479,7 @@ map_submit (struct sim_client *client)
     client->map.asked = !gives_up (client);
     return;
   }
+  client->map.over = association;
   admin = association->admin;
   client->map.at = model_read_begins (client->model);
   memset (&client->map.request, 0, sizeof client->map.request);
@@ -519,6 +522,21 @@ map_ask (struct sim_client *client)
     map_submit (client);
 }
 
+/* Once more, over another path? */
+static bool
+map_moves (struct sim_client *client)
+{
+  const struct transport_request *answer = &client->map.request.transport;
+
+  if (gives_up (client))
+    return false;
+  if (answer->error == 0 && status_is_path (nvme_cqe_status (&answer->cqe)))
+    paths_doubt (client->map.over);
+  else if (answer->error == 0)
+    return false;
+  return true;
+}
+
 static void
 map_drive (struct sim_client *client)
 {
@@ -528,8 +546,8 @@ map_drive (struct sim_client *client)
     map_submit (client);
   if (client->map.answered) {
     client->map.answered = client->map.under_way = false;
-    if (client->map.request.transport.error != 0 && !gives_up (client))
-      return;                   /* once more, over another path */
+    if (map_moves (client))
+      return;
     client->map.asked = false;
     if (client->map.request.transport.error != 0)
       r = -client->map.request.transport.error;

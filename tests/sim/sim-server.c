@@ -28,7 +28,7 @@ struct process {
   struct target *target;
   struct sim_mount *mount;
   struct subsystem *subsystem;
-  struct target_portal portal;
+  struct target_portal portals[PATHS];
   char nqn[256];
   bool killed;
   struct process *next;
@@ -38,7 +38,7 @@ struct connection {
   struct process *process;
   struct reactor *reactor;
   struct tcp_connection *tcp;   /* NULL: not accepted yet */
-  struct sim_port *port;
+  unsigned path;                /* the port's, which may be gone */
   struct sim_link *link;
   struct stream *stream;
   struct connection *next;
@@ -53,6 +53,7 @@ struct sim_server {
   struct process *processes;    /* all, ghosts too */
   struct connection *connections;
   uint64_t parted_until_us[PATHS], frozen_until_us;
+  enum nvme_ana_state ana[PATHS];
 };
 
 static void
@@ -63,6 +64,23 @@ die (const struct error *err)
 }
 
 /* --- processes ------------------------------------------------------------------ */
+
+/* One for each path, by which its hosts come. */
+static void
+make_portals (struct process *process, struct error *err)
+{
+  for (unsigned i = 0; i < PATHS; i++) {
+    struct target_portal *portal = &process->portals[i];
+
+    if (address_parse ("sim", "tcp://simulated:4420", &portal->local, err) < 0)
+      die (err);
+    snprintf (portal->peer, sizeof portal->peer, "tcp://client");
+    portal->listener = target_add_listener (process->target);
+    if (process->server->ana[i])
+      target_set_ana (process->target, portal->listener,
+                      process->server->ana[i]);
+  }
+}
 
 void
 sim_server_start (struct sim_server *server)
@@ -81,13 +99,10 @@ sim_server_start (struct sim_server *server)
       die (&err);
   if (target_create (&process->target, &err) < 0
       || subsystem_add (process->target, sim_mount_volume (process->mount),
-                        &hosts, &process->subsystem, &err) < 0
-      || address_parse ("sim", "tcp://simulated:4420", &process->portal.local,
-                        &err) < 0)
+                        &hosts, &process->subsystem, &err) < 0)
     die (&err);
   target_allow_any_host (process->target, true);
-  snprintf (process->portal.peer, sizeof process->portal.peer,
-            "tcp://client");
+  make_portals (process, &err);
   snprintf (process->nqn, sizeof process->nqn, "%s",
             subsystem_nqn (process->subsystem));
   process->next = server->processes;
@@ -127,7 +142,7 @@ open_on_reactor (void *arg)
   connection->tcp = tcp_connection_open (process->target,
                                          connection->reactor,
                                          connection->stream,
-                                         &process->portal);
+                                         &process->portals[connection->path]);
   if (connection->tcp == NULL)
     abort ();
   tcp_connection_ready (connection->tcp);
@@ -180,7 +195,7 @@ sim_server_dial (void *opaque, uint16_t qid, int timeout_ms,
   if (connection == NULL)
     abort ();
   connection->process = process;
-  connection->port = port;
+  connection->path = port->path;
   connection->link = sim_link_open (&server->network, ends);
   connection->reactor =
     process->reactors[world_chance (0, server->nr_reactors - 1)];
@@ -211,7 +226,17 @@ sim_server_grow (struct sim_server *server, uint32_t nr_blocks)
 static bool
 is_on (const struct connection *connection, unsigned path)
 {
-  return path == ALL_PATHS || connection->port->path == path;
+  return path == ALL_PATHS || connection->path == path;
+}
+
+void
+sim_server_set_ana (struct sim_server *server, unsigned path,
+                    enum nvme_ana_state state)
+{
+  server->ana[path] = state;
+  if (server->now)
+    target_set_ana (server->now->target, server->now->portals[path].listener,
+                    state);
 }
 
 void

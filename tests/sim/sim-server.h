@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include <nvme/types.h>
+
 #include "tests/sim/sim-stream.h"
 
 struct sim_server;
@@ -38,6 +40,9 @@ struct stream *sim_server_dial (void *opaque, uint16_t qid, int timeout_ms,
 
 /* The volume grows, to no more than most_blocks; attached hosts are told. */
 void sim_server_grow (struct sim_server *server, uint32_t nr_blocks);
+/* What a path is good for, from now on; hosts are told. */
+void sim_server_set_ana (struct sim_server *server, unsigned path,
+                         enum nvme_ana_state state);
 /* Every connection there is ends: of one path, or of all (ALL_PATHS). */
 #define ALL_PATHS UINT32_MAX
 void sim_server_cut (struct sim_server *server, unsigned path);

@@ -308,11 +308,36 @@ lose_stalled (unsigned path)
 }
 
 static void
+set_optimized (void *arg)
+{
+  sim_server_set_ana (now.server, (unsigned) (uintptr_t) arg,
+                      NVME_ANA_STATE_OPTIMIZED);
+}
+
+/* For a while. */
+static void
+change_ana (unsigned path)
+{
+  if (path == ALL_PATHS)
+    path = (unsigned) world_chance (0, now.s->client.nr_paths - 1);
+  sim_server_set_ana (now.server, path,
+                      world_once_in (3) ? NVME_ANA_STATE_NONOPTIMIZED :
+                      NVME_ANA_STATE_INACCESSIBLE);
+  world_after (while_us (20 * SECOND_US), set_optimized,
+               (void *) (uintptr_t) path);
+}
+
+static void
 do_fault (void)
 {
   const uint64_t now_us = world_now_us ();
   const unsigned path = choose_path ();
 
+  if (now.s->client.nr_paths > 1 && world_once_in (8)) {
+    say ("a path has another ANA state");
+    change_ana (path);
+    return;
+  }
   switch (world_chance (0, now.s->client.flushes ? 6 : 12)) {
   case 0:
     say ("connections are cut");
