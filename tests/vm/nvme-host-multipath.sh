@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Two portals of qbd-server are two paths of the kernel's NVMe host: one may
-# go, and come back, and then the other, under load.
+# go, and come back, and then the other, under load; and it obeys their ANA
+# states.
 source "${0%/*}/functions.sh"
 source "${0%/*}/nvme.sh"
 
@@ -21,13 +22,54 @@ live_paths ()
     test "$(cat /sys/class/nvme/nvme*/state | grep -cx live)" -eq "$1"
 }
 
+# The portals' states; then what the host knows of them.
+configure ()
+{
+    cat >"$tmp/server.conf" <<END
+[server]
+listen = $transport://10.0.9.1:$port?ana=$1
+listen = $transport://10.0.9.2:$port?ana=$2
+allow_any_host = yes
+[pool demo]
+url = file:$tmp/pool
+END
+}
+
+path_states ()
+{
+    local path
+    for path in /sys/class/nvme/nvme*/nvme*c*n1; do
+        grep -qx live "${path%/*}/state" || continue
+        echo "$(sed 's/.*traddr=\([^,]*\).*/\1/' "${path%/*}/address")" \
+             "$(cat "$path/ana_state")"
+    done | sort | tr '\n' ' '
+}
+
+are_states ()
+{
+    test "$(path_states)" = "10.0.9.1 $1 10.0.9.2 $2 "
+}
+
+change_states ()
+{
+    configure "$@"
+    kill -s HUP "$server_pid"
+    until_true are_states "$@"
+}
+
 setup_host
 for address in 10.0.9.1 10.0.9.2; do
     path_up $address
-    portals+=(--listen "$transport://$address:$port")
 done
 mkdir "$tmp/pool"
-start_server --pool "demo=file:$tmp/pool" "${portals[@]}" --allow-any-host
+configure optimized optimized
+export QBD_CONTROL=$tmp/control
+server_log=$tmp/server.log
+qbd-server --control "$QBD_CONTROL" -c "$tmp/server.conf" </dev/null \
+           2>"$server_log" &
+server_pid=$!
+_pids+=("$server_pid qbd-server")
+wait_for_line "$server_log" ': ready$'
 qbd create demo/disk 128M
 nqn=$(qbd info --json demo/disk | jq -r .nqn)
 for address in 10.0.9.1 10.0.9.2; do
@@ -45,6 +87,12 @@ for address in 10.0.9.1 10.0.9.2; do
     until_true live_paths 1
     path_up $address
     until_true live_paths 2
+done
+for states in "non-optimized optimized" "optimized inaccessible" \
+              "inaccessible non-optimized" "inaccessible inaccessible" \
+              "optimized optimized"; do
+    change_states $states
+    nvme list-subsys
 done
 end_load
 nvme disconnect-all
