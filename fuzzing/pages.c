@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fuzzing/fuzz.h"
+#include "nvmeof/ana.h"
 #include "nvmeof/identify-check.h"
 #include "nvmeof/lba-status.h"
 #include "nvmeof/nqn.h"
@@ -150,12 +151,31 @@ capsule (void)
     must (data.bytes <= 4096 && data.bytes <= page_bytes - sizeof page.sqe);
 }
 
+/* Of the group that the page's first word names; the log follows. */
+static void
+ana (void)
+{
+  uint32_t group = le32_to_cpu (page.list[0]), n;
+  uint8_t *exact, state;
+
+  if (page_bytes < 4)
+    return;
+  n = (uint32_t) page_bytes - 4;
+  exact = malloc (n ? n : 1);
+  must (exact != NULL);
+  memcpy (exact, page.bytes + 4, n);
+  state = ana_find (exact, n, group);
+  must (state <= NVME_ANA_STATE_PERSISTENT_LOSS
+        || state == NVME_ANA_STATE_CHANGE);
+  free (exact);
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t bytes)
 {
   static void (*const kinds[]) (void) = {
     controller, namespace, descriptors, active_list, discovery,
-    private_data, capsule,
+    private_data, capsule, ana,
   };
 
   if (bytes < 1)
