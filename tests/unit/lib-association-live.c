@@ -223,7 +223,7 @@ enum { NAMESPACE_CHANGED = 0x040002 };
 static void
 say_event (uint32_t dw0)
 {
-  struct nvme_tcp_rsp rsp = { .cqe = { .cid = peer.aer } };
+  struct nvme_tcp_rsp rsp = { .cqe = { .cid = peer.aer[0] } };
 
   peer.order[0] = '\0';
   rsp.cqe.dw0 = cpu_to_le32 (dw0);

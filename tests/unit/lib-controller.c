@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 struct controller peer;
-struct association *association;
+struct association *association, *second;
+static struct paths *both;      /* while there is a second */
 struct association_params params;
 uint64_t now_ms;
 struct qbd_volume *volume;
@@ -23,9 +24,11 @@ answer_at_once (struct wire *wire)
     serve ();
 }
 
+/* opaque: of a path, its first queue. */
 static struct stream *
 dial (void *opaque, uint16_t qid, int timeout_ms, struct error *err)
 {
+  qid += (uint16_t) (uintptr_t) opaque;
   if (qid >= QUEUES) {
     error_set (err, ECONNREFUSED,
                "connect: tcp://test:4420: no more queues");
@@ -79,8 +82,12 @@ setup (void **state)
 int
 teardown (void **state)
 {
-  association_free (association);
-  association = NULL;
+  if (both)
+    paths_free (both);
+  else
+    association_free (association);
+  association = second = NULL;
+  both = NULL;
   left_behind_forget ();
   for (unsigned i = 0; i < QUEUES; i++)
     assert_true (peer.wire[i].closed || !peer.wire[i].stream.ops);
@@ -117,13 +124,15 @@ name_of (const union nvme_command *sqe, bool admin)
     s = le32_to_cpu (sqe->common.cdw10) == NVME_FEAT_FID_ASYNC_EVENT ?
       "events" : "features";
   else if (sqe->common.opcode == nvme_admin_get_log_page)
-    s = (le32_to_cpu (sqe->common.cdw10) & 0xffff) == 4 ? "log04" : "log";
+    s = (le32_to_cpu (sqe->common.cdw10) & 0xff) == 4 ? "log04" : "log0c";
   else if (sqe->common.opcode == nvme_admin_async_event)
     s = "aer";
   else if (sqe->common.opcode == nvme_admin_keep_alive)
     s = "keep-alive";
   else if (sqe->common.opcode == nvme_admin_abort_cmd)
     s = "abort";
+  else if (sqe->common.opcode == NVME_ADMIN_CROSS_RESET)
+    s = "cross-reset";
   return s;
 }
 
@@ -142,6 +151,21 @@ page_of (const union nvme_command *sqe)
   }
 }
 
+static const void *
+ana_page (unsigned path)
+{
+  static struct {
+    struct nvme_ana_log header;
+    struct nvme_ana_group_desc group;
+    uint8_t rest[4096];
+  } __attribute__ ((packed)) page;
+
+  page.header.ngrps = cpu_to_le16 (1);
+  page.group.grpid = cpu_to_le32 (1);
+  page.group.state = peer.ana[path];
+  return &page;
+}
+
 static uint64_t
 value_of (const char *name)
 {
@@ -153,6 +177,8 @@ value_of (const char *name)
     return peer.connect_dw0;
   if (strcmp (name, "features") == 0)
     return peer.granted_0based << 16 | peer.granted_0based;
+  if (strcmp (name, "cross-reset") == 0)
+    return peer.cross_reset;
   if (strcmp (name, "csts") == 0)
     return peer.not_ready > 0 ? (peer.not_ready--, 0) : 1;
   return 0;
@@ -171,19 +197,23 @@ is_refused (const char *name)
 static void
 answer (struct wire *wire, const union nvme_command *sqe, uint32_t data_bytes)
 {
-  bool admin = wire == &peer.wire[0];
+  unsigned at = (unsigned) (wire - peer.wire);
+  unsigned path = both ? at / PATH_QUEUES : 0;
+  bool admin = at == path * PATH_QUEUES;
   const char *name = name_of (sqe, admin);
   struct nvme_tcp_rsp rsp = { .cqe = { .cid = sqe->common.cid } };
   static uint8_t block[8192];
 
-  if (!admin)
+  if (!admin) {
     peer.last = sqe->common.cid;
+    peer.nr_io[path] += strcmp (name, "connect") != 0;
+  }
   strcat (peer.order, name);
   strcat (peer.order, " ");
   if (strcmp (name, "connect") == 0)
     assert_int_equal (data_bytes, 1024);
   if (strcmp (name, "aer") == 0) {
-    peer.aer = sqe->common.cid;
+    peer.aer[path] = sqe->common.cid;
     if (strcmp (name, peer.refuse) != 0)
       return;
   }
@@ -198,6 +228,9 @@ answer (struct wire *wire, const union nvme_command *sqe, uint32_t data_bytes)
              strcmp (name, "log04") == 0)
     say_data (wire, sqe->common.cid, 0, page_of (sqe), 4096,
               NVME_TCP_F_DATA_LAST);
+  else if (strcmp (name, "log0c") == 0)
+    say_data (wire, sqe->common.cid, 0, ana_page (path),
+              le32_to_cpu (sqe->common.dptr.length), NVME_TCP_F_DATA_LAST);
   else if (strcmp (name, "read") == 0)
     say_data (wire, sqe->common.cid, 0, block,
               le32_to_cpu (sqe->common.dptr.length), NVME_TCP_F_DATA_LAST);
@@ -282,23 +315,52 @@ count (const char *name)
   return n;
 }
 
-void
-go_live (void)
+static void
+open_over (struct paths *paths)
 {
-  static struct paths paths;
   struct error err;
 
-  assert_int_equal (start (), ASSOCIATION_LIVE);
   peer.order[0] = '\0';
-  memset (&paths, 0, sizeof paths);
-  paths_add (&paths, association);
-  volume = volume_create (&paths, &association->namespaces[0], 0, &err);
+  volume = volume_create (paths, &association->namespaces[0], 0, &err);
   assert_non_null (volume);
   nr_done = 0;
   for (unsigned i = 0; i < REQUESTS; i++) {
     aio[i].done = aio_done;
     results[i] = -1;
   }
+}
+
+void
+go_live (void)
+{
+  static struct paths paths;
+
+  assert_int_equal (start (), ASSOCIATION_LIVE);
+  memset (&paths, 0, sizeof paths);
+  paths_add (&paths, association);
+  open_over (&paths);
+}
+
+void
+go_live_twice (void)
+{
+  struct association *first;
+  struct error err;
+
+  params.several = true;
+  both = paths_create (&params.options, &err);
+  assert_non_null (both);
+  assert_int_equal (start (), ASSOCIATION_LIVE);
+  first = association;
+  params.opaque = (void *) (uintptr_t) PATH_QUEUES;
+  assert_int_equal (start (), ASSOCIATION_LIVE);
+  second = association;
+  association = first;
+  paths_add (both, association);
+  paths_add (both, second);
+  paths_look (association, now_ms);
+  paths_look (second, now_ms);
+  open_over (both);
 }
 
 int
@@ -319,9 +381,11 @@ pump (void)
 void
 tick (void)
 {
-  do
+  do {
     keeper_tick (association, now_ms);
-  while (serve ());
+    if (second)
+      keeper_tick (second, now_ms);
+  } while (serve ());
 }
 
 void

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * For tests of associations: a controller in memory, which answers as the
- * test told it, and an association with it, on a clock of our own.  One
- * thread.
+ * test told it, and an association with it, or two that are paths, on a clock
+ * of our own.  One thread.
  */
 #ifndef QBD_TESTS_UNIT_LIB_CONTROLLER_H
 #define QBD_TESTS_UNIT_LIB_CONTROLLER_H
 
 #include "tests/unit/lib-wire.h"
 
-enum { QUEUES = 5 };
+enum { QUEUES = 5, PATHS = 2, PATH_QUEUES = 2 };
 
 /* The controller.  A test changes what it says before it starts. */
 extern struct controller {
-  struct wire wire[QUEUES];     /* by QID */
+  struct wire wire[QUEUES];     /* by QID; by path and QID, of two */
   uint64_t since_ms[QUEUES];    /* of each wire */
   uint64_t slow_ms;             /* after that it is not heard */
   unsigned nr_dials;
@@ -22,7 +22,10 @@ extern struct controller {
   uint32_t vs, csts;
   unsigned not_ready;           /* CSTS answers before RDY */
   uint32_t granted_0based;
-  __u16 aer;                    /* the CID of the request that waits */
+  __u16 aer[PATHS];             /* the CID of the request that waits */
+  uint8_t ana[PATHS];           /* states of group 1, for log page 0Ch */
+  unsigned nr_io[PATHS];        /* I/O commands that came */
+  uint64_t cross_reset;         /* the answer */
   __u16 last;                   /* and of the last I/O command */
   uint16_t refuse_status;       /* for the command that is refused: */
   char refuse[32];
@@ -39,7 +42,7 @@ extern struct controller {
   bool at_once;                 /* answers when it is listened to */
 } peer;
 
-extern struct association *association;
+extern struct association *association, *second;
 extern struct association_params params;
 extern uint64_t now_ms;
 
@@ -69,6 +72,8 @@ extern uint8_t buf[65536];
 void make_lasting (void);
 /* Starts it, and opens a volume, which the test frees. */
 void go_live (void);
+/* The same with two paths; and with second. */
+void go_live_twice (void);
 /* Its connections are lost. */
 void lose (void);
 /* How often the command is in peer.order. */

@@ -7,6 +7,7 @@ lib_tests = \
 	tests/unit/lib-association-live \
 	tests/unit/lib-block-status \
 	tests/unit/lib-config \
+	tests/unit/lib-paths \
 	tests/unit/lib-queue \
 	tests/unit/lib-reconnect \
 	tests/unit/lib-retain \
@@ -47,6 +48,10 @@ tests_unit_lib_config_LDADD = $(lib_tests_libs)
 tests_unit_lib_volume_SOURCES = tests/unit/lib-volume.c
 tests_unit_lib_volume_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_lib_volume_LDADD = $(lib_tests_libs)
+
+tests_unit_lib_paths_SOURCES = tests/unit/lib-paths.c $(lib_controller)
+tests_unit_lib_paths_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_lib_paths_LDADD = $(lib_tests_libs)
 
 tests_unit_lib_queue_SOURCES = tests/unit/lib-queue.c
 tests_unit_lib_queue_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Two paths to a volume: which of them is taken as their ANA states change,
+ * and what waits until the controller of one that was lost has ended.
+ */
+#include "tests/unit/lib-controller.h"
+
+#include "nvmeof/command-check.h"
+#include "nvmeof/cross-reset.h"
+
+enum { ANATT_S = 3 };
+
+static void
+expect_over (unsigned path)
+{
+  unsigned before[PATHS] = { peer.nr_io[0], peer.nr_io[1] };
+
+  results[0] = -1;
+  assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
+  let_pass (10);
+  assert_int_equal (results[0], 0);
+  assert_int_equal (peer.nr_io[path], before[path] + 1);
+  assert_int_equal (peer.nr_io[!path], before[!path]);
+}
+
+/* --- ANA ---------------------------------------------------------------- */
+
+static void
+go_live_with_ana (uint8_t one, uint8_t other)
+{
+  peer.ctrl.cmic = NVME_CTRL_CMIC_MULTI_ANA_REPORTING;
+  peer.ctrl.nanagrpid = cpu_to_le32 (1);
+  peer.ctrl.anatt = ANATT_S;
+  peer.ctrl.oaes = cpu_to_le32 (NVME_CTRL_OAES_ANA);
+  peer.ns.anagrpid = cpu_to_le32 (1);
+  peer.ana[0] = one;
+  peer.ana[1] = other;
+  make_lasting ();
+  go_live_twice ();
+  let_pass (10);
+}
+
+static void
+change (uint8_t one, uint8_t other)
+{
+  peer.ana[0] = one;
+  peer.ana[1] = other;
+  for (unsigned i = 0; i < PATHS; i++) {
+    struct wire *wire = &peer.wire[i * PATH_QUEUES];
+    struct nvme_tcp_rsp rsp = { .cqe = { .cid = peer.aer[i] } };
+
+    rsp.cqe.dw0 = cpu_to_le32 (0x0c0302);
+    tcp_make_hdr (&rsp.hdr, NVME_TCP_RSP, 0, 0, &wire->agreed);
+    say_header (wire, &rsp, sizeof rsp);
+  }
+  let_pass (10);
+}
+
+static void
+test_states (void **state)
+{
+  enum {
+    OPTIMIZED = NVME_ANA_STATE_OPTIMIZED,
+    NONOPTIMIZED = NVME_ANA_STATE_NONOPTIMIZED,
+    INACCESSIBLE = NVME_ANA_STATE_INACCESSIBLE,
+    LOSS = NVME_ANA_STATE_PERSISTENT_LOSS,
+    CHANGE = NVME_ANA_STATE_CHANGE,
+    NONSENSE = 7,
+  };
+  static const struct { uint8_t one, other; unsigned path; } cases[] = {
+    { NONOPTIMIZED, OPTIMIZED, 1 },
+    { OPTIMIZED, OPTIMIZED, 0 },
+    { INACCESSIBLE, NONOPTIMIZED, 1 },
+    { NONOPTIMIZED, INACCESSIBLE, 0 },
+    { LOSS, NONOPTIMIZED, 1 },
+    { CHANGE, NONOPTIMIZED, 1 },
+    { NONSENSE, OPTIMIZED, 1 },
+    { NONSENSE, INACCESSIBLE, 0 },
+  };
+
+  go_live_with_ana (OPTIMIZED, NONOPTIMIZED);
+  expect_over (0);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    change (cases[i].one, cases[i].other);
+    expect_over (cases[i].path);
+  }
+  /* None at all: it waits, for as long as nothing limits that. */
+  change (INACCESSIBLE, INACCESSIBLE);
+  results[0] = -1;
+  assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
+  let_pass (20000);
+  assert_int_equal (results[0], -1);
+  change (INACCESSIBLE, NONOPTIMIZED);
+  assert_int_equal (results[0], 0);
+  volume_free (volume);
+}
+
+/* Another state has to come within ANATT. */
+static void
+test_change_for_too_long (void **state)
+{
+  unsigned nr_dials;
+
+  go_live_with_ana (NVME_ANA_STATE_OPTIMIZED, NVME_ANA_STATE_NONOPTIMIZED);
+  change (NVME_ANA_STATE_CHANGE, NVME_ANA_STATE_NONOPTIMIZED);
+  nr_dials = peer.nr_dials;
+  let_pass (ANATT_S * 1000 - 100);
+  assert_int_equal (peer.nr_dials, nr_dials);
+  let_pass (1000);
+  assert_int_equal (peer.nr_dials, nr_dials + PATH_QUEUES);
+  volume_free (volume);
+}
+
+static void
+test_change_in_time (void **state)
+{
+  unsigned nr_dials;
+
+  go_live_with_ana (NVME_ANA_STATE_OPTIMIZED, NVME_ANA_STATE_NONOPTIMIZED);
+  nr_dials = peer.nr_dials;
+  for (unsigned i = 0; i < 3; i++) {
+    change (NVME_ANA_STATE_CHANGE, NVME_ANA_STATE_NONOPTIMIZED);
+    let_pass (ANATT_S * 1000 - 100);
+    change (NVME_ANA_STATE_OPTIMIZED, NVME_ANA_STATE_NONOPTIMIZED);
+    let_pass (100);
+  }
+  assert_int_equal (peer.nr_dials, nr_dials);
+  volume_free (volume);
+}
+
+/* --- the fence ---------------------------------------------------------- */
+
+/* A write is in flight over the first path when that is lost, and its
+ * controller takes its time. */
+static void
+lose_a_write (uint32_t fast_io_fail_tmo_ms)
+{
+  const struct controller_instance instance = { .ciu = 1, .cirn = 7 };
+
+  cross_reset_put_identify (&peer.ctrl, &instance, 1);
+  peer.cross_reset = CROSS_RESET_IMMEDIATE;
+  make_lasting ();
+  params.options.fast_io_fail_tmo_ms = fast_io_fail_tmo_ms;
+  go_live_twice ();
+  strcpy (peer.refuse, "cross-reset");
+  peer.refuse_status = STATUS_SPECIFIC (NVME_SC_CROSS_RESET_IN_PROGRESS);
+  peer.mute = true;
+  assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
+  let_pass (10);
+  assert_int_equal (count ("write"), 1);
+  peer.mute = false;
+  lose ();
+}
+
+static void
+test_old_controller_takes_its_time (void **state)
+{
+  lose_a_write (UINT32_MAX);
+  let_pass (1500);
+  assert_in_range (count ("cross-reset"), 5, 40);
+  assert_int_equal (results[0], -1);
+  assert_int_equal (submit (1, IO_READ, 512, 0), 0);
+  let_pass (10);
+  assert_int_equal (results[1], 0);
+  assert_int_equal (count ("write"), 1);
+  peer.refuse[0] = '\0';
+  let_pass (200);
+  assert_int_equal (results[0], 0);
+  assert_int_equal (count ("write"), 2);
+  volume_free (volume);
+}
+
+/* What waits for it has a time limit, though there is a path. */
+static void
+test_old_controller_takes_too_long (void **state)
+{
+  lose_a_write (2000);
+  let_pass (1900);
+  assert_int_equal (results[0], -1);
+  let_pass (300);
+  assert_int_equal (results[0], EIO);
+  assert_int_equal (count ("write"), 1);
+  peer.refuse[0] = '\0';
+  let_pass (2000);
+  assert_int_equal (submit (1, IO_WRITE, 512, 0), 0);
+  let_pass (10);
+  assert_int_equal (results[1], 0);
+  volume_free (volume);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown (test, setup, teardown)
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    TEST (test_states),
+    TEST (test_change_for_too_long),
+    TEST (test_change_in_time),
+    TEST (test_old_controller_takes_its_time),
+    TEST (test_old_controller_takes_too_long),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
