@@ -33,6 +33,8 @@ libcommon_la_SOURCES = \
 	common/socket-stream.c \
 	common/spin.h \
 	common/stream.h \
+	common/thread-call.c \
+	common/thread-call.h \
 	common/usage.c \
 	common/usage.h \
 	common/volume-model.c \

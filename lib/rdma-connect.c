@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/locked-memory.h"
+#include "common/thread-call.h"
 #include "lib/rdma-queue.h"
 
 static void
@@ -272,11 +274,34 @@ rdma_connect_step (struct rdma_queue *queue)
 
 /* --- begin, end --------------------------------------------------------------- */
 
+/* It looks what devices there are, and opens none. */
+static void
+first_look (void)
+{
+  struct rdma_event_channel *channel = rdma_create_event_channel ();
+
+  if (channel)
+    rdma_destroy_event_channel (channel);
+}
+
+/* librdmacm before version 52 sorts the devices by the difference of the
+ * addresses of their structures, cut to an int.  Where that overflows it may
+ * lose all of them as one comes or goes, and the next call waits for its own lock
+ * for ever.  The first ones must not be on the program's first heap then, which
+ * is far away from those of threads, where later ones will be. */
+static void
+look_in_thread (void)
+{
+  thread_call (first_look);
+}
+
 int
 rdma_connect_begin (struct rdma_queue *queue)
 {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   struct sockaddr *server = (struct sockaddr *) &queue->server;
 
+  pthread_once (&once, look_in_thread);
   queue->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   queue->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (queue->epoll_fd < 0 || queue->wake_fd < 0)

@@ -22,6 +22,7 @@
 #include "common/cleanup.h"
 #include "common/locked-memory.h"
 #include "common/log.h"
+#include "common/thread-call.h"
 #include "server/transport/rdma-internal.h"
 
 /* --- how much memory -------------------------------------------------------- */
@@ -441,6 +442,29 @@ make_queues (struct rdma_device *device)
       || ibv_post_srq_recv (device->srq, device->receives, &bad) != 0)
     return -EIO;
   return 0;
+}
+
+static void
+first_look (void)
+{
+  struct rdma_event_channel *channel = rdma_create_event_channel ();
+
+  if (channel)
+    rdma_destroy_event_channel (channel);
+}
+
+static void
+look_in_thread (void)
+{
+  thread_call (first_look);
+}
+
+void
+rdma_first_look (void)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+  pthread_once (&once, look_in_thread);
 }
 
 /* librdmacm keeps a device open, in use or not.  As it lists its devices it

@@ -130,6 +130,12 @@ int rdma_memory_check (unsigned nr_reactors, const char *uri,
 /* Worker thread: makes one unless there is one.  -errno with what failed. */
 int rdma_device_get (struct reactor *reactor, struct ibv_context *verbs,
                      struct rdma_device **device, const char **what);
+/* Before anything else is asked of librdmacm.  Versions before 52 sort the
+ * devices by the difference of the addresses of their structures, cut to an int.
+ * Where that overflows they may lose all of them as one comes or goes, and the
+ * next call waits for its own lock for ever.  So the first ones are looked at in
+ * a thread, on whose heap they are near to those that come later. */
+void rdma_first_look (void);
 /* Worker thread: after a device was removed, have librdmacm close it when it is
  * not in use any more.  Until then some drivers (Soft-RoCE's) hold up whoever
  * removes it.  When it was the machine's last one that takes another one. */

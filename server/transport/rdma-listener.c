@@ -318,6 +318,7 @@ rdma_listener_open (struct target *target, uint8_t number,
   r = rdma_memory_check (nr_reactors, listener->uri, err);
   if (r < 0)
     goto err;
+  rdma_first_look ();
   r = open_channel (listener);
   if (r < 0) {
     error_set (err, -r, "listen: %s: RDMA: %s", listener->uri, strerror (-r));
