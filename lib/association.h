@@ -211,6 +211,7 @@ struct association {
     unsigned slow_tries;                /* that no server answered in time */
     bool trying;
     bool fast_failed;
+    bool let_go;                        /* dead, and its queues have nothing */
     /* Fencing: the controller that took changes of the volume last, and the
      * one that is connected. */
     struct old_controller old, now;
@@ -293,6 +294,9 @@ void association_abandon (struct association *association);
 
 /* From each keeper_tick while it is not LIVE.  Returns when to come again. */
 uint64_t reconnect_tick (struct association *association, uint64_t now_ms);
+/* From each keeper_tick when it is dead, until its last user leaves. */
+uint64_t reconnect_dead_tick (struct association *association,
+                              uint64_t now_ms);
 /* From each keeper_tick while it is LIVE, first of all. */
 uint64_t reconnect_live_tick (struct association *association,
                               uint64_t now_ms);

@@ -216,10 +216,10 @@ tick (struct association *association, uint64_t now_ms)
   uint64_t next_ms = now_ms;
 
   if (association->dead)
-    return UINT64_MAX;
+    return reconnect_dead_tick (association, now_ms);
   queue_pump (association->admin, now_ms);
   if (association->dead)
-    return UINT64_MAX;
+    return reconnect_dead_tick (association, now_ms);
   if (association_get_state (association, NULL) != ASSOCIATION_LIVE)
     next_ms = reconnect_tick (association, now_ms);
   if (association_get_state (association, NULL) == ASSOCIATION_LIVE)

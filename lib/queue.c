@@ -519,6 +519,14 @@ queue_let_go (struct queue *queue)
   queue_unlock (queue);
 }
 
+bool
+queue_is_wanted_back (struct queue *queue)
+{
+  const struct transport_ops *ops = queue->transport->ops;
+
+  return ops->is_wanted_back && ops->is_wanted_back (queue->transport);
+}
+
 int
 queue_renew (struct queue *queue,
              int (*renew) (struct transport_queue *transport, void *opaque),

@@ -182,6 +182,8 @@ void queue_set_gate (struct queue *queue, enum queue_gate gate, int error);
 bool queue_is_idle (struct queue *queue);
 /* [idle] Close its descriptors, and free what the transport has of devices. */
 void queue_let_go (struct queue *queue);
+/* Of one that is idle: is what it has to be let go?  (Its device was removed.) */
+bool queue_is_wanted_back (struct queue *queue);
 /* [idle] Another connection: renew (transport, opaque), under the lock, lets
  * the transport begin anew; -errno: it could not, and it stays dead.  The
  * gate stays as it is. */

@@ -247,6 +247,9 @@ take_event (struct rdma_queue *queue, const struct rdma_cm_event *event)
   case RDMA_CM_EVENT_CONNECT_ERROR:
     news_dead (queue, EHOSTUNREACH, "unreachable by RDMA: %s",
                strerror (event->status < 0 ? -event->status : EHOSTUNREACH));
+    /* It may have gone between two tries, when nothing of ours was on it. */
+    if (event->status == -ENODEV)
+      forget_removed ();
     break;
   case RDMA_CM_EVENT_DISCONNECTED:
     news_dead (queue, ECONNRESET, "the server closed the connection");
@@ -319,9 +322,25 @@ rdma_connect_begin (struct rdma_queue *queue)
   return 0;
 }
 
+bool
+rdma_take_removal (struct rdma_queue *queue)
+{
+  struct rdma_cm_event *event;
+  bool removed = false;
+
+  while (queue->cm && rdma_get_cm_event (queue->cm, &event) == 0) {
+    removed |= event->event == RDMA_CM_EVENT_DEVICE_REMOVAL;
+    rdma_ack_cm_event (event);
+  }
+  if (removed)
+    forget_removed ();
+  return removed;
+}
+
 void
 rdma_connection_free (struct rdma_queue *queue)
 {
+  rdma_take_removal (queue);
   if (queue->id && queue->id->qp)
     rdma_destroy_qp (queue->id);
   if (queue->cq)

@@ -226,6 +226,12 @@ close_fd (int *fd)
   *fd = -1;
 }
 
+static bool
+rdma_is_wanted_back (struct transport_queue *base)
+{
+  return rdma_take_removal (rdma_queue_of (base));
+}
+
 /* A child has the descriptors too, but the verbs behind them are its
  * parent's: a destroyed queue pair would be gone for both. */
 static void
@@ -289,6 +295,7 @@ static const struct transport_ops rdma_ops = {
   .fail = rdma_fail,
   .wait_fd = rdma_wait_fd,
   .arm = rdma_arm,
+  .is_wanted_back = rdma_is_wanted_back,
   .abandon = rdma_abandon,
   .destroy = rdma_destroy,
 };

@@ -165,6 +165,8 @@ int rdma_connect_begin (struct rdma_queue *queue);
 /* The receiver: take one event of the connection manager and what follows
  * from it.  True when there was one. */
 bool rdma_connect_step (struct rdma_queue *queue);
+/* Of a queue that failed, whose events nobody reads: was its device removed? */
+bool rdma_take_removal (struct rdma_queue *queue);
 /* Everything that rdma_connect_begin and _step made. */
 void rdma_connection_free (struct rdma_queue *queue);
 

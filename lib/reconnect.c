@@ -27,6 +27,7 @@ enum {
   PAUSE_MIN_MS = 100,
   HANDSHAKE_MS = 2000,          /* until a transport must be ready, at first */
   INSIDE_MS = 5,                /* threads are on their way out of a queue */
+  DEAD_LOOK_MS = 1000,          /* is an RDMA device of ours removed? */
   GAP_MS = 1000,                /* this process was stopped */
   STEADY_MS = 5000,             /* live for so long, pauses begin anew */
   HOLD_WITHOUT_KATO_MS = 30000,
@@ -308,6 +309,25 @@ let_all_go (struct association *association)
 {
   for (uint32_t i = 0; i <= association->nr_io; i++)
     queue_let_go (queue_at (association, i));
+}
+
+/* Its queues have what they had until the last of its users leaves. */
+uint64_t
+reconnect_dead_tick (struct association *association, uint64_t now_ms)
+{
+  bool wanted = false;
+
+  if (association->re.let_go ||
+      !queue_transport (association->admin)->ops->is_wanted_back)
+    return UINT64_MAX;
+  if (all_idle (association))
+    for (uint32_t i = 0; i <= association->nr_io; i++)
+      wanted |= queue_is_wanted_back (queue_at (association, i));
+  if (!wanted)
+    return now_ms + DEAD_LOOK_MS;
+  let_all_go (association);
+  association->re.let_go = true;
+  return UINT64_MAX;
 }
 
 static void

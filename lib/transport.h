@@ -152,6 +152,11 @@ struct transport_ops {
    * already. */
   bool (*arm) (struct transport_queue *queue);
 
+  /* [no lock] Of one that failed, with no request left and no thread inside: is
+   * what it still has to be let go now, though nobody begins anew?  (Verbs: its
+   * device was removed.)  NULL: never. */
+  bool (*is_wanted_back) (struct transport_queue *queue);
+
   /* [no lock] Close the descriptors.  Either after fork, in the child: the
    * wire, and what was in flight, is the parent's, and destroy follows.  Or of
    * a queue that failed, with no request left and no thread inside: destroy

@@ -11,13 +11,13 @@ mkdir "$tmp/pool"
 serve ()
 {
     start_server --pool "demo=file:$tmp/pool" --allow-any-host \
-                 --listen rdma://$rdma_host:4420
+                 --listen rdma://${1:-$rdma_host}:4420
 }
 
 attach ()
 {
     start_nbdkit qbd demo/disk server=rdma://$rdma_host reconnect_delay=1 \
-                 ctrl_loss_tmo="$1"
+                 connect_tmo=60 ctrl_loss_tmo="$1"
 }
 
 remove_device ()
@@ -55,8 +55,20 @@ remove_device $rdma_device
 wait_for_line "$server_log" "no host can connect here"
 stop_server
 
-# The client's.  (Who has seen a device go has opened those that are left.)
+# A listener on all addresses hears of no removal, nor need it.
 return_device $rdma_device $rdma_netdev
+serve 0.0.0.0
+attach 300
+start_writes
+remove_device $rdma_device
+wait_for_line "$server_log" 'has left: the RDMA device was removed'
+return_device $rdma_device $rdma_netdev
+writes_go_on
+end_writes
+stop_nbdkit
+stop_server
+
+# The client's.  (Who has seen a device go has opened those that are left.)
 serve
 attach 300
 start_writes
@@ -64,6 +76,37 @@ remove_device $client_device
 until_true no_host
 return_device $client_device $client_netdev
 writes_go_on
+end_writes
+stop_nbdkit
+
+# The client's, between two tries to reach a server that is away.
+attach 300
+start_writes
+kill_server
+wait_for_line "$nbdkit_log" 'connection lost: '
+for _ in 1 2 3; do
+    remove_device $client_device
+    return_device $client_device $client_netdev
+done
+serve
+writes_go_on
+end_writes
+stop_nbdkit
+
+# After it gave up, while its client is still there.
+attach 5
+coproc nbdsh -u "$uri" -c 'print ("there", flush=True); input ()'
+read -r -t "$patience" _ <&"${COPROC[0]}"
+start_writes
+kill_server
+writes_fail
+remove_device $client_device
+return_device $client_device $client_netdev
+echo >&"${COPROC[1]}"
+wait "$COPROC_PID"
+serve
+attach 300
+start_writes
 end_writes
 stop_nbdkit
 
