@@ -4,6 +4,14 @@
 # and without digests, odd requests, trim and zeroes, several connections, and
 # what is told when something is not there.
 source "${0%/*}/functions.sh"
+# They are of NVMe/TCP.
+all_digests=('' 'hdr_digest=true' 'hdr_digest=true data_digest=true')
+if test "$transport" = rdma; then
+    source "${0%/*}/rdma.sh"
+    rdma_up
+    address=$rdma_host
+    all_digests=('')
+fi
 source "${0%/*}/nvmet.sh"
 nqn=nqn.2014-08.org.example:target
 
@@ -16,8 +24,8 @@ make_filesystem "$tmp/in" 16M
 qbd discover "$QBD_SERVER" | tee "$tmp/found"
 grep -F "$nqn" "$tmp/found"
 
-for options in '' 'hdr_digest=true' 'hdr_digest=true data_digest=true'; do
-    start_nbdkit qbd "nqn=$nqn" nsid=1 $options
+for digests in "${all_digests[@]}"; do
+    start_nbdkit qbd "nqn=$nqn" nsid=1 $digests
     nbdinfo "$uri"
     test "$(nbdinfo --size "$uri")" -eq 16777216
     nbdcopy --flush "$tmp/in" "$uri"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # transport=auto: RDMA where it works, TCP elsewhere, and one line that says
-# so; poll_us; a limit on locked memory.
+# so; poll_us at both ends; a limit on locked memory.
 source "${0%/*}/functions.sh"
 source "${0%/*}/rdma.sh"
 
@@ -10,6 +10,7 @@ mkdir "$tmp/pool"
 serve ()
 {
     start_server --pool "demo=file:$tmp/pool" --allow-any-host "$@" \
+                 --poll-us 50 \
                  --listen tcp://$rdma_host:4420 --listen tcp://$rdma_host:4421
 }
 
