@@ -22,6 +22,7 @@ VM_TESTS += tests/vm/nvme-host.sh
 VM_TESTS += tests/vm/nvmet-faults.sh
 VM_TESTS += tests/vm/qemu-nbd.sh
 VM_TESTS += tests/vm/rdma-auto.sh
+VM_TESTS += tests/vm/rdma-host-faults.sh
 VM_TESTS += tests/vm/rdma-host.sh
 VM_TESTS += tests/vm/rdma-link.sh
 VM_TESTS += tests/vm/rdma-lost.sh

@@ -6,25 +6,6 @@ source "${0%/*}/functions.sh"
 source "${0%/*}/../network.sh"
 source "${0%/*}/nvme.sh"
 
-written_sectors ()
-{
-    # The kernel counts for the path, and not for the device of all paths.
-    awk '{ print $7 }' /sys/block/nvme0c0n1/stat
-}
-
-has_written ()
-{
-    test "$(written_sectors)" -ge "$1"
-}
-
-# Until the host has written so many more sectors.
-progress ()
-{
-    local enough
-    enough=$(($(written_sectors) + $1))
-    until_true has_written "$enough"
-}
-
 serve ()
 {
     start_server --pool "demo=file:$tmp/pool" --listen "$listen" \

@@ -17,11 +17,6 @@ path_down ()
     ip address delete "$1/32" dev lo
 }
 
-live_paths ()
-{
-    test "$(cat /sys/class/nvme/nvme*/state | grep -cx live)" -eq "$1"
-}
-
 # The portals' states; then what the host knows of them.
 configure ()
 {

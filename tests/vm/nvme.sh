@@ -7,6 +7,8 @@
 #                        of the case is to listen ($listen: as --listen URI)
 #   host_connect NQN [ARG...]    nvme connect; sets $device, its block device
 #   host_disconnect NQN
+#   live_paths N         are there so many that serve?  (all subsystems')
+#   progress N           wait until the host has written so many more sectors
 transport=${transport:-tcp}
 port=4420
 test "$transport" != rdma || source "${BASH_SOURCE[0]%/*}/rdma.sh"
@@ -48,4 +50,27 @@ host_connect ()
 host_disconnect ()
 {
     nvme disconnect -n "$1" | grep -v 'disconnected 0 '
+}
+
+live_paths ()
+{
+    test "$(cat /sys/class/nvme/nvme*/state | grep -cx live)" -eq "$1"
+}
+
+# The kernel counts for each path, and not for the device of all.
+_written_sectors ()
+{
+    awk '{ n += $7 } END { print n }' /sys/block/nvme*c*n1/stat
+}
+
+_has_written ()
+{
+    test "$(_written_sectors)" -ge "$1"
+}
+
+progress ()
+{
+    local enough
+    enough=$(($(_written_sectors) + $1))
+    until_true _has_written "$enough"
 }
