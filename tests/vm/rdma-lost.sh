@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # RDMA that ends: the server is killed under load, or stops to answer; or the
 # host does.  Requests end with errors after ctrl_loss_tmo, never in a hang, and
-# the server serves on.  (With Soft-RoCE no link can go down between two ends on one machine, and
-# a device that is open cannot be removed.)
+# the server serves on.  (rdma-link has links that go down, rdma-removed devices.)
 source "${0%/*}/functions.sh"
 source "${0%/*}/rdma.sh"
 
