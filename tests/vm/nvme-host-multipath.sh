@@ -45,6 +45,38 @@ are_states ()
     test "$(path_states)" = "10.0.9.1 $1 10.0.9.2 $2 "
 }
 
+# Of an address.
+path_of ()
+{
+    local path
+    for path in /sys/class/nvme/nvme*/nvme*c*n1; do
+        grep -q "traddr=$1," "${path%/*}/address" || continue
+        echo "$path"
+        return
+    done
+    return 1
+}
+
+commands_over ()
+{
+    awk '{ print $1 + $5 }' "$(path_of "$1")/stat"
+}
+
+# The load goes over the first, and none of it over the second.
+goes_over ()
+{
+    local this=$1 other=$2 before idle
+    idle=$(commands_over $other)
+    before=$(commands_over $this)
+    until_true more_than $this $((before + 20))
+    test "$(commands_over $other)" -eq "$idle"
+}
+
+more_than ()
+{
+    test "$(commands_over "$1")" -gt "$2"
+}
+
 change_states ()
 {
     configure "$@"
@@ -83,11 +115,14 @@ for address in 10.0.9.1 10.0.9.2; do
     path_up $address
     until_true live_paths 2
 done
-for states in "non-optimized optimized" "optimized inaccessible" \
-              "inaccessible non-optimized" "inaccessible inaccessible" \
-              "optimized optimized"; do
-    change_states $states
-    nvme list-subsys
-done
+change_states non-optimized optimized
+until_true goes_over 10.0.9.2 10.0.9.1
+change_states optimized inaccessible
+until_true goes_over 10.0.9.1 10.0.9.2
+change_states inaccessible non-optimized
+until_true goes_over 10.0.9.2 10.0.9.1
+nvme list-subsys
+change_states inaccessible inaccessible
+change_states optimized optimized
 end_load
 nvme disconnect-all
