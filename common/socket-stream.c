@@ -14,6 +14,8 @@
 
 #include "common/stream.h"
 
+enum { UNIX_SEND_BYTES = 1 << 20 };     /* what one command may carry */
+
 static struct msghdr
 message_of (struct iovec *iov, int iovcnt)
 {
@@ -127,6 +129,21 @@ is_same_host (const struct sockaddr_storage *a,
   }
 }
 
+/* TCP's buffers grow when they are used, a Unix socket's do not: data of 1 MiB
+ * would go out in pieces of 200 KiB, each after a sleep.  The kernel allows as
+ * much of it as the administrator does (net.core.wmem_max). */
+static void
+make_room (int fd)
+{
+  const int bytes = UNIX_SEND_BYTES;
+  struct sockaddr_storage own;
+  socklen_t own_bytes = sizeof own;
+
+  if (getsockname (fd, (struct sockaddr *) &own, &own_bytes) == 0 &&
+      own.ss_family == AF_UNIX)
+    setsockopt (fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 /* Within a machine no packet is lost, and congestion control that paces
  * (bbr) only makes its sends wait.  Reno does not, and every kernel has it,
  * for everybody.  On a network the choice is the administrator's. */
@@ -156,6 +173,7 @@ stream_init_socket (struct stream *stream, int fd)
   /* Refused by a Unix socket, which never delays. */
   setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   stop_pacing (fd);
+  make_room (fd);
   *stream = (struct stream) { .ops = &socket_ops, .fd = fd };
 }
 

@@ -95,6 +95,21 @@ check_flags (int fd, bool tcp)
   }
 }
 
+/* More than a socket has by itself, as far as the administrator lets it. */
+static void
+check_room (int fd)
+{
+  int before, bytes, other = socket (AF_UNIX, SOCK_STREAM, 0);
+  socklen_t len = sizeof bytes;
+
+  assert_true (other >= 0);
+  assert_int_equal (getsockopt (other, SOL_SOCKET, SO_SNDBUF, &before, &len),
+                    0);
+  close (other);
+  assert_int_equal (getsockopt (fd, SOL_SOCKET, SO_SNDBUF, &bytes, &len), 0);
+  assert_true (bytes > before);
+}
+
 static void
 wait_readable (int fd)
 {
@@ -136,6 +151,8 @@ converse (struct address *address)
   client = stream_connect (address, 5000, &err);
   assert_non_null (client);
   check_flags (client->fd, tcp);
+  if (!tcp)
+    check_room (client->fd);
   wait_readable (fd);
   conn = accept (fd, NULL, NULL);
   assert_true (conn >= 0);
