@@ -96,8 +96,11 @@ struct engine_request {
   struct iovec *iov;            /* READ, WRITE: exactly length_bytes; the
                                    engine may change the elements */
   int iovcnt;
+  bool may_lend;                /* READ */
   /* the engine's */
   struct engine_volume *volume;
+  const uint8_t *lent;          /* at done: the data, instead of in iov, until
+                                   end_loan; else NULL */
   union {
     struct reactor_file_io io;
     uint64_t words[24];
@@ -224,6 +227,15 @@ struct engine_ops {
    * is sticky: every later FLUSH and FUA fails with it. */
   int (*submit) (struct engine_volume *volume,
                  struct engine_request *request);
+
+  /* NULL in engines that do not lend.  After a READ that was over inside
+   * submit, with success, and has lent; on the same reactor, and soon:
+   * nobody can change this range meanwhile.  The data are for system calls to
+   * read, and may be gone: then they fail, and so does what follows here, but
+   * a program that looks would be killed.  From from_bytes on the data are
+   * put into iov's buffer, which was not touched.  0 or -errno. */
+  int (*end_loan) (struct engine_volume *volume,
+                   struct engine_request *request, uint64_t from_bytes);
 
   /* The allocated parts of a range that is inside size_bytes and a multiple of
    * block_size: in order, not empty, whole blocks, with gaps between them.

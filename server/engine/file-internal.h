@@ -84,6 +84,8 @@ struct file_volume {
   /* What there is of a file that was cut: file-length.c.  FILE_WHOLE, and
    * never more than it was once. */
   _Atomic uint64_t cut_bytes;
+  uint64_t map_bytes;           /* constant after open */
+  _Atomic (uint8_t *) map;      /* file-loan.c; NULL until it is needed */
   struct ranges ranges;
   struct file_sync sync;
   LIST_ENTRY (file_volume) next;
@@ -192,6 +194,15 @@ int file_check_block_size (struct file_pool *pool, const char *name,
 int file_open_volume (struct file_volume *volume, uint64_t size_bytes,
                       struct error *err);
 void file_close_volume (struct file_volume *volume);
+
+/* --- file-loan.c ------------------------------------------------------- */
+
+/* The range is locked.  True: lent is set, and the lock is the loan's. */
+bool file_lend (struct file_volume *v, struct engine_request *request);
+int file_end_loan (struct engine_volume *volume,
+                   struct engine_request *request, uint64_t from_bytes);
+/* Before the volume is closed. */
+void file_unmap (struct file_volume *v);
 
 /* --- file-io.c -------------------------------------------------------- */
 

@@ -369,7 +369,7 @@ begin_transfer (struct engine_request *request)
   file_set_state (scratch, request->op == ENGINE_READ ? FILE_READ
                                                       : FILE_WRITE);
   if (v->is_memory)
-    return transfer_memory (request);
+    return file_lend (v, request) ? 0 : transfer_memory (request);
   if (v->is_direct) {
     if (!file_is_aligned (v, request)) {
       file_set_state (scratch, FILE_BOUNCE);
@@ -419,6 +419,7 @@ begin_later (struct reactor_task *task)
   struct engine_request *request = file_request_of (scratch);
   int r;
 
+  request->may_lend = false;
   r = begin (request);
   if (r != ENGINE_PENDING)
     file_finish (request, r);
@@ -477,6 +478,7 @@ file_submit (struct engine_volume *volume, struct engine_request *request)
   int error, r;
 
   request->volume = volume;
+  request->lent = NULL;
   scratch->state = FILE_NEW;
   if (request->op == ENGINE_FLUSH)
     return submit_flush (v, request);
@@ -507,7 +509,8 @@ file_submit (struct engine_volume *volume, struct engine_request *request)
   r = begin (request);
   if (r != ENGINE_PENDING) {
     tell (request, r);
-    ranges_unlock (&v->ranges, &scratch->range);
+    if (!request->lent)
+      ranges_unlock (&v->ranges, &scratch->range);
   }
   return r;
 }

@@ -97,6 +97,7 @@ file_check_block_size (struct file_pool *pool, const char *name,
 void
 file_close_volume (struct file_volume *v)
 {
+  file_unmap (v);
   if (v->fua_fd != v->fd)
     close (v->fua_fd);
   close (v->fd);
@@ -209,6 +210,7 @@ file_open_volume (struct file_volume *v, uint64_t size_bytes,
   v->volume.unmaps = !v->volume.read_only && sparse_can_punch_hole (v->fd);
   atomic_init (&v->no_punch_hole, !v->volume.unmaps);
   atomic_init (&v->cut_bytes, FILE_WHOLE);
+  v->map_bytes = length_bytes;
   atomic_init (&v->volume.size_bytes,
                file_whole_blocks (length_bytes, v->volume.block_size));
   return 0;

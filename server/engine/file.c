@@ -425,5 +425,6 @@ const struct engine_ops engine_file = {
   .volume_get_hosts = volume_get_hosts,
   .volume_set_hosts = volume_set_hosts,
   .submit = file_submit,
+  .end_loan = file_end_loan,
   .allocated = file_allocated,
 };

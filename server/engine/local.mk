@@ -14,6 +14,7 @@ libengine_la_SOURCES = \
 	server/engine/file-internal.h \
 	server/engine/file-io.c \
 	server/engine/file-length.c \
+	server/engine/file-loan.c \
 	server/engine/file-lock.c \
 	server/engine/file-lock.h \
 	server/engine/file-open.c \

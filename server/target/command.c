@@ -70,6 +70,8 @@ target_command_prepare (struct target_command *command, uint32_t sgl_bytes,
   command->buffer = NULL;
   command->handler = NULL;
   command->executing = false;
+  command->may_borrow = false;
+  command->lent = NULL;
   command->cqe.value = cpu_to_le64 (0);
   command->received_ms = reactor_now_ms (queue->reactor);
   command->stage_since_ms = command->received_ms;
@@ -111,6 +113,14 @@ target_command_fail (struct target_command *command, uint16_t status)
   command->queue->ops->complete (command);
 }
 
+/* The engine has nothing more of it. */
+static void
+execution_over (struct target_queue *queue)
+{
+  queue->nr_executing--;
+  queue_check_drained (queue);
+}
+
 void
 command_complete (struct target_command *command, uint16_t status)
 {
@@ -122,10 +132,23 @@ command_complete (struct target_command *command, uint16_t status)
     command->executing = false;
     counters_finish (command, status);
     reactor_request_ends (queue->reactor);
-    queue->nr_executing--;
-    queue_check_drained (queue);
+    if (command->lent == NULL)
+      execution_over (queue);
   }
   queue->ops->complete (command);
+}
+
+int
+target_command_return (struct target_command *command, uint32_t from_bytes)
+{
+  struct engine_request *request = &command->request;
+  int r;
+
+  assert (command->lent != NULL && !command->executing);
+  r = request->volume->ops->end_loan (request->volume, request, from_bytes);
+  command->lent = NULL;
+  execution_over (command->queue);
+  return r;
 }
 
 void

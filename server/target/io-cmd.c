@@ -25,6 +25,7 @@ prepare_request (struct target_command *command, enum engine_op op,
   request->length_bytes = range->length_bytes;
   request->iov = NULL;
   request->iovcnt = 0;
+  request->may_lend = false;
 }
 
 /* ENGINE_PENDING, or the result. */
@@ -71,9 +72,13 @@ simple_execute (struct target_command *command)
     request->iov = &command->iov;
     request->iovcnt = 1;
   }
+  request->lent = NULL;
+  request->may_lend = command->may_borrow && request->op == ENGINE_READ;
   r = submit (command, simple_done);
-  if (r != ENGINE_PENDING)
-    finish (command, r);
+  if (r == ENGINE_PENDING)
+    return;
+  command->lent = request->lent;
+  finish (command, r);
 }
 
 /* --- in steps: Dataset Management and Write Zeroes ----------------------------- */

@@ -181,7 +181,7 @@ target_command_done (struct target_command *command)
 {
   struct target_queue *queue = command->queue;
 
-  assert (!command->executing);
+  assert (!command->executing && command->lent == NULL);
   assert (queue->nr_inflight > 0);
   PROBE1 (server_done, command);
   queue->nr_inflight--;

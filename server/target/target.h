@@ -257,7 +257,8 @@ struct target_queue {
   /* the target's, this reactor only */
   struct controller *controller;        /* from Connect until drained */
   struct counters *counters;            /* I/O queues, from Connect on */
-  unsigned nr_executing;        /* executed, not complete, not held */
+  unsigned nr_executing;        /* executed, not complete or with a loan, not
+                                   held */
   bool disconnected;
   void (*drained) (struct target_queue *queue);
   struct target_command *connect;       /* while CONNECTING */
@@ -338,9 +339,14 @@ struct target_command {
   /* the transport's, before execute: a buffer of data_bytes, 4096-aligned,
    * NULL when that is 0.  In place until complete (reads: until done). */
   void *buffer;
+  bool may_borrow;              /* the transport's, after prepare */
   /* at complete: */
   struct nvme_cqe cqe;
   uint32_t result_bytes;        /* TO_HOST: bytes to send, data_bytes or 0 */
+  /* With may_borrow: the data, which are not in buffer then, for system calls
+   * to read.  Until target_command_return, before complete is over; else
+   * NULL. */
+  const uint8_t *lent;
   /* the target's */
   void (*handler) (struct target_command *command);
   bool executing;
@@ -372,6 +378,10 @@ void target_command_execute (struct target_command *command);
 /* Instead of execute: its data was damaged on the way, or never came, or
  * there is no memory.  Leads to complete. */
 void target_command_fail (struct target_command *command, uint16_t status);
+/* The end of a loan: data from from_bytes on are put into the buffer.  0, or
+ * -errno: they are gone, after success was told. */
+int target_command_return (struct target_command *command,
+                           uint32_t from_bytes);
 /* After the response is out, or the connection is gone. */
 void target_command_done (struct target_command *command);
 

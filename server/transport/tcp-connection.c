@@ -326,10 +326,12 @@ ops_complete (struct target_command *command)
   tcp_hold (connection);
   if (connection->queue.state == TARGET_QUEUE_LIVE)
     handshake_over (&connection->handshake);
-  if (connection->state == TCP_READY || connection->state == TCP_CLOSING)
-    tcp_send_response (request);
-  else
+  if (connection->state != TCP_READY && connection->state != TCP_CLOSING)
     tcp_request_over (request);
+  else if (command->lent != NULL)
+    tcp_send_lent (request);
+  else
+    tcp_send_response (request);
   tcp_release (connection);
 }
 

@@ -170,6 +170,7 @@ struct tcp_connection {
   /* tcp-send.c */
   TAILQ_HEAD (, tcp_out) output;
   unsigned nr_output;           /* PDUs */
+  struct tcp_request *borrower; /* whose data are lent */
   struct tcp_out icresp_out;
   struct tcp_out term_out;
   struct nvme_tcp_icresp icresp;
@@ -220,6 +221,8 @@ void tcp_send_term (struct tcp_connection *connection,
                     const struct tcp_fault *fault);
 void tcp_send_r2t (struct tcp_request *request);
 void tcp_send_response (struct tcp_request *request);
+/* What is lent goes out at once, or is copied. */
+void tcp_send_lent (struct tcp_request *request);
 void tcp_flush (struct tcp_connection *connection);
 /* If it is worth a system call, and the network takes it. */
 void tcp_flush_early (struct tcp_connection *connection);

@@ -37,9 +37,15 @@ expect_data (struct tcp_connection *connection, struct tcp_request *request,
 
 /* --- requests ---------------------------------------------------------------------- */
 
+/* A digest has to look at the data; and what the socket has no room for is
+ * copied anyway. */
 static void
 execute (struct tcp_request *request)
 {
+  const struct tcp_connection *connection = request->connection;
+
+  request->command.may_borrow = !connection->agreed.ddgst
+    && TAILQ_EMPTY (&connection->output);
   tcp_request_set_state (request, TCP_REQUEST_EXECUTING);
   target_command_execute (&request->command);
 }

@@ -56,6 +56,12 @@ unqueue_out (struct tcp_connection *connection, struct tcp_out *out)
 void
 tcp_request_over (struct tcp_request *request)
 {
+  struct tcp_connection *connection = request->connection;
+
+  if (request->command.lent != NULL) {
+    target_command_return (&request->command, request->command.data_bytes);
+    connection->borrower = NULL;
+  }
   tcp_request_set_state (request, TCP_REQUEST_FREE);
   target_command_done (&request->command);
   tcp_request_put (request);
@@ -293,7 +299,8 @@ add_data (struct tcp_request *request)
   memcpy (request->head, &data, sizeof data);
   out_add (&request->out, request->head,
            finish_head (connection, request->head, sizeof data));
-  out_add (&request->out, command->buffer, command->result_bytes);
+  out_add (&request->out, command->lent ? (void *) (uintptr_t) command->lent
+           : command->buffer, command->result_bytes);
   if (connection->agreed.ddgst) {
     __le32 digest = digest_end (digest_feed (digest_begin (),
                                              command->buffer,
@@ -321,4 +328,35 @@ tcp_send_response (struct tcp_request *request)
     out_add (&request->out, request->head,
              make_response (request, request->head));
   queue_out (connection, &request->out);
+}
+
+/* What was not sent at once is copied, or others would wait for this host. */
+static void
+end_loan (struct tcp_connection *connection, struct tcp_request *request)
+{
+  struct target_command *command = &request->command;
+  struct iovec *data = &request->out.iov[1];
+  uint32_t sent_bytes = 0;
+
+  if (request->out.iov_first > 1)
+    sent_bytes = command->result_bytes;
+  else if (request->out.iov_first == 1)
+    sent_bytes = (uint32_t) ((const uint8_t *) data->iov_base
+                             - command->lent);
+  data->iov_base = (uint8_t *) command->buffer + sent_bytes;
+  connection->borrower = NULL;
+  if (target_command_return (command, sent_bytes) < 0)
+    tcp_lost (connection, "data that were to be sent are gone");
+}
+
+void
+tcp_send_lent (struct tcp_request *request)
+{
+  struct tcp_connection *connection = request->connection;
+
+  tcp_send_response (request);
+  connection->borrower = request;
+  tcp_flush (connection);
+  if (connection->borrower != NULL)
+    end_loan (connection, request);
 }

@@ -36,12 +36,13 @@ static struct held {
   struct engine_request *request;
 } held[HELD_MAX];
 static unsigned nr_held;
+static const struct engine_ops *engine;         /* constant while it runs */
 
 static void
 run_held (struct reactor_task *task)
 {
   struct held *h = (struct held *) task;
-  int r = engine_ram.submit (h->volume, h->request);
+  int r = engine->submit (h->volume, h->request);
 
   assert_int_not_equal (r, ENGINE_PENDING);
   h->request->done (h->request, r);
@@ -61,7 +62,7 @@ holding_submit (struct engine_volume *volume, struct engine_request *request)
     };
   }
   pthread_mutex_unlock (&held_lock);
-  return keep ? ENGINE_PENDING : engine_ram.submit (volume, request);
+  return keep ? ENGINE_PENDING : engine->submit (volume, request);
 }
 
 static struct engine_ops holding_ops;
@@ -102,12 +103,14 @@ open_volume (struct server *server, const struct server_options *options)
   uint64_t size_bytes = options->size_bytes ? options->size_bytes : 64 << 20;
   uint32_t block_size = options->block_size ? options->block_size : 512;
 
-  GOOD (engine_ram.pool_open ("pool", "", server->reactors, SERVER_REACTORS,
-                              &server->pool, &err));
-  GOOD (engine_ram.volume_create (server->pool, "vol", size_bytes,
-                                  block_size, &err));
-  GOOD (engine_ram.volume_open (server->pool, "vol", &server->volume, &err));
-  holding_ops = engine_ram;
+  engine = options->directory ? &engine_file : &engine_ram;
+  GOOD (engine->pool_open ("pool", options->directory ? options->directory
+                           : "", server->reactors, SERVER_REACTORS,
+                           &server->pool, &err));
+  GOOD (engine->volume_create (server->pool, "vol", size_bytes, block_size,
+                               &err));
+  GOOD (engine->volume_open (server->pool, "vol", &server->volume, &err));
+  holding_ops = *engine;
   holding_ops.submit = holding_submit;
   server->volume->ops = &holding_ops;
   server->volume->read_only = options->read_only;
@@ -141,8 +144,8 @@ server_stop (struct server *server)
   transport_drain ();
   GOOD (subsystem_remove (server->subsystem, "test", &err));
   target_destroy (server->target);
+  engine->volume_close (server->volume);
+  engine->pool_close (server->pool);    /* the reactors hold its lock */
   for (unsigned i = 0; i < SERVER_REACTORS; i++)
     reactor_destroy (server->reactors[i]);
-  engine_ram.volume_close (server->volume);
-  engine_ram.pool_close (server->pool);
 }

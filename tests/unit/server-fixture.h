@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * For tests of target/ and transport/: a real server (two reactors, engine
- * `ram`, a TCP listener) and a host that speaks raw PDUs over a blocking
+ * `ram` or `file`, a TCP listener) and a host that speaks raw PDUs over a blocking
  * socket, so that a test can send anything.  A peer that stays silent fails
  * the test after HOST_TIMEOUT_S.
  */
@@ -37,6 +37,7 @@ struct server_options {
   uint64_t size_bytes;          /* 0: 64 MiB */
   uint32_t block_size;          /* 0: 512 */
   const char *listen;           /* NULL: tcp://127.0.0.1:0 */
+  const char *directory;        /* of a pool of files; NULL: engine `ram` */
   bool read_only;
   bool deaf;                    /* listener_start is the test's */
 };

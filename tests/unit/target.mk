@@ -9,6 +9,7 @@ target_tests = \
 	tests/unit/target-fence \
 	tests/unit/target-io \
 	tests/unit/target-lba-status \
+	tests/unit/target-loan \
 	tests/unit/tcp-malformed \
 	tests/unit/tcp-stall
 check_PROGRAMS += $(target_tests)
@@ -53,6 +54,11 @@ tests_unit_target_io_LDADD = libserver-fixture.la
 tests_unit_target_lba_status_SOURCES = tests/unit/target-lba-status.c
 tests_unit_target_lba_status_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_target_lba_status_LDADD = libserver-fixture.la
+
+tests_unit_target_loan_SOURCES = tests/unit/target-loan.c \
+	tests/unit/engine-helpers.c tests/unit/engine-helpers.h
+tests_unit_target_loan_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_target_loan_LDADD = libserver-fixture.la
 
 tests_unit_tcp_malformed_SOURCES = tests/unit/tcp-malformed.c
 tests_unit_tcp_malformed_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
