@@ -25,21 +25,24 @@ static const char *const kind_names[] = {
 static uint64_t drawn_ns;
 
 void
-report_progress (const struct torture *torture, uint64_t now_ns)
+report_progress (struct torture *torture, uint64_t now_ns)
 {
-  uint64_t nr_ops = 0, nr_faults = 0;
+  uint64_t nr_ops = 0, nr_faults = 0, nr_violations;
 
   if (torture->quiet || !isatty (STDERR_FILENO)
       || now_ns - drawn_ns < REDRAW_NS)
     return;
   drawn_ns = now_ns;
+  pthread_mutex_lock (&torture->lock);
   for (unsigned i = 0; i < TARGET_NR_KINDS; i++)
     nr_ops += torture->nr_ops[i];
   for (unsigned i = 0; i < FAULT_NR; i++)
     nr_faults += torture->nr_faults[i];
+  nr_violations = history_nr_violations (torture->history);
+  pthread_mutex_unlock (&torture->lock);
   fprintf (stderr, "\r%" PRIu64 " s  %" PRIu64 " requests  %" PRIu64
            " faults  %" PRIu64 " violations\033[K", now_ns / 1000000000,
-           nr_ops, nr_faults, history_nr_violations (torture->history));
+           nr_ops, nr_faults, nr_violations);
 }
 
 void

@@ -57,6 +57,7 @@ struct torture {
   uint64_t nr_unanswered;       /* when all had been waited for */
   uint64_t nr_begun;
   struct client *clients;       /* a list */
+  int whole_error;              /* whole.c's: errno of its request, or -1 */
   uint64_t elapsed_ns;
   struct error stopped;         /* before its end, and why; code 0: not */
 
@@ -150,7 +151,7 @@ uint64_t history_nr_violations (const struct history *history);
 
 /* --- report.c ------------------------------------------------------------- */
 
-void report_progress (const struct torture *torture, uint64_t now_ns);
+void report_progress (struct torture *torture, uint64_t now_ns);
 void report_progress_end (const struct torture *torture);
 void report_print (const struct torture *torture);
 

@@ -21,20 +21,21 @@ one_done (struct target_op *op, int error)
   *(int *) op->opaque = error;
 }
 
-/* 0 or -errno. */
+/* 0 or -errno.  After ETIMEDOUT it still is under way. */
 static int
-one (const struct torture *torture, struct link *link, struct target_op *op)
+one (struct torture *torture, struct link *link, struct target_op *op)
 {
   uint64_t until_ms = clock_now_ms () + ANSWER_TMO_MS;
-  int error = -1, r;
+  int *error = &torture->whole_error, r;
 
+  *error = -1;
   op->done = one_done;
-  op->opaque = &error;
+  op->opaque = error;
   r = torture->target.ops->submit (link, op);
-  while (r >= 0 && error == -1 && clock_now_ms () < until_ms)
+  while (r >= 0 && *error == -1 && clock_now_ms () < until_ms)
     r = torture->target.ops->poll (link, 1000);
-  if (error != -1)
-    return -error;
+  if (*error != -1)
+    return -*error;
   return r < 0 ? r : -ETIMEDOUT;
 }
 

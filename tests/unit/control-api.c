@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -559,6 +560,42 @@ test_concurrent_changes (void **state)
   assert_int_equal (json_array_size (json_object_get (answer, "volumes")), 0);
 }
 
+/* A reactor that stands still, on both sides of it. */
+static struct {
+  struct reactor_task task;
+  sem_t is_there, goes_on;
+} stall;
+
+static void
+stand_still (struct reactor_task *task)
+{
+  sem_post (&stall.is_there);
+  sem_wait (&stall.goes_on);
+}
+
+/* What a reactor has in flight is unknown while it stands still, and is said
+ * to be; the answer does not wait for it. */
+static void
+test_silent_reactor (void **state)
+{
+  json_t *silent;
+
+  sem_init (&stall.is_there, 0, 0);
+  sem_init (&stall.goes_on, 0, 0);
+  stall.task.run = stand_still;
+  reactor_post (reactor, &stall.task);
+  sem_wait (&stall.is_there);
+  ask ("GET", "/v1/inflight", NULL);
+  sem_post (&stall.goes_on);
+  assert_int_equal (status, 200);
+  silent = json_object_get (answer, "silent_reactors");
+  assert_int_equal (json_array_size (silent), 1);
+  assert_int_equal (json_integer_value (json_array_get (silent, 0)), 0);
+  ask ("GET", "/v1/inflight", NULL);
+  assert_int_equal (json_array_size (json_object_get
+                                     (answer, "silent_reactors")), 0);
+}
+
 static int
 setup (void **state)
 {
@@ -611,6 +648,7 @@ main (void)
     cmocka_unit_test (test_hosts),
     cmocka_unit_test (test_read_only),
     cmocka_unit_test (test_concurrent_changes),
+    cmocka_unit_test (test_silent_reactor),
   };
 
   return cmocka_run_group_tests (tests, setup, teardown);
