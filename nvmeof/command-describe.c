@@ -16,6 +16,8 @@ io_name (uint8_t opcode)
     return "write";
   case nvme_cmd_read:
     return "read";
+  case nvme_cmd_compare:
+    return "compare";
   case nvme_cmd_write_zeroes:
     return "write-zeroes";
   case nvme_cmd_dsm:
@@ -89,7 +91,7 @@ command_describe (const union nvme_command *sqe, bool admin,
                                           block_bytes);
   }
   if (opcode == nvme_cmd_read || opcode == nvme_cmd_write
-      || opcode == nvme_cmd_write_zeroes) {
+      || opcode == nvme_cmd_compare || opcode == nvme_cmd_write_zeroes) {
     description->offset_bytes = bytes_of (le64_to_cpu (sqe->rw.slba),
                                           block_bytes);
     description->length_bytes =

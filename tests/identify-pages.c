@@ -156,6 +156,7 @@ check_io_controller (const struct nvme_id_ctrl *id)
   CHECK (le32 (id->nn) >= 1);
   CHECK (id->sqes == 0x66 && id->cqes == 0x44);
   CHECK (id->vwc & NVME_CTRL_VWC_PRESENT);
+  CHECK (le16 (id->oncs) & NVME_CTRL_ONCS_COMPARE);
   CHECK (le16 (id->oncs) & NVME_CTRL_ONCS_DSM);
   CHECK (le16 (id->oncs) & NVME_CTRL_ONCS_WRITE_ZEROES);
   CHECK (!(le16 (id->oncs) & NVME_CTRL_ONCS_RESERVATIONS));

@@ -8,6 +8,10 @@
 #
 # attaches them all at once, and writes each page that there is to ask for,
 # and what the registers say, to DIR/1 for the first, DIR/2 for the next, ...
+#
+#   python3 nvme-host.py tcp://HOST:PORT compare SUBNQN SLBA FILE
+#
+# has the controller compare the blocks (of 512 bytes) with those of FILE.
 import os, socket, struct, sys, uuid
 
 DISCOVERY = "nqn.2014-08.org.nvmexpress.discovery"
@@ -71,17 +75,22 @@ class Queue:
                     opcode, status >> 1 & 0x7ff)
                 return result, bytes (page)
 
-class Controller (Queue):
-    def __init__ (self, address, subnqn):
-        super ().__init__ (address)
-        data = struct.pack ("<16sH238x256s256s256x", HOSTID.bytes, 0xffff,
+    # Returns the CNTLID.
+    def connect (self, subnqn, qid, cntlid):
+        data = struct.pack ("<16sH238x256s256s256x", HOSTID.bytes, cntlid,
                             subnqn.encode (), HOSTNQN.encode ())
         assert len (data) == 1024
         # RECFMT, QID, SQSIZE, CATTR, KATO
-        result, _ = self.command (0x7f, struct.pack ("<HHHBxI12x", 0, 0, 31,
+        result, _ = self.command (0x7f, struct.pack ("<HHHBxI12x", 0, qid, 31,
                                                      0, 0), data, byte4=1)
-        self.cntlid, authreq = struct.unpack_from ("<HH", result)
+        cntlid, authreq = struct.unpack_from ("<HH", result)
         assert authreq == 0
+        return cntlid
+
+class Controller (Queue):
+    def __init__ (self, address, subnqn):
+        super ().__init__ (address)
+        self.cntlid = self.connect (subnqn, 0, 0xffff)
         self.cap = self.property (0x00, 1)
         self.vs = self.property (0x08, 0)
         # EN, CSS 0, MPS 0, IOSQES 6, IOCQES 4
@@ -124,6 +133,19 @@ def pages (controller, subnqn):
         yield "nvm-controller", controller.identify (6)
         yield "independent", controller.identify (8, 1)
 
+def compare (address, subnqn, slba, data):
+    controller = Controller (address, subnqn)
+    queue = Queue (address)
+    queue.connect (subnqn, 1, controller.cntlid)
+    # SLBA, NLB 0-based
+    queue.command (0x05, struct.pack ("<QI12x", slba, len (data) // 512 - 1),
+                   data, byte4=1)
+
+if sys.argv[2] == "compare":
+    address, _, subnqn, slba, name = sys.argv[1:]
+    with open (name, "rb") as f:
+        compare (address, subnqn, int (slba), f.read ())
+    sys.exit ()
 controllers = [Controller (sys.argv[1], subnqn) for subnqn in sys.argv[3:]]
 for n, controller in enumerate (controllers):
     directory = os.path.join (sys.argv[2], str (n + 1))

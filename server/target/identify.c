@@ -90,7 +90,8 @@ identify_controller (struct target_command *command)
     id->sqes = 6 << 4 | 6;
     id->cqes = 4 << 4 | 4;
     id->nn = cpu_to_le32 (TARGET_NSID);
-    id->oncs = cpu_to_le16 (NVME_CTRL_ONCS_DSM | NVME_CTRL_ONCS_WRITE_ZEROES);
+    id->oncs = cpu_to_le16 (NVME_CTRL_ONCS_COMPARE | NVME_CTRL_ONCS_DSM
+                            | NVME_CTRL_ONCS_WRITE_ZEROES);
     /* Present; Flush takes the broadcast NSID, too (bits 2:1 = 11b). */
     id->vwc = NVME_CTRL_VWC_PRESENT | NVME_CTRL_VWC_FLUSH;
     /* Reserved in 1.4, so that no other host minds. */

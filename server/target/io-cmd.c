@@ -6,12 +6,17 @@
  * Discard and write zeroes may name terabytes.  They are done in steps, so
  * that no single request keeps an engine's worker for long.
  */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "nvmeof/status.h"
 #include "server/target/internal.h"
 
-enum { STEP_BYTES = 1 << 26 };
+enum {
+  STEP_BYTES = 1 << 26,
+  COMPARE_BYTES = 1 << 16,      /* so much memory for each, beside its data */
+};
 
 static void
 prepare_request (struct target_command *command, enum engine_op op,
@@ -187,6 +192,88 @@ dsm_execute (struct target_command *command)
     run_steps (command);
 }
 
+/* --- Compare -------------------------------------------------------------------- */
+
+/* What is there is read, piece by piece, beside what the host sent. */
+
+static void compare_done (struct engine_request *request, int result);
+
+static void
+finish_compare (struct target_command *command, uint16_t status)
+{
+  free (command->compared);
+  command_complete (command, status);
+}
+
+static int
+compare_piece (struct target_command *command)
+{
+  const struct engine_request *request = &command->request;
+  struct byte_range range = {
+    request->offset_bytes + request->length_bytes,
+    command->data_bytes - command->range_done_bytes,
+  };
+
+  if (range.length_bytes > COMPARE_BYTES)
+    range.length_bytes = COMPARE_BYTES;
+  prepare_request (command, ENGINE_READ, 0, &range);
+  command->iov.iov_base = command->compared;
+  command->iov.iov_len = range.length_bytes;
+  command->request.iov = &command->iov;
+  command->request.iovcnt = 1;
+  return submit (command, compare_done);
+}
+
+/* Of the piece that was read.  False: no more is to be done. */
+static bool
+compare_goes_on (struct target_command *command, int result)
+{
+  uint64_t bytes = command->request.length_bytes;
+  const uint8_t *data = command->buffer;
+  uint16_t status = result < 0 ? status_from_errno (-result) : 0;
+
+  if (status == 0 && memcmp (data + command->range_done_bytes,
+                             command->compared, bytes) != 0)
+    status = STATUS_DNR (NVME_SCT_MEDIA << NVME_SCT_SHIFT
+                         | NVME_SC_COMPARE_FAILED);
+  command->range_done_bytes += bytes;
+  if (status == 0 && command->queue->state == TARGET_QUEUE_DEAD)
+    status = NVME_SC_ABORT_QUEUE;
+  if (status == 0 && command->range_done_bytes < command->data_bytes)
+    return true;
+  finish_compare (command, status);
+  return false;
+}
+
+static void
+run_compare (struct target_command *command)
+{
+  int r;
+
+  do
+    r = compare_piece (command);
+  while (r != ENGINE_PENDING && compare_goes_on (command, r));
+}
+
+static void
+compare_done (struct engine_request *request, int result)
+{
+  struct target_command *command = command_of (request);
+
+  if (compare_goes_on (command, result))
+    run_compare (command);
+}
+
+static void
+compare_execute (struct target_command *command)
+{
+  command->compared = aligned_alloc (4096, COMPARE_BYTES);
+  if (command->compared)
+    run_compare (command);
+  else
+    command_complete (command, status_from_errno (ENOMEM));
+}
+
 /* --- parse --------------------------------------------------------------------- */
 
 static unsigned
@@ -231,6 +318,21 @@ parse_write (struct target_command *command,
   command->data = TARGET_DATA_FROM_HOST;
   command->data_bytes = (uint32_t) range.length_bytes;
   command->handler = simple_execute;
+  return 0;
+}
+
+static uint16_t
+parse_compare (struct target_command *command,
+               const struct command_namespace *ns)
+{
+  uint16_t status = parse_read (command, ns);
+
+  if (status)
+    return status;
+  command->request.length_bytes = 0;    /* of what was compared last */
+  command->range_done_bytes = 0;
+  command->data = TARGET_DATA_FROM_HOST;
+  command->handler = compare_execute;
   return 0;
 }
 
@@ -298,6 +400,8 @@ io_parse (struct target_command *command, uint32_t sgl_bytes)
     return parse_read (command, &ns);
   case nvme_cmd_write:
     return parse_write (command, &ns);
+  case nvme_cmd_compare:
+    return parse_compare (command, &ns);
   case nvme_cmd_flush:
     return parse_flush (command, &ns);
   case nvme_cmd_write_zeroes:

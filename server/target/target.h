@@ -356,6 +356,7 @@ struct target_command {
   unsigned range_index;         /* Dataset Management */
   unsigned nr_ranges;
   uint64_t range_done_bytes;
+  void *compared;               /* Compare: what is there */
   struct iovec iov;             /* the engine may change it */
   union {
     struct engine_request request;

@@ -51,8 +51,8 @@ test_identify_controller (void **state)
   assert_int_equal (id.cqes, 0x44);
   assert_int_equal (le16_to_cpu (id.maxcmd), 128);
   assert_int_equal (le32_to_cpu (id.nn), 1);
-  assert_int_equal (le16_to_cpu (id.oncs), NVME_CTRL_ONCS_DSM
-                    | NVME_CTRL_ONCS_WRITE_ZEROES);
+  assert_int_equal (le16_to_cpu (id.oncs), NVME_CTRL_ONCS_COMPARE
+                    | NVME_CTRL_ONCS_DSM | NVME_CTRL_ONCS_WRITE_ZEROES);
   assert_int_equal (id.vwc, 7);
   assert_int_equal (le32_to_cpu (id.ioccsz), (64 + 16384) / 16);
   assert_int_equal (le32_to_cpu (id.iorcsz), 1);
@@ -683,7 +683,7 @@ test_unknown_opcodes (void **state)
 {
   static const uint8_t admin_opcodes[] = { 0x00, 0x01, 0x0d, 0x10, 0x80, 0x84,
                                            0xc0 };
-  static const uint8_t io_opcodes[] = { 0x04, 0x05, 0x0c, 0x0d, 0x19, 0x80 };
+  static const uint8_t io_opcodes[] = { 0x03, 0x04, 0x0c, 0x0d, 0x19, 0x80 };
   union nvme_command sqe;
 
   for (size_t i = 0; i < sizeof admin_opcodes; i++) {

@@ -59,6 +59,36 @@ test_read_write (void **state)
   }
 }
 
+/* Each byte counts, on both sides of the pieces in which it is done. */
+static void
+test_compare (void **state)
+{
+  static const uint32_t sizes[] = { 512, 8192, 65536, 66048, 1048576 };
+  const uint16_t differs =
+    DNR (NVME_SCT_MEDIA << NVME_SCT_SHIFT | NVME_SC_COMPARE_FAILED);
+  CLEANUP_FREE uint8_t *data = malloc (TARGET_MAX_TRANSFER);
+
+  for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    uint32_t bytes = sizes[i], nlb = bytes / 512;
+    uint32_t places[] = { 0, bytes / 2, bytes - 1 };
+    enum host_data kind = bytes <= 8192 ? HOST_IN_CAPSULE : HOST_SOLICITED;
+
+    fill (data, bytes, i);
+    assert_int_equal (rw_status (nvme_cmd_write, 3, nlb, HOST_SOLICITED, data,
+                                 bytes), 0);
+    assert_int_equal (rw_status (nvme_cmd_compare, 3, nlb, kind, data,
+                                 bytes), 0);
+    for (unsigned n = 0; n < 3; n++) {
+      data[places[n]] ^= 1;
+      assert_int_equal (rw_status (nvme_cmd_compare, 3, nlb, kind, data,
+                                   bytes), differs);
+      data[places[n]] ^= 1;
+    }
+    assert_int_equal (rw_status (nvme_cmd_compare, 3, nlb, kind, data,
+                                 bytes), 0);
+  }
+}
+
 static void
 test_io_bounds (void **state)
 {
@@ -71,6 +101,8 @@ test_io_bounds (void **state)
                                1024), DNR (NVME_SC_LBA_RANGE));
   assert_int_equal (rw_status (nvme_cmd_read, nsze, 1, HOST_READ, data, 512),
                     DNR (NVME_SC_LBA_RANGE));
+  assert_int_equal (rw_status (nvme_cmd_compare, nsze, 1, HOST_IN_CAPSULE,
+                               data, 512), DNR (NVME_SC_LBA_RANGE));
   assert_int_equal (rw_status (nvme_cmd_write, UINT64_MAX, 1, HOST_IN_CAPSULE,
                                data, 512), DNR (NVME_SC_LBA_RANGE));
   assert_int_equal (rw_status (nvme_cmd_write, UINT64_MAX - 1, 2,
@@ -241,6 +273,8 @@ test_read_only (void **state)
   uint8_t data[512] = { 0 };
 
   assert_int_equal (rw_status (nvme_cmd_read, 0, 1, HOST_READ, data, 512), 0);
+  assert_int_equal (rw_status (nvme_cmd_compare, 0, 1, HOST_IN_CAPSULE, data,
+                               512), 0);
   assert_int_equal (rw_status (nvme_cmd_write, 0, 1, HOST_IN_CAPSULE, data,
                                512), protected);
   assert_int_equal (rw_status (nvme_cmd_write, 0, 128, HOST_SOLICITED, data,
@@ -321,6 +355,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     TEST (test_read_write),
     TEST_ON (test_read_write, digests),
+    TEST (test_compare),
     TEST (test_io_bounds),
     TEST (test_io_fields),
     TEST (test_flush),

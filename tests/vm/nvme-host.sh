@@ -47,6 +47,10 @@ nvme id-ctrl "$device" -o json | jq -e --arg nqn "$nqn" '.subnqn == $nqn'
 nvme id-ns "$device" -o json | jq -e '.nsze == 1048576'
 nvme smart-log "$device"
 nvme error-log "$device" -e 1
+head -c 4096 /dev/urandom >"$tmp/block"
+dd if="$tmp/block" of="$device" bs=4096 oflag=direct status=none
+nvme compare "$device" -s 0 -c 7 -z 4096 -d "$tmp/block"
+must_fail nvme compare "$device" -s 8 -c 7 -z 4096 -d "$tmp/block"
 fio_verify "$device"
 
 # A new size is seen, and what is beyond the old one is there.
