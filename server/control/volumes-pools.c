@@ -431,17 +431,21 @@ volumes_free (struct volumes *volumes, struct error *err)
 
   if (!volumes)
     return 0;
+  /* Locked from here on: a keeper would serve what it finds unserved. */
   for (unsigned i = 0; i < volumes->nr_pools; ++i) {
+    pthread_mutex_lock (&volumes->pools[i]->lock);
     r = pool_unserve (volumes->pools[i], "stop", &one);
     if (r < 0 && result == 0) {
       *err = one;
       result = r;
     }
   }
-  if (result < 0)
+  if (result < 0) {
+    for (unsigned i = 0; i < volumes->nr_pools; ++i)
+      pthread_mutex_unlock (&volumes->pools[i]->lock);
     return result;
+  }
   for (unsigned i = volumes->nr_pools; i-- > 0; ) {
-    pthread_mutex_lock (&volumes->pools[i]->lock);
     pool_close (volumes->pools[i]);
     pthread_mutex_unlock (&volumes->pools[i]->lock);
     pool_free (volumes->pools[i]);
