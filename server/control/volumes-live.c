@@ -43,18 +43,23 @@ collect_volume (void *opaque, const char *name)
   return 0;
 }
 
-/* True: it was not served, and is now. */
+/* True: it was not served, and is now.  What others are still making is not
+ * there yet. */
 static bool
 serve (struct pool *pool, struct volume *volume)
 {
   bool is_new = volume->failed.code == 0;
   struct error one;
+  int r;
 
   if (volume->engine)
     return false;
-  if (volume_serve (pool->service, pool, volume, &one) == 0)
+  r = volume_serve (pool->service, pool, volume, &one);
+  if (r == 0)
     return true;
-  if (is_new)                   /* and not the next time */
+  if (r == -EAGAIN)
+    pool_forget_volume (pool, volume);
+  else if (is_new)              /* and not the next time */
     log_error ("%s; %s/%s is not served", one.message, pool->name,
                volume->name);
   return false;

@@ -199,6 +199,7 @@ struct engine_ops {
                         struct error *err);
   int (*volume_remove) (struct engine_pool *pool, const char *name,
                         struct error *err);      /* not open.  -ENOENT */
+  /* -EAGAIN: it is just being made, by others; pool_wait returns soon. */
   int (*volume_open) (struct engine_pool *pool, const char *name,
                       struct engine_volume **volume, struct error *err);
   void (*volume_close) (struct engine_volume *volume);

@@ -66,6 +66,11 @@
 /* How often a pool's list of images is looked at: nobody tells. */
 #define CEPH_POLL_S 5
 
+/* An image so young may be unfinished: in any case, or when somebody else than
+ * a gateway has it open. */
+#define CEPH_NEW_S 3
+#define CEPH_YOUNG_S 60
+
 /* Belongs to the caller, who serialises pool_* and volume_*, but for what is
  * under lock. */
 struct ceph_pool {
@@ -78,6 +83,9 @@ struct ceph_pool {
   atomic_bool is_suspect;       /* perhaps all of it is gone */
   atomic_bool is_fenced;        /* by another client of Ceph; for good */
   bool is_stuck;                /* librbd never lets go of an image */
+  atomic_bool is_kept;          /* somebody waits for changes */
+  bool is_unfinished;           /* an image was, at the last look: lock */
+  char made[ENGINE_NAME_MAX];   /* the image that we made just now */
   LIST_HEAD (, ceph_volume) volumes;    /* open */
   pthread_mutex_t lock;
   pthread_cond_t woken;                 /* with lock; monotonic */

@@ -53,7 +53,8 @@ wait_for_wake (struct ceph_pool *pool)
   int r = 0;
 
   clock_gettime (CLOCK_MONOTONIC, &limit);
-  limit.tv_sec += CEPH_POLL_S;
+  limit.tv_sec += pool->is_unfinished ? 1 : CEPH_POLL_S;
+  pool->is_unfinished = false;
   while (!pool->wake && r == 0)
     r = pthread_cond_timedwait (&pool->woken, &pool->lock, &limit);
   pool->wake = false;
@@ -83,6 +84,7 @@ ceph_pool_wait (struct engine_pool *engine_pool)
 {
   struct ceph_pool *pool = ceph_pool (engine_pool);
 
+  atomic_store (&pool->is_kept, true);
   wait_for_wake (pool);
   wait_for_cluster (pool);
   ceph_renew_lease (pool);

@@ -10,9 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <uuid/uuid.h>
 
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "server/engine/rbd-internal.h"
 
@@ -141,6 +144,74 @@ identify (struct ceph_volume *v)
   return 0;
 }
 
+/* --- is it finished? -------------------------------------------------- */
+
+static bool
+is_gateway (struct ceph_pool *pool, const char *address)
+{
+  char holder[CEPH_ADDRESS_MAX];
+
+  for (unsigned i = 0; i < ENGINE_GATEWAYS_MAX; i++)
+    if (ceph_get_holder (pool, i, holder) == 0
+        && strcmp (holder, address) == 0)
+      return true;
+  return false;
+}
+
+/* 1, 0 or -errno. */
+static int
+is_open_elsewhere (struct ceph_volume *v)
+{
+  rbd_image_watcher_t watchers[64];
+  size_t nr = sizeof watchers / sizeof watchers[0];
+  int r = rbd_watchers_list (v->image, watchers, &nr), open = 0;
+
+  if (r < 0)
+    return r == -ERANGE ? 1 : r;
+  for (size_t i = 0; i < nr; i++)
+    if (!is_gateway (ceph_pool (v->volume.pool), watchers[i].addr))
+      open = 1;
+  rbd_watchers_list_cleanup (watchers, nr);
+  return open;
+}
+
+/* Who starts may wait a little; a keeper comes again. */
+static int64_t
+wait_a_little (const struct ceph_pool *pool, int64_t age_s)
+{
+  if (age_s >= CEPH_NEW_S || atomic_load (&pool->is_kept))
+    return age_s;
+  sleep (age_s < 0 ? CEPH_NEW_S : (unsigned) (CEPH_NEW_S - age_s));
+  return CEPH_NEW_S;
+}
+
+/* A clone is there before it has its parent, and who opened it then is not told:
+ * he would read zeroes for ever.  Whoever makes one has it open meanwhile. */
+static int
+check_finished (struct ceph_volume *v)
+{
+  struct ceph_pool *pool = ceph_pool (v->volume.pool);
+  struct timespec made;
+  int64_t age_s;
+  int r;
+
+  if (v->is_snapshot || strcmp (pool->made, v->volume.name) == 0)
+    return 0;
+  r = rbd_get_create_timestamp (v->image, &made);
+  if (r < 0)
+    return r;
+  age_s = (int64_t) time (NULL) - made.tv_sec;
+  if (age_s > CEPH_YOUNG_S || age_s < -CEPH_YOUNG_S)
+    return 0;
+  age_s = wait_a_little (pool, age_s);
+  r = age_s < CEPH_NEW_S ? 1 : is_open_elsewhere (v);
+  if (r <= 0)
+    return r;
+  LOCK_SCOPE (&pool->lock);
+  pool->is_unfinished = true;
+  return -EAGAIN;
+}
+
 /* The object that is there as long as the image is. */
 static int
 name_header (struct ceph_volume *v)
@@ -174,7 +245,7 @@ fill_volume (struct ceph_volume *v)
   uint64_t features;
   int r;
 
-  r = v->is_snapshot ? identify_snapshot (v) : 0;
+  r = v->is_snapshot ? identify_snapshot (v) : check_finished (v);
   if (r == 0)
     r = ceph_get_settings (v->image, &settings);
   if (r == 0)

@@ -90,6 +90,7 @@ volume_create (struct engine_pool *engine_pool, const char *name,
     rbd_remove (pool->io, name);
     return fail ("create", engine_pool, name, -r, err);
   }
+  snprintf (pool->made, sizeof pool->made, "%s", name);
   return 0;
 }
 
@@ -261,6 +262,7 @@ volume_open (struct engine_pool *engine_pool, const char *name,
   pthread_mutex_init (&v->lock, NULL);
   TAILQ_INIT (&v->calls);
   r = ceph_open_image (v);
+  pool->made[0] = '\0';
   if (r < 0) {
     free_volume (v);
     return fail ("open", engine_pool, name, -r, err);

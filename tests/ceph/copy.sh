@@ -14,6 +14,7 @@ rbd info rbd/ours
 test "$(rbd info rbd/ours --format json | jq .size)" = $((32 << 20))
 
 for name in ours theirs; do
+    until_so qbd info "demo/$name"
     start_nbdkit qbd "demo/$name"
     nbdcopy --flush "$tmp/image" "$uri"
     rbd export "rbd/$name" "$tmp/copy"
@@ -29,6 +30,7 @@ stop_server
 rbd rm rbd/theirs
 rbd import "$tmp/image" rbd/theirs
 start_gateway
+until_so qbd info demo/theirs
 start_nbdkit qbd demo/theirs
 nbdcopy "$uri" "$tmp/copy"
 cmp "$tmp/image" "$tmp/copy"

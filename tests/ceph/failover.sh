@@ -11,6 +11,7 @@ start_cluster
 start_gateway
 qbd create demo/disk 64M
 start_second
+until_so qbd --control "$second_control" info demo/disk
 start_nbdkit qbd volume=demo/disk server="$QBD_SERVER" \
              server="$second_server" keep_alive_tmo=2 nr_io_queues=2
 

@@ -14,6 +14,7 @@ start_nbdkit qbd demo/disk
 first_uri=$uri first_nbdkit=$nbdkit_pid
 
 start_second
+until_so qbd --control "$second_control" info demo/disk
 start_nbdkit qbd demo/disk server="$second_server"
 
 owner () { rbd lock ls rbd/disk --format json | jq -r '.[].locker'; }

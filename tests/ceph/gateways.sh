@@ -12,6 +12,7 @@ start_nbdkit qbd demo/disk
 first_uri=$uri
 
 start_second
+until_so qbd --control "$second_control" info demo/disk
 second=$second_control
 start_nbdkit qbd demo/disk server="$second_server"
 

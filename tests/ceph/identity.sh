@@ -7,6 +7,7 @@ start_cluster
 rbd create rbd/theirs --size 8M
 start_gateway
 qbd create demo/ours 8M --block-size 4096
+until_so qbd info demo/theirs
 qbd set demo/theirs read_only=on
 qbd host add demo/ours nqn.2014-08.org.example:host1
 
@@ -35,6 +36,7 @@ test "$(settings)" = "$first"
 control=$QBD_CONTROL
 start_second
 QBD_CONTROL=$second_control
+until_so qbd info demo/ours
 test "$(settings)" = "$first"
 QBD_CONTROL=$control
 test "$(settings)" = "$first"
@@ -44,5 +46,6 @@ stop_server
 rbd snap create rbd/theirs@s
 rbd clone rbd/theirs@s rbd/clone --rbd-default-clone-format 2
 start_gateway
+until_so qbd info demo/clone
 test "$(qbd info demo/clone --json | jq -r .uuid)" != \
      "$(qbd info demo/theirs --json | jq -r .uuid)"

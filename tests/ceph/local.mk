@@ -4,6 +4,7 @@
 # part of make check: make check-ceph, and one by hand as any other test.
 CEPH_TESTS =
 CEPH_TESTS += tests/ceph/bench.sh
+CEPH_TESTS += tests/ceph/clone.sh
 CEPH_TESTS += tests/ceph/compare.sh
 CEPH_TESTS += tests/ceph/copy.sh
 CEPH_TESTS += tests/ceph/failover.sh

@@ -12,6 +12,7 @@ start_cluster
 start_gateway
 qbd create demo/disk 8M
 start_second
+until_so qbd --control "$second_control" info demo/disk
 start_path a
 start_nbdkit qbd volume=demo/disk server="unix://$tmp/a" \
              server="$second_server" io_tmo=1 keep_alive_tmo=60
