@@ -349,6 +349,13 @@ class CephQbd(Qbd):
         return "rbd:rbd"
 
 
+class CephQbdPoll(CephQbd):
+    name = "ceph-qbd-poll"
+    title = "the same, poll_us=200 on both sides"
+    server_options = QbdPoll.server_options
+    plugin_options = QbdPoll.plugin_options
+
+
 class CephQbdUnix(CephQbd):
     name = "ceph-qbd-unix"
     title = "nbdkit qbd -> Unix socket -> qbd-server rbd"
@@ -387,9 +394,10 @@ class VmNbdkit(VmPath):
 # In the order of the table.
 PATHS = {path.name: path for path in (
     Limit, Floor, Local, SameShape, SameShapeQemu, Iscsi, Qbd, QbdPoll,
-    QbdUnix, FioFile, QbdBench, CephQemuNbd, CephQbd, CephQbdUnix,
+    QbdUnix, FioFile, QbdBench, CephQemuNbd, CephQbd, CephQbdPoll,
+    CephQbdUnix,
     VmNvmetFile, VmNvmetRam, VmQbdServer, VmNbdkit)}
-CEPH = ["ceph-qemu", "ceph-qbd"]
+CEPH = ["ceph-qemu", "ceph-qbd", "ceph-qbd-poll"]
 DEFAULT = [name for name in PATHS if not name.startswith("ceph-")]
 QUICK = ["limit", "same-shape", "qbd"]
 
