@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # What is wrong with the way to the cluster is said, within a bounded time, when
-# the server starts; later, requests wait for the cluster, and the server can
-# be stopped all the same.
+# the server starts; later, requests wait for the cluster, or as long as their
+# client's policy is, and the server can be stopped all the same.
 source "${0%/*}/functions.sh"
 requires nbdsh --version
 start_cluster
@@ -52,8 +52,22 @@ cluster restart osd.0
 wait $client
 qemu_io "$uri" 'read -P 1 0 64k' 'read -P 0x32 64k 64k'
 
-# While they wait the server ends when it is told to.
+# A client whose policy is another one does not wait: EIO, in bounded time.
+patient=$uri patient_nbdkit=$nbdkit_pid
+start_nbdkit qbd volume=demo/disk io_tmo=1 fast_io_fail_tmo=1
 cluster kill osd.0
+start=$SECONDS
+nbdsh -u "$uri" -c '
+try:
+    h.pwrite (b"4" * 4096, 0)
+    raise SystemExit ("it was written without a cluster")
+except nbd.Error as e:
+    assert e.errno == "EIO", e'
+test $((SECONDS - start)) -lt 30
+stop_nbdkit
+uri=$patient nbdkit_pid=$patient_nbdkit
+
+# While they wait the server ends when it is told to.
 cluster kill mon.a
 says 'rbd: no monitor of the cluster answers \(mon host = .*127.0.0.1' rbd
 nbdsh -u "$uri" -c 'h.pwrite (b"3" * 65536, 0)' >"$tmp/nbdsh2.log" 2>&1 &
@@ -62,5 +76,5 @@ stop_nbdkit
 wait $client && fail "a write ended well without a cluster"
 start=$SECONDS
 stop_server || :                # it leaves requests behind, and says so
-test $((SECONDS - start)) -lt 10
+test $((SECONDS - start)) -lt 20        # five are promised
 grep 'requests in flight do not end; leaving without them' "$server_log"
