@@ -61,6 +61,7 @@ SH_TESTS += tests/nbd-slow-server.sh
 SH_TESTS += tests/nbd-sparse-in.sh
 SH_TESTS += tests/nbd-sparse-out.sh
 SH_TESTS += tests/nbd-stop-frozen.sh
+SH_TESTS += tests/nbd-stop-lost.sh
 SH_TESTS += tests/nbd-stop-silent.sh
 SH_TESTS += tests/nbd-stop-server.sh
 SH_TESTS += tests/nbd-swap.sh
