@@ -63,6 +63,7 @@ SH_TESTS += tests/server-reload-pools.sh
 SH_TESTS += tests/server-reload-waits.sh
 SH_TESTS += tests/server-restart.sh
 SH_TESTS += tests/server-second.sh
+SH_TESTS += tests/server-short-write.sh
 SH_TESTS += tests/server-stop-attached.sh
 SH_TESTS += tests/server-socket-in-pool.sh
 SH_TESTS += tests/server-stop.sh
