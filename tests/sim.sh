@@ -7,16 +7,19 @@ source "${0%/*}/functions.sh"
 
 timeout 250 "$QBD_BUILDDIR/tests/sim/sim" --seeds 100
 timeout 60 "$QBD_BUILDDIR/tests/sim/sim" --seeds 10 --from 1000 --twice
+timeout 60 "$QBD_BUILDDIR/tests/sim/sim" --seeds 50 --giving-up
 # A world that ends in the middle is not taken down.
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 # From shortly before a seed that shows it; dev/check begins at the beginning.
 without ()
 {
     expect_error ' is wrong:$|flush succeeded over a loss of power' \
-        "$QBD_BUILDDIR/tests/sim/sim" --seeds 500 --from "$2" --without "$1"
+        "$QBD_BUILDDIR/tests/sim/sim" --seeds 500 --from "$2" --without "$1" \
+        "${@:3}"
 }
 without range-lock 10
 without epoch 30
-without path-fence 310
+without path-fence 120
 without order 440
 without fence 790
+without left-behind 190 --giving-up

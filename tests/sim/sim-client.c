@@ -679,6 +679,7 @@ attach (struct sim_client *client, uint64_t now_ms)
       association_drive (association, now_ms);
     switch (association_get_state (association, &err)) {
     case ASSOCIATION_LIVE:
+    case ASSOCIATION_DOWN:      /* it was, and will be again */
       live++;
       break;
     case ASSOCIATION_FAILED: case ASSOCIATION_LOST:

@@ -20,6 +20,7 @@
 #define SECOND_US UINT64_C (1000000)
 #define MINUTE_US (60 * SECOND_US)
 #define CLIENTS_MAX 3
+#define SOON_MS 3000            /* before the server gives a client up */
 
 struct scenario {
   struct sim_network network;
@@ -34,6 +35,7 @@ struct scenario {
 };
 
 static bool verbose;
+static bool giving_up;          /* that is all that happens */
 static bool without_fence, without_path_fence, without_left_behind,
   without_epoch, without_order;
 
@@ -47,6 +49,10 @@ choose_network (struct sim_network *network)
   network->delay_max_us = network->delay_min_us
                           + (uint32_t) world_chance (0, 20000);
   network->window_bytes = windows[world_chance (0, 3)];
+  if (giving_up) {
+    network->delay_min_us = 50;
+    network->window_bytes = 65536;
+  }
   network->pieces = world_chance (0, 3) > 0;
 }
 
@@ -88,6 +94,8 @@ choose_limits (struct scenario *s)
     s->client.fast_io_fail_tmo_ms = (uint32_t) world_chance (0, 20000);
   if (world_once_in (4))
     s->client.ctrl_loss_tmo_ms = (uint32_t) world_chance (1000, 20000);
+  if (giving_up)
+    s->client.ctrl_loss_tmo_ms = (uint32_t) world_chance (1000, SOON_MS);
 }
 
 /* All is in the rings, whatever came over what, and the cache is lost again
@@ -217,7 +225,7 @@ make_clients (unsigned nr, uint32_t nr_blocks)
   params.nr_blocks = nr_blocks;
   for (now.nr_clients = 0; now.nr_clients < nr; now.nr_clients++) {
     params.seed = world_chance (1, UINT64_MAX);
-    params.reopens = params.seed % 2;
+    params.reopens = giving_up || params.seed % 2;
     now.clients[now.nr_clients] = sim_client_new (now.server, now.model, &params);
   }
 }
@@ -307,6 +315,16 @@ lose_stalled (unsigned path)
       sim_client_lose (client, i);
 }
 
+/* It gives up meanwhile, and its commands arrive when it is there again. */
+static void
+lose_for_good (void)
+{
+  say ("connections stall, and a client gives up");
+  sim_server_part (now.server, ALL_PATHS, world_now_us () + 1000 *
+                   (uint64_t) now.s->client.ctrl_loss_tmo_ms + SECOND_US / 2);
+  lose_stalled (ALL_PATHS);
+}
+
 static void
 set_optimized (void *arg)
 {
@@ -333,6 +351,10 @@ do_fault (void)
   const uint64_t now_us = world_now_us ();
   const unsigned path = choose_path ();
 
+  if (giving_up) {
+    lose_for_good ();
+    return;
+  }
   if (now.s->client.nr_paths > 1 && world_once_in (8)) {
     say ("a path has another ANA state");
     change_ana (path);
@@ -558,12 +580,15 @@ static void
 usage (FILE *to)
 {
   fprintf (to,
-           "Usage: sim [--seed N | --seeds N [--from N]] [--twice] [-v]\n"
+           "Usage: sim [--seed N | --seeds N [--from N]] [--twice] "
+           "[--giving-up] [-v]\n"
            "Run client and server in a simulated world.\n\n"
            "  --seed N     this seed only\n"
            "  --seeds N    so many seeds (100)\n"
            "  --from N     beginning with this one (1)\n"
            "  --twice      each twice: both runs must be the same\n"
+           "  --giving-up  clients lose their server for so long that they give\n"
+           "               up, and open the volume anew\n"
            "  --without fence|path-fence|left-behind|epoch|order|range-lock\n"
            "               without what must be there: it should be noticed\n"
            "  -v           say what each seed does\n");
@@ -597,6 +622,7 @@ main (int argc, char *argv[])
     { "seeds", required_argument, NULL, 'n' },
     { "from", required_argument, NULL, 'f' },
     { "twice", no_argument, NULL, 't' },
+    { "giving-up", no_argument, NULL, 'g' },
     { "without", required_argument, NULL, 'w' },
     { "help", no_argument, NULL, 'h' },
     { NULL, 0, NULL, 0 },
@@ -612,6 +638,7 @@ main (int argc, char *argv[])
     case 'n': nr = strtoull (optarg, NULL, 0); break;
     case 'f': from = strtoull (optarg, NULL, 0); break;
     case 't': twice = true; break;
+    case 'g': giving_up = true; break;
     case 'w':
       if (!switch_off (optarg)) {
         usage (stderr);
