@@ -11,6 +11,7 @@ declare -A not_over_rdma=(
     [nbd-digest]="digests are of NVMe/TCP"
     [nbd-faults]="cuts a TCP connection; rdma-lost.sh loses RDMA's"
     [nbd-ipv6]="TCP's addresses; rdma-auto.sh has RDMA's"
+    [nbd-left-behind]="its path forwards the bytes of a Unix socket"
     [nbd-lost-again]="its proxy forwards the bytes of a Unix socket"
     [nbd-paths-absent]="its paths forward the bytes of a Unix socket"
     [nbd-paths-all-lost]="the same"
