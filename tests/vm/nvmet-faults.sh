@@ -153,3 +153,20 @@ alone ()
 until_true alone
 qemu_io "$uri" 'write -P 1 0 4096' flush 'read -P 1 0 4096' 'read -P 50 4k 4k'
 stop_nbdkit
+
+# SIGTERM ends nbdkit while a write waits for the old controller's end.
+start_nbdkit qbd "nqn=$nqn" nsid=1 keep_alive_tmo=4
+nbdsh -u "$uri" -c '
+try:
+    while True:
+        h.pwrite (b"3" * 4096, 0)
+except nbd.Error as e:
+    print (e)
+' >"$tmp/waits.log" &
+client=$!
+enough=$(($(written_sectors) + 80))
+until_true has_written "$enough"
+expect_loss bounce_port
+wait_for_line "$nbdkit_log" 'connected again'
+patience=8 stop_nbdkit
+wait $client
