@@ -151,8 +151,11 @@ check_io_controller (const struct nvme_id_ctrl *id)
   CHECK (le16 (id->icdoff) == 0);
   CHECK (le32 (id->sgls) & 1 << 20);    /* offsets: data in the capsule */
   CHECK (id->cmic & NVME_CTRL_CMIC_MULTI_CTRL);
-  CHECK (!(id->cmic & NVME_CTRL_CMIC_MULTI_ANA_REPORTING));
-  CHECK (le32 (id->mnan) == 0 && id->anacap == 0);      /* no ANA */
+  CHECK (id->cmic & NVME_CTRL_CMIC_MULTI_ANA_REPORTING);
+  CHECK (le32 (id->mnan) >= 1 && le32 (id->mnan) <= le32 (id->nn));
+  CHECK (id->anacap & NVME_CTRL_ANACAP_OPT);
+  CHECK (le32 (id->nanagrpid) >= 1);
+  CHECK (le32 (id->nanagrpid) <= le32 (id->anagrpmax));
   CHECK (le32 (id->nn) >= 1);
   CHECK (id->sqes == 0x66 && id->cqes == 0x44);
   CHECK (id->vwc & NVME_CTRL_VWC_PRESENT);
@@ -196,7 +199,7 @@ check_namespace (const struct nvme_id_ns *id, uint64_t size_bytes,
   CHECK ((le16 (id->nows) + 1u) * block_size == 4096);
   CHECK ((le16 (id->npdg) + 1u) * block_size == 4096);
   CHECK (!(id->nsattr & NVME_NS_NSATTR_WRITE_PROTECTED));
-  CHECK (le32 (id->anagrpid) == 0);
+  CHECK (le32 (id->anagrpid) == 1);
   CHECK (is_uuid (id->nguid, uuid));
   CHECK (is_zero (id->eui64, sizeof id->eui64));
 }
