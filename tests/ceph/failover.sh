@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Two gateways as two paths, under fio verify: the first is killed, frozen for
-# twelve seconds and told to stop, and comes back.  The other goes on, nothing is
-# lost, and nothing of a gateway that was given up is written any more.
+# Two gateways as two paths, under fio verify, of which one is better than the
+# other (ANA): it is killed, frozen for twelve seconds and told to stop, and comes
+# back.  The other goes on, nothing is lost, and nothing of a gateway that was
+# given up is written any more.
 source "${0%/*}/functions.sh"
 requires sh -c 'fio --enghelp | grep -w nbd'
 requires curl --version
@@ -10,10 +11,11 @@ requires not_sanitized          # keep-alive is short
 start_cluster
 start_gateway
 qbd create demo/disk 64M
-start_second
+start_second --listen "unix://$tmp/worse.sock?ana=non-optimized"
+second_server=unix://$tmp/worse.sock
 until_so qbd --control "$second_control" info demo/disk
-start_nbdkit qbd volume=demo/disk server="$QBD_SERVER" \
-             server="$second_server" keep_alive_tmo=2 nr_io_queues=2
+start_nbdkit qbd volume=demo/disk server="$second_server" \
+             server="$QBD_SERVER" keep_alive_tmo=2 nr_io_queues=2
 
 fio --name=verify --ioengine=nbd --uri="$uri" --rw=randwrite --bs=4k \
     --bsrange=512-64k --size=64M --io_size=100G --iodepth=16 --fsync=64 \
