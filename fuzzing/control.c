@@ -27,14 +27,15 @@ static struct api_server server;
 
 static void
 one_listener (void *opaque,
-              void (*each) (void *opaque, const struct address *),
+              void (*each) (void *opaque, const struct address *,
+                            const char *ana),
               void *each_opaque)
 {
   static const struct address listener = {
     .family = ADDRESS_TCP, .host = "127.0.0.1", .port = "4420",
   };
 
-  each (each_opaque, &listener);
+  each (each_opaque, &listener, "optimized");
 }
 
 static unsigned

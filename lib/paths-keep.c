@@ -53,9 +53,12 @@ stopped_ms (const struct paths *paths, uint64_t now_ms)
 static enum path_use
 judge (const struct association *association, uint64_t now_ms)
 {
+  /* clang switches on no atomic. */
+  const unsigned ana = association->path.ana;
+
   if (now_ms < association->path.doubt_until_ms)
     return PATH_NONE;
-  switch (association->path.ana) {
+  switch (ana) {
   case NVME_ANA_STATE_OPTIMIZED:
     return PATH_FIRST;
   case NVME_ANA_STATE_INACCESSIBLE:
