@@ -50,6 +50,7 @@ fuzzing_fuzz_discovery_LDADD = libqbd-internal.la libnvmeof.la libcommon.la \
 	$(UUID_LIBS)
 
 SH_TESTS += tests/fuzz.sh
+EXTRA_DIST += fuzzing/README fuzzing/coverage
 # Lists would go stale.
 dist-hook: dist-fuzzing-corpus
 .PHONY: dist-fuzzing-corpus
