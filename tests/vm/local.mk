@@ -4,11 +4,8 @@
 # no part of make check: make check-vm, and one by hand as any other test.
 VM_TESTS =
 VM_TESTS += tests/vm/crash-ext4.sh
-VM_TESTS += tests/vm/crash-xfs.sh
 VM_TESTS += tests/vm/guest-disk.sh
-VM_TESTS += tests/vm/guest-own-root.sh
 VM_TESTS += tests/vm/guest-root.sh
-VM_TESTS += tests/vm/guest-swap.sh
 VM_TESTS += tests/vm/guestfish.sh
 VM_TESTS += tests/vm/kernel-target.sh
 VM_TESTS += tests/vm/nbd-client-connections.sh
@@ -47,9 +44,12 @@ VM_RDMA_TESTS += tests/vm/rdma-nbd-6.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-7.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-8.sh
 
-# qbd torture, half a minute of it: make check-vm-torture.
-VM_TORTURE_TESTS =
-VM_TORTURE_TESTS += tests/vm/nvmet-torture.sh
+# What takes minutes a case: make check-vm-long.
+VM_LONG_TESTS =
+VM_LONG_TESTS += tests/vm/crash-xfs.sh
+VM_LONG_TESTS += tests/vm/guest-own-root.sh
+VM_LONG_TESTS += tests/vm/guest-swap.sh
+VM_LONG_TESTS += tests/vm/nvmet-torture.sh
 
 EXTRA_PROGRAMS = tests/vm/fsx tests/vm/working-set
 tests_vm_fsx_SOURCES = tests/vm/fsx.c
@@ -68,15 +68,15 @@ VM_TEST_TIMEOUT = 700
 check-vm: all $(EXTRA_PROGRAMS)
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_TESTS)" \
 		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
+check-vm-long: all $(EXTRA_PROGRAMS)
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_LONG_TESTS)" \
+		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
 check-vm-rdma: all
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_RDMA_TESTS)" \
 		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
-check-vm-torture: all
-	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_TORTURE_TESTS)" \
-		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
-.PHONY: check-vm check-vm-rdma check-vm-torture
+.PHONY: check-vm check-vm-long check-vm-rdma
 
-EXTRA_DIST += $(VM_TESTS) $(VM_RDMA_TESTS) $(VM_TORTURE_TESTS) tests/vm/boot.sh \
+EXTRA_DIST += $(VM_TESTS) $(VM_RDMA_TESTS) $(VM_LONG_TESTS) tests/vm/boot.sh \
 	tests/vm/crash-points.py tests/vm/crash-points.sh \
 	tests/vm/enter.sh tests/vm/filesystems.sh tests/vm/functions.sh \
 	tests/vm/guest.sh tests/vm/init tests/vm/machine.sh \
