@@ -47,8 +47,9 @@ until_true live_paths 3
 nvme list-subsys
 echo round-robin >/sys/class/nvme-subsystem/nvme-subsys0/iopolicy
 progress 8000
+# Each of the two goes through this link, from one end or from the other.
 rdma_link $rdma_netdev down
-until_true live_paths 2
+until_true live_paths 1
 progress 8000
 rdma_link $rdma_netdev up
 until_true live_paths 3
