@@ -291,8 +291,8 @@ wait_for_line ()
 
 tcp_address ()
 {
-    qbd status --json | jq -r '[.listeners[] | if type == "object" then
-        .address else . end | select (startswith ("tcp:"))][0]'
+    qbd status --json |
+        jq -r '[.listeners[].address | select (startswith ("tcp:"))][0]'
 }
 
 make_filesystem ()

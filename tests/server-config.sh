@@ -24,7 +24,7 @@ start_server --listen "unix://$tmp/b.sock" -c "$tmp/server.conf"
 test ! -e "$tmp/not-this-one"
 qbd status --json | jq -e --arg b "unix://$tmp/b.sock" '
     .reactors == 3 and [.pools[].name] == ["demo", "mem"] and
-    .listeners == [{address: $b}]'
+    .listeners == [{address: $b, ana: "optimized"}]'
 stop_server
 
 # Without options, all is the file's; QBD_CONTROL goes before it.
