@@ -284,20 +284,30 @@ told (const struct model *model, struct block *block,
       block->writes[j].gone = model->now;
 }
 
-static bool
-overwritten (const struct block *block, const struct write *write,
-             uint64_t read_begun)
+/* When the youngest of those began that were over before that. */
+static uint64_t
+youngest_begun (const struct block *block, uint64_t ended_before)
 {
-  unsigned j;
+  uint64_t begun = 0;
 
-  if (write->gone < read_begun)
-    return true;
-  for (j = 0; j < block->nr; j++)
-    if ((write->ended < block->writes[j].begun
-         || write->settled < block->writes[j].begun)
-        && block->writes[j].ended < read_begun)
-      return true;
-  return false;
+  for (unsigned j = 0; j < block->nr; j++)
+    if (block->writes[j].ended < ended_before && block->writes[j].begun > begun)
+      begun = block->writes[j].begun;
+  return begun;
+}
+
+/* It had its effect by then, or never has any. */
+static uint64_t
+over_at (const struct write *write)
+{
+  return write->ended < write->settled ? write->ended : write->settled;
+}
+
+static bool
+overwritten (const struct write *write, uint64_t read_begun,
+             uint64_t youngest)
+{
+  return write->gone < read_begun || over_at (write) < youngest;
 }
 
 /* --- what is wrong ------------------------------------------------------ */
@@ -388,12 +398,13 @@ judge_wrong (const struct model *model, uint32_t at, uint64_t read_begun,
 {
   const struct block *block = &model->blocks[at];
   const struct write *newest = expected (block, read_begun);
+  uint64_t youngest = youngest_begun (block, read_begun);
   struct model_finding finding = { .block = at };
 
   take_apart (model, data, &finding);
   finding.expected = newest ? newest->number : 0;
   for (unsigned j = block->nr; j-- > 0; )
-    if (!overwritten (block, &block->writes[j], read_begun)) {
+    if (!overwritten (&block->writes[j], read_begun, youngest)) {
       if (finding.nr_allowed < MODEL_ALLOWED_MAX)
         finding.allowed[finding.nr_allowed] = block->writes[j].number;
       finding.nr_allowed++;
@@ -454,12 +465,13 @@ model_read_ends (struct model *model, uint32_t at, uint32_t count,
   model->now++;
   for (i = 0; i < count; i++) {
     struct block *block = &model->blocks[at + i];
+    uint64_t youngest = youngest_begun (block, begun_at);
     bool legal = false;
     unsigned j;
 
     for (j = 0; j < block->nr && !legal; j++)
       legal = matches (model, block->writes[j].number, at + i, data)
-              && !overwritten (block, &block->writes[j], begun_at);
+              && !overwritten (&block->writes[j], begun_at, youngest);
     right &= legal;
     if (legal)
       was_seen (model, block, &block->writes[j - 1], begun_at);
@@ -482,20 +494,18 @@ is_safe (const struct model *model, const struct write *write,
          || write->ended < model->stable_before;
 }
 
-/* Another came over it, and will not be taken back. */
-static bool
-is_history (const struct model *model, const struct block *block,
-            const struct write *write, uint64_t oldest_at,
-            bool may_lose_power)
+/* When the youngest of those began that will not be taken back. */
+static uint64_t
+youngest_safe_begun (const struct model *model, const struct block *block,
+                     uint64_t oldest_at, bool may_lose_power)
 {
-  if (write->gone < oldest_at && !may_lose_power)
-    return true;
+  uint64_t begun = 0;
+
   for (unsigned j = 0; j < block->nr; j++)
-    if (write->ended < block->writes[j].begun
-        && block->writes[j].ended < oldest_at
+    if (block->writes[j].ended < oldest_at && block->writes[j].begun > begun
         && is_safe (model, &block->writes[j], may_lose_power))
-      return true;
-  return false;
+      begun = block->writes[j].begun;
+  return begun;
 }
 
 void
@@ -503,15 +513,16 @@ model_forget (struct model *model, uint64_t oldest_at, bool may_lose_power)
 {
   for (uint32_t i = 0; i < model->nr_blocks; i++) {
     struct block *block = &model->blocks[i];
+    uint64_t youngest = youngest_safe_begun (model, block, oldest_at,
+                                             may_lose_power);
     unsigned kept = 0;
 
-    /* From the oldest on: what speaks against one is younger, and there. */
     for (unsigned j = 0; j < block->nr; j++) {
       struct write write = block->writes[j];
 
-      if (is_history (model, block, &write, oldest_at, may_lose_power))
+      if (over_at (&write) < youngest
+          || (write.gone < oldest_at && !may_lose_power))
         continue;
-      block->writes[j] = block->writes[kept];
       block->writes[kept++] = write;
     }
     block->nr = kept;
