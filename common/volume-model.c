@@ -41,6 +41,7 @@ struct model {
   uint64_t salt;
   bool lost_power;
   bool losing_power;            /* it is, or will be in a moment */
+  uint64_t back_at;             /* and then it was back, the last time */
   struct block *blocks;
   void (*wrong) (void *opaque, const struct model_finding *finding);
   void *opaque;
@@ -117,18 +118,23 @@ model_write_ends (struct model *model, uint32_t block, uint32_t count,
                   uint64_t at, bool stable)
 {
   uint64_t now = ++model->now;
-  uint32_t i;
-  unsigned j;
+  /* An answer may be on its way for longer than power is away. */
+  bool lasts = stable || (!model->losing_power && at >= model->back_at);
 
-  for (i = block; i < block + count; i++)
-    for (j = 0; j < model->blocks[i].nr; j++)
-      if (model->blocks[i].writes[j].begun == at) {
-        if (stable
-            || (!model->blocks[i].writes[j].torn && !model->losing_power))
-          model->blocks[i].writes[j].ended = now;
-        model->blocks[i].writes[j].acked = now;
-        model->blocks[i].writes[j].stable = stable;
-      }
+  for (uint32_t i = block; i < block + count; i++)
+    for (unsigned j = model->blocks[i].nr; j-- > 0; ) {
+      struct write *write = &model->blocks[i].writes[j];
+
+      if (write->begun != at)
+        continue;
+      if (stable || (lasts && !write->torn))
+        write->ended = now;
+      else if (!write->torn)
+        write->settled = now;
+      write->acked = now;
+      write->stable = stable;
+      break;
+    }
 }
 
 uint64_t
@@ -190,8 +196,8 @@ model_writer_gone (struct model *model, const void *writer)
     for (unsigned j = 0; j < model->blocks[i].nr; j++) {
       struct write *write = &model->blocks[i].writes[j];
 
-      if (write->writer == writer && write->ended == UINT64_MAX &&
-          write->settled > now)
+      if ((writer == NULL || write->writer == writer)
+          && write->ended == UINT64_MAX && write->settled > now)
         write->settled = now;
     }
 }
@@ -203,10 +209,21 @@ model_power_goes (struct model *model)
   model->losing_power = true;
 }
 
+/* What was acknowledged is there now, or was lost for good. */
 void
 model_power_is_back (struct model *model)
 {
+  uint64_t now = ++model->now;
+
   model->losing_power = false;
+  model->back_at = now;
+  for (uint32_t i = 0; i < model->nr_blocks; i++)
+    for (unsigned j = 0; j < model->blocks[i].nr; j++) {
+      struct write *write = &model->blocks[i].writes[j];
+
+      if (write->acked < now && write->settled > now)
+        write->settled = now;
+    }
 }
 
 /* --- patterns ----------------------------------------------------------- */
@@ -368,7 +385,7 @@ is_beside (const struct block *block, uint64_t number, uint64_t read_begun)
 {
   for (unsigned j = 0; j < block->nr; j++)
     if (block->writes[j].number == number
-        && block->writes[j].ended >= read_begun)
+        && over_at (&block->writes[j]) >= read_begun)
       return true;
   return false;
 }

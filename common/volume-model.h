@@ -82,11 +82,11 @@ void model_flush_ends (struct model *model, const void *writer, uint64_t at);
  * what is under way, too: a part of it may have been done before. */
 void model_power_lost (struct model *model, bool in_pieces);
 /* Power is lost at some moment between the two: also what is acknowledged
- * meanwhile may be. */
+ * meanwhile may be, and what was on its way then, until its writer flushes. */
 void model_power_goes (struct model *model);
 void model_power_is_back (struct model *model);
-/* Whatever of that writer's has not ended has had its effect by now, or never
- * has any. */
+/* Whatever of that writer's, or with NULL of anybody's, has not ended has had
+ * its effect by now, or never has any. */
 void model_writer_gone (struct model *model, const void *writer);
 /* The pattern of that write, for count blocks. */
 void model_fill (const struct model *model, uint64_t number, uint32_t block,

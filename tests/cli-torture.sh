@@ -18,6 +18,9 @@ stop_nbdkit
 start_nbdkit "$broken" fault=tear
 violates 'torn write' "$uri" --seed 3 --ops 2000 --faults none
 stop_nbdkit
+start_nbdkit "$broken" fault=half
+violates 'torn write' "$uri" --seed 3 --ops 2000 --faults none
+stop_nbdkit
 start_nbdkit "$broken" fault=stray
 violates 'never written' "$uri" --seed 4 --ops 2000 --faults none
 stop_nbdkit

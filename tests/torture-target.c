@@ -7,9 +7,11 @@
  *   lose   acknowledged, and dropped
  *   stale  done again, ninety writes later
  *   tear   of each block of 512 bytes only one half is written
+ *   half   the same, and it fails; but not of the first thousand
  *   stray  to the place behind the one that it was for
  *   flush  as it should be; but nothing ever reaches the file
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -127,11 +129,17 @@ write_halves (const uint8_t *data, uint32_t count, uint64_t offset)
     put (data + i, BLOCK_BYTES / 2, offset + i);
 }
 
+static bool
+fails_half (void)
+{
+  return is ("half") && nr_writes > 1000;
+}
+
 /* One of the hundred. */
 static void
 write_wrong (const void *buf, uint32_t count, uint64_t offset)
 {
-  if (is ("tear"))
+  if (is ("tear") || fails_half ())
     write_halves (buf, count, offset);
   else if (is ("stray"))
     put (buf, count, offset + count < DISK_BYTES ? offset + BLOCK_BYTES
@@ -155,6 +163,11 @@ pwrite_disk (void *handle, const void *buf, uint32_t count, uint64_t offset,
     put (buf, count, offset);
   if (nr_writes % EACH == LATE)
     put (kept.data, kept.count, kept.offset);
+  if (nr_writes % EACH == 0 && fails_half ()) {
+    nbdkit_error ("half a write");
+    nbdkit_set_error (EIO);
+    return -1;
+  }
   return 0;
 }
 

@@ -313,8 +313,11 @@ join_all (struct client *const clients[], unsigned nr, int r,
 static int
 judge_end (struct torture *torture, struct error *err)
 {
-  int r = whole_read (torture, err);
+  int r;
 
+  /* Nothing is under way any more: what is in pieces now stays so. */
+  model_writer_gone (torture->model, NULL);
+  r = whole_read (torture, err);
   if (r < 0 || torture->restart_command == NULL)
     return r;
   r = whole_flush (torture, err);

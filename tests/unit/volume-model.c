@@ -177,6 +177,63 @@ test_power (void **state)
   assert_int_equal (f->last.wrong, MODEL_LOST);
 }
 
+/* An answer on its way when the power went says nothing of what was lost; what
+ * was lost then does not come back over later writes. */
+static void
+test_power_late_answer (void **state)
+{
+  struct fixture *f = *state;
+  uint64_t first = put (f, true), late, at, second;
+
+  late = model_write_begins (f->model, f, 1, 1, false, &at);
+  model_power_goes (f->model);
+  model_power_is_back (f->model);
+  model_write_ends (f->model, 1, 1, at, false);
+  assert_true (get (f, first));
+  assert_true (get (f, late));
+  flush (f);
+  assert_false (get (f, first));
+  second = put (f, false);
+  model_power_goes (f->model);
+  model_power_is_back (f->model);
+  assert_true (get (f, late));
+  put (f, false);
+  assert_false (get (f, second));
+  assert_int_equal (f->last.wrong, MODEL_LOST);
+}
+
+/* A write whose outcome is unknown may be under way; not when its writer is
+ * known to be gone, nor after a loss of power when it was acknowledged. */
+static void
+test_torn_unknown (void **state)
+{
+  struct fixture *f = *state;
+  uint64_t first = put (f, true), lost, at, read_at;
+  uint8_t *block = f->data + BLOCK_SIZE;
+
+  lost = model_write_begins (f->model, f, 1, 1, false, &at);
+  model_fill (f->model, first, 1, 1, block);
+  model_fill (f->model, lost, 1, 1, f->data);
+  memcpy (block, f->data, BLOCK_SIZE / 2);
+  read_at = model_read_begins (f->model);
+  assert_false (model_read_ends (f->model, 1, 1, read_at, block));
+  assert_int_equal (f->last.wrong, MODEL_MIXED);
+  model_writer_gone (f->model, NULL);
+  read_at = model_read_begins (f->model);
+  assert_false (model_read_ends (f->model, 1, 1, read_at, block));
+  assert_int_equal (f->last.wrong, MODEL_TORN);
+  assert_true (get (f, lost));
+  assert_true (get (f, first));
+  lost = put (f, false);
+  model_fill (f->model, lost, 1, 1, f->data);
+  memcpy (block, f->data, BLOCK_SIZE / 2);
+  model_power_goes (f->model);
+  model_power_is_back (f->model);
+  read_at = model_read_begins (f->model);
+  assert_false (model_read_ends (f->model, 1, 1, read_at, block));
+  assert_int_equal (f->last.wrong, MODEL_TORN);
+}
+
 static void
 test_forget (void **state)
 {
@@ -211,6 +268,8 @@ main (void)
     cmocka_unit_test_setup_teardown (test_torn, setup, teardown),
     cmocka_unit_test_setup_teardown (test_never, setup, teardown),
     cmocka_unit_test_setup_teardown (test_power, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_power_late_answer, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_torn_unknown, setup, teardown),
     cmocka_unit_test_setup_teardown (test_forget, setup, teardown),
   };
 
