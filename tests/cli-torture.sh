@@ -29,6 +29,7 @@ stop_nbdkit
 cat >"$tmp/restart" <<EOT
 kill -9 \$(cat $tmp/nbdkit.pid)
 rm -f $tmp/nbd.sock
+echo restarted
 exec nbdkit -P $tmp/nbdkit.pid -U $tmp/nbd.sock $broken file=$tmp/file fault=\$1
 EOT
 cleanup_fn sh -c "kill -9 \$(cat $tmp/nbdkit.pid)"
@@ -50,6 +51,28 @@ for i in 1 2; do
 done
 test "$(grep -c offset "$tmp/list1")" -gt 300
 cmp "$tmp/list1" "$tmp/list2"
+
+# It can be ended early, and says what it has seen.
+start_nbdkit --filter=log memory 8M logfile="$tmp/requests"
+qbd torture "$uri" --overwrite --quiet --seconds 1000 >"$tmp/text" &
+pid=$!
+wait_for_line "$tmp/requests" ' Read id='
+kill -s INT $pid
+wait $pid
+grep -Fxq 'result: nothing found' "$tmp/text"
+stop_nbdkit
+
+# Who takes a connection and says nothing is no target.
+coproc python3 -c "
+import socket, sys
+s = socket.socket (socket.AF_UNIX)
+s.bind ('$tmp/silent')
+s.listen ()
+print ('there', flush=True)
+sys.stdin.read ()"
+read -r -t "$patience" _ <&"${COPROC[0]}"
+expect_error ': its handshake takes too long$' \
+             qbd torture "nbd+unix:///?socket=$tmp/silent" --overwrite
 
 # Not by accident, and not what it cannot do.
 start_nbdkit memory 8M

@@ -18,7 +18,7 @@
 #define HOT_BLOCKS 64           /* where half of the requests go */
 #define FORGET_EVERY 256        /* requests */
 #define RELINK_TMO_MS 10000     /* for a target that takes no connection, */
-#define RESTART_TMO_MS 30000    /* and when it is being restarted */
+#define RESTART_TMO_MS 30000    /* and for one that was restarted */
 #define RELINK_PAUSE_US 20000
 
 struct op {
@@ -243,6 +243,8 @@ has_link (struct client *client)
     (&torture->target, proxy_socket (torture->proxy, client->nr),
      torture->depth, &client->err);
   if (client->link == NULL) {   /* there is nothing to wait for */
+    if (atomic_load (&torture->restarting))
+      client->lost_ms = clock_now_ms ();
     usleep (RELINK_PAUSE_US);
     return false;
   }

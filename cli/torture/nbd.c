@@ -9,7 +9,10 @@
 #include <string.h>
 
 #include "cli/torture/target.h"
+#include "common/clock.h"
 
+#define CONNECT_TMO_MS 5000    /* also for its handshake */
+#define POLL_MS 100
 #define BLOCK_SIZE_MIN 512      /* bytes: what storage writes whole */
 
 struct link {
@@ -24,6 +27,24 @@ failed (const char *uri, struct error *err)
 
   return error_set (err, code ? code : EIO, "torture: %.200s: %s", uri,
                     nbd_get_error ());
+}
+
+/* through: a Unix socket, instead of what the URI says; or NULL. */
+static int
+connect_nbd (struct nbd_handle *nbd, const char *uri, const char *through,
+             struct error *err)
+{
+  uint64_t until_ms = clock_now_ms () + CONNECT_TMO_MS;
+  int r = through ? nbd_aio_connect_unix (nbd, through)
+    : nbd_aio_connect_uri (nbd, uri);
+
+  while (r >= 0 && nbd_aio_is_connecting (nbd)) {
+    if (clock_now_ms () > until_ms)
+      return error_set (err, ETIMEDOUT, "torture: %.200s: its handshake takes "
+                        "too long", uri);
+    r = nbd_poll (nbd, POLL_MS);
+  }
+  return r < 0 || !nbd_aio_is_ready (nbd) ? failed (uri, err) : 0;
 }
 
 /* --- what it is ----------------------------------------------------------- */
@@ -67,9 +88,10 @@ probe (struct target *target, struct error *err)
   int r = 0;
 
   target->protocol = "NBD";
-  if (nbd == NULL || nbd_set_uri_allow_tls (nbd, LIBNBD_TLS_DISABLE) < 0
-      || nbd_connect_uri (nbd, target->uri) < 0)
+  if (nbd == NULL || nbd_set_uri_allow_tls (nbd, LIBNBD_TLS_DISABLE) < 0)
     r = failed (target->uri, err);
+  if (r == 0)
+    r = connect_nbd (nbd, target->uri, NULL, err);
   if (r == 0)
     r = find_place (target, nbd, err);
   if (r == 0)
@@ -93,6 +115,7 @@ open_link (const struct target *target, const char *through, unsigned depth,
           struct error *err)
 {
   struct link *link = calloc (1, sizeof *link);
+  int r = 0;
 
   if (link == NULL) {
     error_set (err, ENOMEM, "torture: out of memory");
@@ -101,15 +124,15 @@ open_link (const struct target *target, const char *through, unsigned depth,
   link->nbd = nbd_create ();
   if (link->nbd == NULL
       || nbd_set_export_name (link->nbd, target->export_name) < 0
-      || nbd_set_uri_allow_tls (link->nbd, LIBNBD_TLS_DISABLE) < 0
-      || (through ? nbd_connect_unix (link->nbd, through)
-          : nbd_connect_uri (link->nbd, target->uri)) < 0) {
-    failed (target->uri, err);
-    nbd_close (link->nbd);
-    free (link);
-    return NULL;
-  }
-  return link;
+      || nbd_set_uri_allow_tls (link->nbd, LIBNBD_TLS_DISABLE) < 0)
+    r = failed (target->uri, err);
+  if (r == 0)
+    r = connect_nbd (link->nbd, target->uri, through, err);
+  if (r == 0)
+    return link;
+  nbd_close (link->nbd);
+  free (link);
+  return NULL;
 }
 
 /* libnbd's own, which no server can answer: the connection was lost. */

@@ -189,22 +189,29 @@ listen_for (struct proxy *proxy, unsigned client, struct error *err)
   return listener->fd < 0 ? listener->fd : 0;
 }
 
+void
+proxy_unlink (struct proxy *proxy)
+{
+  for (unsigned i = 0; proxy->listeners && i < proxy->params.nr_clients; i++)
+    if (proxy->listeners[i].fd >= 0)
+      unlink (proxy->listeners[i].path);
+  if (proxy->dir[0])
+    rmdir (proxy->dir);
+}
+
 static void
 free_all (struct proxy *proxy)
 {
   struct pair *pair;
 
+  proxy_unlink (proxy);
   while ((pair = proxy->pairs) != NULL) {
     proxy->pairs = pair->next;
     pair_free (pair);
   }
   for (unsigned i = 0; proxy->listeners && i < proxy->params.nr_clients; i++)
-    if (proxy->listeners[i].fd >= 0) {
+    if (proxy->listeners[i].fd >= 0)
       close (proxy->listeners[i].fd);
-      unlink (proxy->listeners[i].path);
-    }
-  if (proxy->dir[0])
-    rmdir (proxy->dir);
   if (proxy->wake_fd >= 0)
     close (proxy->wake_fd);
   free (proxy->listeners);

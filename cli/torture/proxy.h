@@ -52,6 +52,8 @@ void proxy_calm (struct proxy *proxy);
 bool proxy_is_calm (struct proxy *proxy);
 /* Bytes that arrived late, of duplicates. */
 uint64_t proxy_late_bytes (struct proxy *proxy);
+/* No more connections: nothing of it is left in the file system. */
+void proxy_unlink (struct proxy *proxy);
 void proxy_stop (struct proxy *proxy);
 
 #endif

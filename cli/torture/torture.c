@@ -13,6 +13,7 @@
 
 #include "cli/torture/torture.h"
 #include "cli/transfer.h"
+#include "common/cleanup.h"
 #include "common/random.h"
 #include "common/size.h"
 #include "common/usage.h"
@@ -187,6 +188,17 @@ prepare (const struct cli *cli, struct torture *torture, struct error *err)
 
 /* --- restarts ------------------------------------------------------------- */
 
+/* What it says is no part of the report. */
+static int
+run_command (const char *command)
+{
+  CLEANUP_FREE char *line = NULL;
+
+  if (asprintf (&line, "exec >&2\n%s", command) < 0)
+    return -1;
+  return system (line);
+}
+
 static int
 restart (struct torture *torture, struct error *err)
 {
@@ -198,8 +210,9 @@ restart (struct torture *torture, struct error *err)
   if (torture->volatile_cache)
     model_power_goes (torture->model);
   pthread_mutex_unlock (&torture->lock);
-  fflush (stdout);
-  status = system (torture->restart_command);
+  atomic_store (&torture->restarting, true);
+  status = run_command (torture->restart_command);
+  atomic_store (&torture->restarting, false);
   event.end_ns = torture_now_ns (torture);
   pthread_mutex_lock (&torture->lock);
   if (torture->volatile_cache)
@@ -291,8 +304,11 @@ await_end (struct torture *torture, struct client *const clients[])
   }
   torture->elapsed_ns = torture_now_ns (torture);
   for (unsigned i = 0; i < torture->nr_clients; i++)
-    if (!client_is_idle (clients[i]))
-      torture->nr_unanswered += client_nr_waiting (clients[i]);
+    if (!client_is_idle (clients[i])) {
+      unsigned nr = client_nr_waiting (clients[i]);
+
+      torture->nr_unanswered += nr > 0 ? nr : 1;
+    }
   return all_idle (clients, torture->nr_clients);
 }
 
@@ -326,6 +342,15 @@ judge_end (struct torture *torture, struct error *err)
   return r < 0 ? r : whole_read (torture, err);
 }
 
+static bool
+has_succeeded (const struct torture *torture)
+{
+  for (unsigned i = 0; i < TARGET_NR_KINDS; i++)
+    if (torture->nr_ops[i] > 0)
+      return true;
+  return false;
+}
+
 static int
 run_clients (struct torture *torture, struct error *err)
 {
@@ -335,13 +360,20 @@ run_clients (struct torture *torture, struct error *err)
 
   for (unsigned i = 0; i < nr; i++) {
     clients[i] = client_start (torture, i, err);
-    if (clients[i] == NULL)
-      return -err->code;        /* the process ends */
+    if (clients[i] == NULL) {
+      torture->clients_left = true;
+      return -err->code;
+    }
   }
   r = run_until_over (torture, clients, err);
-  if (!await_end (torture, clients))
-    return r;                   /* nothing to be joined */
+  if (!await_end (torture, clients)) {
+    torture->clients_left = true;
+    return r;
+  }
   r = join_all (clients, nr, r, err);
+  if (r == 0 && !has_succeeded (torture))
+    r = error_set (err, EIO, "torture: %.200s: no request succeeded, so that "
+                   "nothing is known", torture->target.uri);
   torture->clients = NULL;
   for (unsigned i = 0; i < nr; i++)
     client_free (clients[i]);
@@ -357,9 +389,6 @@ verdict (const struct torture *torture, struct error *err)
   if (nr > 0)
     return error_set (err, CLI_PROBLEMS_LEFT, "torture: %.200s: violations: %"
                       PRIu64, torture->target.uri, nr);
-  if (torture->nr_ops[TARGET_READ] == 0)
-    return error_set (err, EIO, "torture: %.200s: no read succeeded, so that "
-                      "nothing is known", torture->target.uri);
   return 0;
 }
 
@@ -392,8 +421,9 @@ run_torture (const struct cli *cli, char *const operands[], struct error *err)
   report_print (&torture);
   if (r == 0 || history_nr_violations (torture.history) > 0)
     r = verdict (&torture, err);
-  if (torture.nr_unanswered > 0)
-    return r;                   /* threads still use the rest */
+  proxy_unlink (torture.proxy);
+  if (torture.clients_left)
+    return r;                   /* they use the rest until the process ends */
   proxy_stop (torture.proxy);
   history_free (torture.history);
   model_free (torture.model);

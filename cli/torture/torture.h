@@ -55,6 +55,7 @@ struct torture {
   uint64_t nr_faults[FAULT_NR];
   uint64_t nr_restarts;
   uint64_t nr_unanswered;       /* when all had been waited for */
+  bool clients_left;            /* that cannot be joined */
   uint64_t nr_begun;
   struct client *clients;       /* a list */
   int whole_error;              /* whole.c's: errno of its request, or -1 */
@@ -62,6 +63,7 @@ struct torture {
   struct error stopped;         /* before its end, and why; code 0: not */
 
   atomic_bool over;             /* no more requests begin */
+  atomic_bool restarting;       /* the command is at it */
 };
 
 /* Since the run began. */
