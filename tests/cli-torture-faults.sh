@@ -13,6 +13,18 @@ jq -e '.violated == false and .faults.duplicate > 0 and .requests.read > 100
        and .requests.unknown == 0 and .requests.failed == 0
        and .protocol == "NVMe/TCP" and .findings == []' "$tmp/report"
 start_nbdkit qbd demo/disk
+# What somebody else writes meanwhile is found over NVMe, too: old data.
+cat >"$tmp/behind" <<EOT
+import os.path
+if os.path.exists ('$tmp/old'):
+    h.pwrite (open ('$tmp/old', 'rb').read (), 0)
+else:
+    open ('$tmp/old', 'wb').write (h.pread (32768, 0))
+EOT
+behind="PATH=/usr/bin nbdsh -u '$uri' -c - <$tmp/behind"
+violates 'stale write' "$QBD_SERVER" demo/disk --seed 9 --seconds 2 \
+         --faults none --restart-command "$behind"
+jq -e '.findings | any (.history | any (.event == "restart"))' "$tmp/report"
 torture "$uri" --seed 10 --seconds 1 --faults delay
 stop_nbdkit
 truncate -s 8M "$tmp/disk"

@@ -79,23 +79,21 @@ print_event (const struct torture *torture, const struct event *event)
 
   client_name (torture, event, who, sizeof who);
   printf ("    %10.6f  ", seconds (event->start_ns));
-  switch (event->kind) {
-  case EVENT_FAULT:
+  if (event->kind == EVENT_FAULT) {
     printf ("%9s  %s: %s", "", who, fault_names[event->fault]);
     if (event->duration_ms)
       printf (" for %u ms", event->duration_ms);
     putchar ('\n');
     return;
-  case EVENT_RESTART:
-    printf ("%9.6f  the target was restarted\n", seconds (event->end_ns));
-    return;
-  case EVENT_OP:
-    break;
   }
   if (event->end_ns)
     printf ("%9.6f  ", seconds (event->end_ns));
   else
     printf ("%9s  ", "under way");
+  if (event->kind == EVENT_RESTART) {
+    puts ("the target is restarted");
+    return;
+  }
   printf ("%s: %s", who, kind_names[event->op]);
   if (event->op == TARGET_WRITE)
     printf (" %" PRIu64, event->number);

@@ -202,23 +202,25 @@ run_command (const char *command)
 static int
 restart (struct torture *torture, struct error *err)
 {
-  struct event event = { .kind = EVENT_RESTART };
+  struct event event = {
+    .kind = EVENT_RESTART, .start_ns = torture_now_ns (torture),
+  };
+  uint64_t sequence;
   int status;
 
-  event.start_ns = torture_now_ns (torture);
   pthread_mutex_lock (&torture->lock);
+  sequence = history_add (torture->history, &event);
   if (torture->volatile_cache)
     model_power_goes (torture->model);
   pthread_mutex_unlock (&torture->lock);
   atomic_store (&torture->restarting, true);
   status = run_command (torture->restart_command);
   atomic_store (&torture->restarting, false);
-  event.end_ns = torture_now_ns (torture);
   pthread_mutex_lock (&torture->lock);
   if (torture->volatile_cache)
     model_power_is_back (torture->model);
   torture->nr_restarts++;
-  history_add (torture->history, &event);
+  history_end (torture->history, sequence, torture_now_ns (torture), 0);
   pthread_mutex_unlock (&torture->lock);
   if (status == 0)
     return 0;
