@@ -5,6 +5,18 @@
 source "${0%/*}/functions.sh"
 source "${0%/*}/torture.sh"
 
+# Who takes a connection and says nothing is no target; told of at the end.
+coproc python3 -c "
+import socket, sys
+s = socket.socket (socket.AF_UNIX)
+s.bind ('$tmp/silent')
+s.listen ()
+print ('listens', flush=True)
+sys.stdin.read ()"
+read -r -t "$patience" _ <&"${COPROC[0]}"
+qbd torture "nbd+unix:///?socket=$tmp/silent" 2>"$tmp/silent.said" &
+silent_pid=$!
+
 start_nbdkit "$broken" fault=lose
 violates 'lost write' "$uri" --seed 1 --ops 2000 --faults none
 torture "$uri" --seed 1 --ops 2000 --faults none >"$tmp/text" || test $? -eq 3
@@ -62,17 +74,41 @@ wait $pid
 grep -Fxq 'result: nothing found' "$tmp/text"
 stop_nbdkit
 
-# Who takes a connection and says nothing is no target.
-coproc python3 -c "
-import socket, sys
-s = socket.socket (socket.AF_UNIX)
-s.bind ('$tmp/silent')
-s.listen ()
-print ('there', flush=True)
-sys.stdin.read ()"
-read -r -t "$patience" _ <&"${COPROC[0]}"
-expect_error ': its handshake takes too long$' \
-             qbd torture "nbd+unix:///?socket=$tmp/silent" --overwrite
+# A server that takes three connections, then none for two seconds: no client
+# has got through, so nothing is known.
+start_nbdkit memory 8M
+cat >"$tmp/fickle" <<EOT
+import socket, threading, time
+
+def copy (source, sink):
+    while data := source.recv (1 << 16):
+        sink.sendall (data)
+    sink.shutdown (socket.SHUT_WR)
+
+listener = socket.socket (socket.AF_UNIX)
+listener.bind ('$tmp/fickle.sock')
+listener.listen ()
+print ('listens', flush=True)
+nr = 0
+while True:
+    here = listener.accept ()[0]
+    nr += 1
+    if nr == 3:
+        until = time.monotonic () + 2
+    elif nr > 3 and time.monotonic () < until:
+        continue
+    there = socket.socket (socket.AF_UNIX)
+    there.connect ('$socket')
+    for pair in (here, there), (there, here):
+        threading.Thread (target=copy, args=pair, daemon=True).start ()
+EOT
+python3 "$tmp/fickle" >"$tmp/fickle.out" &
+cleanup_fn kill $!
+wait_for_line "$tmp/fickle.out" listens
+expect_error ': no request succeeded, so that nothing is known$' \
+             qbd torture "nbd+unix:///?socket=$tmp/fickle.sock" --overwrite \
+             --seconds 1
+stop_nbdkit
 
 # Not by accident, and not what it cannot do.
 start_nbdkit memory 8M
@@ -88,3 +124,6 @@ expect_error 'say POOL/VOL, or an NQN, behind it$' \
              qbd torture tcp://127.0.0.1 --overwrite
 expect_error 'RDMA does not go through the fault proxy$' \
              qbd torture rdma://127.0.0.1 demo/disk
+
+must_fail wait $silent_pid
+grep ': its handshake takes too long$' "$tmp/silent.said"

@@ -81,17 +81,38 @@ open_volume (const struct target *target, const char *through, unsigned depth,
   return r;
 }
 
+/* A name may have several addresses, and a server listen on one of them. */
+static int
+find_place (struct target *target, struct error *err)
+{
+  struct stream_route *route = &target->route;
+  struct address address;
+  struct stream *stream;
+  unsigned which;
+  int r = address_parse ("torture", target->uri, &address, err);
+
+  if (r == 0)
+    r = stream_resolve (&address, PLACE_TMO_MS, -1, route, err);
+  if (r < 0)
+    return r;
+  stream = stream_connect_route (route, &address, PLACE_TMO_MS, -1, &which,
+                                 err);
+  if (stream == NULL)
+    return -err->code;
+  stream_close (stream);
+  route->places[0] = route->places[which];
+  route->nr = 1;
+  return 0;
+}
+
 static int
 probe (struct target *target, struct error *err)
 {
   struct qbd_volume *volume;
-  struct address address;
   int r;
 
   target->protocol = "NVMe/TCP";
-  r = address_parse ("torture", target->uri, &address, err);
-  if (r == 0)
-    r = stream_resolve (&address, PLACE_TMO_MS, -1, &target->route, err);
+  r = find_place (target, err);
   if (r == 0)
     r = find_nqn (target, err);
   if (r == 0)

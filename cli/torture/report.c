@@ -168,6 +168,7 @@ print_findings (const struct torture *torture)
   if (torture->stopped.code)
     printf ("it ended early: %s\n", torture->stopped.message);
   puts (nr + torture->nr_unanswered > 0 ? "result: VIOLATED"
+        : torture->stopped.code ? "result: nothing found until then"
         : "result: nothing found");
 }
 
