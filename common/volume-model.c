@@ -52,7 +52,7 @@ add_write (struct block *block, const void *writer, uint64_t number,
            uint64_t begun, uint64_t ended)
 {
   if (block->nr == block->allocated) {
-    block->allocated = block->allocated ? 2 * block->allocated : 8;
+    block->allocated = block->allocated ? 2 * block->allocated : 2;
     block->writes = realloc (block->writes,
                              block->allocated * sizeof *block->writes);
     if (block->writes == NULL)

@@ -64,6 +64,20 @@ done
 test "$(grep -c offset "$tmp/list1")" -gt 300
 cmp "$tmp/list1" "$tmp/list2"
 
+# What it says of itself is respected; what it says and does not do is told.
+start_nbdkit --filter=blocksize-policy memory 1M blocksize-minimum=4096 \
+             blocksize-preferred=4096 blocksize-maximum=8192 \
+             blocksize-error-policy=error
+torture "$uri" --ops 300 --json >"$tmp/report"
+jq -e '.block_size == 4096 and .range_bytes == 1048576 and
+       .requests.failed == 0 and .requests.zero > 0' "$tmp/report"
+stop_nbdkit
+start_nbdkit --filter=error memory 1M error-zero=EIO error-zero-rate=100%
+torture "$uri" --ops 300 --json --faults none >"$tmp/report"
+jq -e '.requests.failed == 0 and .requests.zero == 0 and
+       .zero_error == "Input/output error"' "$tmp/report"
+stop_nbdkit
+
 # It can be ended early, and says what it has seen.
 start_nbdkit --filter=log memory 8M logfile="$tmp/requests"
 qbd torture "$uri" --overwrite --quiet --seconds 1000 >"$tmp/text" &
@@ -74,8 +88,8 @@ wait $pid
 grep -Fxq 'result: nothing found' "$tmp/text"
 stop_nbdkit
 
-# A server that takes three connections, then none for two seconds: no client
-# has got through, so nothing is known.
+# A server that takes the four connections that look at it and clear the range,
+# then none for a while: no client has got through, so nothing is known.
 start_nbdkit memory 8M
 cat >"$tmp/fickle" <<EOT
 import socket, threading, time
@@ -93,9 +107,9 @@ nr = 0
 while True:
     here = listener.accept ()[0]
     nr += 1
-    if nr == 3:
-        until = time.monotonic () + 2
-    elif nr > 3 and time.monotonic () < until:
+    if nr == 4:
+        until = time.monotonic () + 20
+    elif nr > 4 and time.monotonic () < until:
         continue
     there = socket.socket (socket.AF_UNIX)
     there.connect ('$socket')

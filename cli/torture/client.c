@@ -74,9 +74,7 @@ choose (struct client *client, struct op *op)
   uint32_t percent = random_below (random, 100);
   bool fua = random_below (random, 16) == 0;
   bool hot = random_below (random, 2) == 0;
-  uint32_t most = torture->nr_blocks < TORTURE_BLOCKS_EACH_MAX
-    ? torture->nr_blocks : TORTURE_BLOCKS_EACH_MAX;
-  uint32_t count = 1 + random_below (random, most);
+  uint32_t count = 1 + random_below (random, torture->blocks_each);
   uint32_t blocks = hot && torture->nr_blocks > HOT_BLOCKS ? HOT_BLOCKS
     : torture->nr_blocks;
   uint32_t block = random_below (random, blocks - count + 1);
@@ -328,9 +326,8 @@ static int
 allocate (struct client *client)
 {
   const struct torture *torture = client->torture;
-  size_t stride = ((size_t) TORTURE_BLOCKS_EACH_MAX
-                   * torture->target.block_size + BUFFER_ALIGN - 1)
-    / BUFFER_ALIGN * BUFFER_ALIGN;
+  size_t stride = ((size_t) torture->blocks_each * torture->target.block_size
+                   + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN;
 
   client->ops = calloc (torture->depth, sizeof *client->ops);
   client->memory = aligned_alloc (BUFFER_ALIGN, stride * torture->depth);

@@ -68,16 +68,19 @@ take_size (struct target *target, struct nbd_handle *nbd, struct error *err)
 {
   int64_t size_bytes = nbd_get_size (nbd);
   int64_t block_size = nbd_get_block_size (nbd, LIBNBD_SIZE_MINIMUM);
+  int64_t most_bytes = nbd_get_block_size (nbd, LIBNBD_SIZE_MAXIMUM);
   char *name = nbd_get_export_name (nbd);
 
   if (name)
     strncpy (target->export_name, name, sizeof target->export_name - 1);
   free (name);
-  if (size_bytes < 0 || block_size < 0)
+  if (size_bytes < 0 || block_size < 0 || most_bytes < 0)
     return failed (target->uri, err);
   target->size_bytes = (uint64_t) size_bytes;
   target->block_size = block_size < BLOCK_SIZE_MIN ? BLOCK_SIZE_MIN
     : (uint32_t) block_size;
+  target->request_bytes_max = most_bytes > 0 && most_bytes < UINT32_MAX
+    ? (uint32_t) most_bytes : UINT32_MAX;
   return 0;
 }
 

@@ -121,6 +121,7 @@ probe (struct target *target, struct error *err)
     return r;
   target->size_bytes = qbd_get_size (volume);
   target->block_size = qbd_get_block_size (volume);
+  target->request_bytes_max = UINT32_MAX;       /* libqbd splits them */
   target->read_only = qbd_is_read_only (volume);
   target->can_zero = qbd_can_write_zeroes (volume);
   target->can_fua = target->can_flush = target->shared = true;

@@ -195,6 +195,9 @@ print_text (const struct torture *torture)
           torture->nr_unknown);
   if (torture->resend)
     printf (", sent again %" PRIu64, torture->nr_resent);
+  if (torture->zero_error)
+    printf ("\n%-9s not tried by clients: %s", "zeroes",
+            strerror (torture->zero_error));
   printf ("\n%-9s", "faults");
   for (unsigned i = 0; i < FAULT_NR; i++)
     printf (" %s %" PRIu64, fault_names[i], torture->nr_faults[i]);
@@ -321,6 +324,9 @@ print_json (const struct torture *torture)
                     "wrong_blocks", wrong, "findings", findings,
                     "violated", history_nr_violations (history)
                     + torture->nr_unanswered > 0);
+  if (torture->zero_error)
+    json_object_set_new (json, "zero_error",
+                         json_string (strerror (torture->zero_error)));
   if (torture->stopped.code)
     json_object_set_new (json, "stopped",
                          json_string (torture->stopped.message));

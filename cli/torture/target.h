@@ -53,6 +53,7 @@ struct target {
   char export_name[4097];
   uint64_t size_bytes;
   uint32_t block_size;          /* bytes: what is written whole */
+  uint32_t request_bytes_max;
   bool read_only;
   bool can_zero, can_fua, can_flush;
   bool shared;                  /* what one link wrote, another reads; and its

@@ -127,6 +127,13 @@ choose_range (struct torture *torture, struct error *err)
   torture->range_bytes = (uint64_t) torture->nr_blocks * block_size;
   if (torture->nr_blocks == 0)
     return refuse (torture, "it has no block to write to", err);
+  torture->blocks_each = TORTURE_BLOCKS_EACH_MAX;
+  if (torture->blocks_each > torture->nr_blocks)
+    torture->blocks_each = torture->nr_blocks;
+  if (torture->blocks_each > target->request_bytes_max / block_size)
+    torture->blocks_each = target->request_bytes_max / block_size;
+  if (torture->blocks_each == 0)
+    return refuse (torture, "it takes no request of a block", err);
   /* Else a client need not see what another wrote. */
   if (!target->shared)
     torture->nr_clients = 1;

@@ -32,6 +32,7 @@ struct torture {
   uint64_t seed;
   uint64_t range_bytes;
   uint32_t nr_blocks;
+  uint32_t blocks_each;         /* of one request, at most */
   unsigned nr_clients, depth, seconds;
   uint64_t ops_each;            /* 0: as many as there is time for */
   unsigned faults;
@@ -58,6 +59,7 @@ struct torture {
   bool clients_left;            /* that cannot be joined */
   uint64_t nr_begun;
   struct client *clients;       /* a list */
+  int zero_error;               /* of whole_clear: clients do not zero */
   int whole_error;              /* whole.c's: errno of its request, or -1 */
   uint64_t elapsed_ns;
   struct error stopped;         /* before its end, and why; code 0: not */
@@ -89,7 +91,8 @@ void client_free (struct client *client);
 
 /* --- whole.c: the whole range, while nothing else is under way ------------ */
 
-/* It becomes zeroes. */
+/* It becomes zeroes.  What a target fails that says it can zero is not tried
+ * again: zeroes would be possible for ever. */
 int whole_clear (struct torture *torture, struct error *err);
 /* All that was written is made stable; it is read, and judged. */
 int whole_flush (struct torture *torture, struct error *err);

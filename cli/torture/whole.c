@@ -51,14 +51,14 @@ open_direct (const struct torture *torture, struct error *err)
   return link;
 }
 
-/* In pieces of TORTURE_BLOCKS_EACH_MAX blocks; kind FLUSH: just one. */
+/* In pieces of blocks_each blocks; kind FLUSH: just one. */
 static int
 all (struct torture *torture, enum target_kind kind,
      void (*read) (struct torture *torture, const struct event *event,
                    uint64_t at, const uint8_t *data), struct error *err)
 {
   const uint32_t block_size = torture->target.block_size;
-  size_t bytes = (size_t) TORTURE_BLOCKS_EACH_MAX * block_size;
+  size_t bytes = (size_t) torture->blocks_each * block_size;
   struct target_op op = { .kind = kind };
   struct link *link = open_direct (torture, err);
   struct event event = { .op = kind, .client = torture->nr_clients };
@@ -76,8 +76,7 @@ all (struct torture *torture, enum target_kind kind,
     uint32_t left = torture->nr_blocks - event.block;
     uint64_t at = model_read_begins (torture->model);
 
-    event.count = left < TORTURE_BLOCKS_EACH_MAX ? left
-      : TORTURE_BLOCKS_EACH_MAX;
+    event.count = left < torture->blocks_each ? left : torture->blocks_each;
     event.start_ns = torture_now_ns (torture);
     op.offset_bytes = (uint64_t) event.block * block_size;
     op.count_bytes = kind == TARGET_FLUSH ? 0
@@ -110,7 +109,13 @@ int
 whole_clear (struct torture *torture, struct error *err)
 {
   int r = all (torture, TARGET_WRITE, NULL, err);
+  struct error refused;
 
+  if (r == 0 && torture->target.can_zero
+      && all (torture, TARGET_ZERO, NULL, &refused) < 0) {
+    torture->zero_error = refused.code;
+    torture->target.can_zero = false;
+  }
   if (r == 0 && torture->target.can_flush)
     r = all (torture, TARGET_FLUSH, NULL, err);
   return r;
