@@ -72,6 +72,11 @@ torture "$uri" --ops 300 --json >"$tmp/report"
 jq -e '.block_size == 4096 and .range_bytes == 1048576 and
        .requests.failed == 0 and .requests.zero > 0' "$tmp/report"
 stop_nbdkit
+# A socket that its server knows by another name.
+start_nbdkit memory 1M
+mv "$socket" "$tmp/an other"
+torture "nbd+unix:///?socket=$tmp/an%20other" --ops 100
+stop_nbdkit
 start_nbdkit --filter=error memory 1M error-zero=EIO error-zero-rate=100%
 torture "$uri" --ops 300 --json --faults none >"$tmp/report"
 jq -e '.requests.failed == 0 and .requests.zero == 0 and

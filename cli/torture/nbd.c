@@ -7,8 +7,10 @@
 #include <libnbd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "cli/torture/target.h"
+#include "common/cleanup.h"
 #include "common/clock.h"
 
 #define CONNECT_TMO_MS 5000    /* also for its handshake */
@@ -50,15 +52,56 @@ connect_nbd (struct nbd_handle *nbd, const char *uri, const char *through,
 /* --- what it is ----------------------------------------------------------- */
 
 static int
+hex (char c)
+{
+  return c >= '0' && c <= '9' ? c - '0'
+    : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+/* The path of socket=PATH.  NULL: the URI has none; else malloc'ed. */
+static char *
+socket_of (const char *uri)
+{
+  const char *at = strchr (uri, '?');
+  char *path, *end;
+
+  while (at && strncmp (at + 1, "socket=", 7) != 0)
+    at = strpbrk (at + 1, "&;");
+  if (at == NULL)
+    return NULL;
+  at += 8;
+  path = end = strndup (at, strcspn (at, "&;#"));
+  if (path == NULL)
+    return NULL;
+  for (const char *c = path; *c; c++)
+    if (*c == '%' && hex (c[1]) >= 0 && hex (c[2]) >= 0) {
+      *end++ = (char) (hex (c[1]) << 4 | hex (c[2]));
+      c += 2;
+    } else
+      *end++ = *c;
+  *end = '\0';
+  return path;
+}
+
+/* Where the connection leads; but a Unix socket by the name that we know it by:
+ * the server may know it by another, in another place. */
+static int
 find_place (struct target *target, struct nbd_handle *nbd, struct error *err)
 {
   struct stream_place *place = &target->route.places[0];
+  struct sockaddr_un *sun = (struct sockaddr_un *) &place->sa;
+  CLEANUP_FREE char *path = socket_of (target->uri);
 
   place->sa_bytes = sizeof place->sa;
   if (getpeername (nbd_aio_get_fd (nbd), (struct sockaddr *) &place->sa,
                    &place->sa_bytes) < 0)
     return error_set (err, errno, "torture: %.200s: %s", target->uri,
                       strerror (errno));
+  if (path && sun->sun_family == AF_UNIX
+      && strlen (path) < sizeof sun->sun_path) {
+    strcpy (sun->sun_path, path);
+    place->sa_bytes = sizeof *sun;
+  }
   target->route.nr = 1;
   return 0;
 }
