@@ -72,6 +72,12 @@ torture "$uri" --ops 300 --json >"$tmp/report"
 jq -e '.block_size == 4096 and .range_bytes == 1048576 and
        .requests.failed == 0 and .requests.zero > 0' "$tmp/report"
 stop_nbdkit
+start_nbdkit --filter=multi-conn memory 1M multi-conn-mode=disable
+torture "$uri" --seconds 1 --volatile --restart-command true --json \
+        >"$tmp/report"
+jq -e '.clients == 1 and .faults.cut + .faults.duplicate == 0 and
+       .faults.restart > 0' "$tmp/report"
+stop_nbdkit
 # A socket that its server knows by another name.
 start_nbdkit memory 1M
 mv "$socket" "$tmp/an other"

@@ -134,9 +134,12 @@ choose_range (struct torture *torture, struct error *err)
     torture->blocks_each = target->request_bytes_max / block_size;
   if (torture->blocks_each == 0)
     return refuse (torture, "it takes no request of a block", err);
-  /* Else a client need not see what another wrote. */
-  if (!target->shared)
+  /* Else a client need not see what another wrote, nor a flush cover it. */
+  if (!target->shared) {
     torture->nr_clients = 1;
+    if (torture->volatile_cache)
+      torture->faults &= 1u << FAULT_DELAY;
+  }
   return 0;
 }
 
