@@ -89,7 +89,17 @@ jq -e '.requests.failed == 0 and .requests.zero == 0 and
        .zero_error == "Input/output error"' "$tmp/report"
 stop_nbdkit
 
-# It can be ended early, and says what it has seen.
+# It can be ended early, also before the clients begin, and says what it has
+# seen.
+start_nbdkit --filter=log --filter=delay memory 8M wdelay=100ms \
+             logfile="$tmp/clearing"
+qbd torture "$uri" --overwrite --seconds 1000 2>"$tmp/said" &
+pid=$!
+wait_for_line "$tmp/clearing" ' Write id='
+kill -s INT $pid
+must_fail wait $pid
+grep -Fx 'qbd: torture: interrupted' "$tmp/said"
+stop_nbdkit
 start_nbdkit --filter=log memory 8M logfile="$tmp/requests"
 qbd torture "$uri" --overwrite --quiet --seconds 1000 >"$tmp/text" &
 pid=$!

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/torture/torture.h"
+#include "cli/transfer.h"
 
 #define BUFFER_ALIGN 4096
 #define ANSWER_TMO_MS 60000
@@ -62,6 +63,7 @@ all (struct torture *torture, enum target_kind kind,
   struct target_op op = { .kind = kind };
   struct link *link = open_direct (torture, err);
   struct event event = { .op = kind, .client = torture->nr_clients };
+  bool is_clearing = kind == TARGET_WRITE || kind == TARGET_ZERO;
   int r = 0;
 
   if (link == NULL)
@@ -72,7 +74,8 @@ all (struct torture *torture, enum target_kind kind,
     r = -ENOMEM;
   else
     memset (op.data, 0, bytes);
-  while (r == 0 && event.block < torture->nr_blocks) {
+  while (r == 0 && event.block < torture->nr_blocks
+         && !(is_clearing && transfer_interrupted ())) {
     uint32_t left = torture->nr_blocks - event.block;
     uint64_t at = model_read_begins (torture->model);
 
@@ -118,6 +121,8 @@ whole_clear (struct torture *torture, struct error *err)
   }
   if (r == 0 && torture->target.can_flush)
     r = all (torture, TARGET_FLUSH, NULL, err);
+  if (r == 0 && transfer_interrupted ())
+    return error_set (err, EINTR, "torture: interrupted");
   return r;
 }
 
