@@ -76,4 +76,13 @@ tests_unit_lib_tcp_hostile_SOURCES = tests/unit/lib-tcp-hostile.c \
 tests_unit_lib_tcp_hostile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_lib_tcp_hostile_LDADD = $(lib_tests_libs)
 
+if HAVE_RDMA
+check_PROGRAMS += tests/unit/lib-rdma
+TESTS += tests/unit/lib-rdma
+tests_unit_lib_rdma_SOURCES = tests/unit/lib-rdma.c \
+	tests/unit/rdma-adapter.c tests/unit/rdma-adapter.h
+tests_unit_lib_rdma_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(RDMA_CFLAGS)
+tests_unit_lib_rdma_LDADD = $(lib_tests_libs)
+endif
+
 endif
