@@ -61,12 +61,13 @@ struct rdma_slot {
   uint32_t piece;               /* its data's offset; BUDDY_NONE */
   bool sent;                    /* its SEND is over */
   /* Its CID and POSTED, from its post on: the receiver may copy its data
-   * without the lock.  0 otherwise. */
+   * without the lock.  With its first answer ANSWERED as well: the sender may
+   * complete it then, and its data are not touched again.  0 otherwise. */
   _Atomic uint32_t posted;
   struct ibv_send_wr wr;
   struct ibv_sge sge[2];
 };
-enum { RDMA_POSTED = 1 << 16 };
+enum { RDMA_POSTED = 1 << 16, RDMA_ANSWERED = 1 << 17 };
 
 /* What the receiver has found, for recv_end. */
 struct rdma_completion {

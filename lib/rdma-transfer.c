@@ -147,8 +147,8 @@ rdma_recv_begin (struct transport_queue *base)
   queue->nr_waited_for = base->nr_in_flight;
 }
 
-/* A read's data to its place.  A CID that is not in flight is recv_end's
- * business. */
+/* A read's data to its place, by its first answer.  A CID that is not in flight,
+ * or answered, is recv_end's business. */
 static void
 copy_data (struct rdma_queue *queue, const struct nvme_cqe *cqe)
 {
@@ -156,9 +156,15 @@ copy_data (struct rdma_queue *queue, const struct nvme_cqe *cqe)
   const struct transport_request *request;
   struct rdma_slot *slot = &queue->slots[index];
 
-  if (index >= queue->base.depth || nvme_cqe_status (cqe) != 0 ||
+  if (index >= queue->base.depth ||
       atomic_load_explicit (&slot->posted, memory_order_acquire) !=
       (cqe->cid | RDMA_POSTED))
+    return;
+  /* Nobody else writes it before recv_end. */
+  atomic_store_explicit (&slot->posted,
+                         cqe->cid | RDMA_POSTED | RDMA_ANSWERED,
+                         memory_order_relaxed);
+  if (nvme_cqe_status (cqe) != 0)
     return;
   request = slot->request;
   if (request->data == TRANSPORT_FROM_CONTROLLER && slot->piece != BUDDY_NONE)

@@ -144,6 +144,47 @@ test_read_and_write (void **state)
 
 /* --- a server that breaks the rules ---------------------------------------------- */
 
+/* Who sends may let a request go as soon as it is answered, and its buffer is
+ * the caller's then. */
+static void
+second_answer (uint16_t first_status)
+{
+  uint8_t buf[512] = { 0 }, expected[512];
+  struct transport_request request;
+  int64_t sent;
+  void *data;
+
+  create ();
+  connect_it ();
+  submit (&request, TRANSPORT_FROM_CONTROLLER, buf, sizeof buf);
+  sent = begin_send ();
+  data = adapter_data (adapter_posted ());
+  memset (data, 1, sizeof buf);
+  adapter_answer (request.sqe.common.cid, first_status);
+  adapter_sent (IBV_WC_SUCCESS);
+  assert_null (hear ());        /* it is being sent */
+  memcpy (expected, buf, sizeof buf);
+  assert_int_equal (buf[0], first_status == 0);
+
+  memset (data, 2, sizeof buf);
+  adapter_answer (request.sqe.common.cid, 0);
+  assert_null (hear ());
+  assert_memory_equal (buf, expected, sizeof buf);
+  assert_int_equal (queue->error, EPROTO);
+  (queue->ops->send_end) (queue, sent);
+  assert_ptr_equal (queue->ops->completed (queue), &request);
+  assert_int_equal (request.error, 0);
+  assert_int_equal (nvme_cqe_status (&request.cqe), first_status);
+  stop ();
+}
+
+static void
+test_second_answer (void **state)
+{
+  second_answer (0);
+  second_answer (NVME_SC_LBA_RANGE);
+}
+
 /* One request is in flight; `say` ends the connection and it. */
 static void
 ends_with (int error, void (*say) (uint16_t cid))
@@ -386,6 +427,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_read_and_write),
+    cmocka_unit_test (test_second_answer),
     cmocka_unit_test (test_ends_connection),
     cmocka_unit_test (test_answer_before_command),
     cmocka_unit_test (test_flags),
