@@ -7,7 +7,8 @@
  *
  * Locked memory is bounded from the start: as much as the limit of the
  * process allows, shared by the reactors, at most RDMA_DEVICE_*_MAX each.  A
- * request that finds no buffer waits, and connections take turns.
+ * request that finds no buffer, or whose ration is used up, waits, and
+ * connections take turns.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -165,16 +166,72 @@ rdma_request_repost (struct rdma_request *request)
 
 /* --- buffers ------------------------------------------------------------------ */
 
+static struct rdma_ration *
+ration_get (struct rdma_device *device, const struct controller *of)
+{
+  struct rdma_ration *ration;
+
+  LIST_FOREACH (ration, &device->rations, in_device)
+    if (ration->of == of)
+      break;
+  if (ration == NULL) {
+    if ((ration = calloc (1, sizeof *ration)) == NULL)
+      return NULL;
+    ration->of = of;
+    LIST_INSERT_HEAD (&device->rations, ration, in_device);
+  }
+  ration->users++;
+  return ration;
+}
+
+void
+rdma_ration_put (struct rdma_connection *connection)
+{
+  struct rdma_ration *ration = connection->ration;
+
+  connection->ration = NULL;
+  if (ration == NULL || --ration->users > 0)
+    return;
+  assert (ration->bytes == 0);
+  LIST_REMOVE (ration, in_device);
+  free (ration);
+}
+
+/* Who has sent no Connect yet asks for nothing large. */
+static bool
+is_rationed (const struct rdma_request *request)
+{
+  return request->command.data_bytes > RDMA_IN_CAPSULE_BYTES;
+}
+
+static bool
+ration_left (const struct rdma_request *request)
+{
+  const struct rdma_device *device = request->device;
+  const struct rdma_ration *ration = request->connection->ration;
+  uint64_t bytes = request->command.data_bytes;
+
+  return !is_rationed (request) || ration->bytes == 0
+    || device->taken_bytes + bytes + ration->bytes + bytes
+       <= device->data_bytes;
+}
+
 static bool
 take_buffer (struct rdma_request *request)
 {
   struct rdma_device *device = request->device;
+  uint32_t bytes = request->command.data_bytes;
 
-  request->buffer_offset = buddy_take (device->buddy,
-                                       request->command.data_bytes);
-  if (request->buffer_offset == BUDDY_NONE)
+  request->buffer_offset = buddy_take (device->buddy, bytes);
+  if (request->buffer_offset == BUDDY_NONE) {
+    device->full = true;
     return false;
+  }
   request->command.buffer = device->data + request->buffer_offset;
+  if (is_rationed (request)) {
+    device->taken_bytes += bytes;
+    request->connection->ration->bytes += bytes;
+  }
   return true;
 }
 
@@ -185,10 +242,18 @@ rdma_buffer_get (struct rdma_request *request)
   struct rdma_device *device = request->device;
 
   assert (request->command.data_bytes <= BUDDY_BYTES_MAX);
-  if (TAILQ_EMPTY (&device->starved) && take_buffer (request))
+  if (connection->ration == NULL && is_rationed (request)) {
+    connection->ration = ration_get (device, connection->queue.controller);
+    if (connection->ration == NULL)
+      return -ENOMEM;
+  }
+  if (!device->full && TAILQ_EMPTY (&connection->waiting)
+      && ration_left (request) && take_buffer (request))
     return 0;
-  if (TAILQ_EMPTY (&connection->waiting))
+  if (TAILQ_EMPTY (&connection->waiting)) {
     TAILQ_INSERT_TAIL (&device->starved, connection, in_starved);
+    device->nr_starved++;
+  }
   TAILQ_INSERT_TAIL (&connection->waiting, request, in_list);
   rdma_request_set_state (request, RDMA_REQUEST_WAITING);
   return -EAGAIN;
@@ -198,31 +263,47 @@ void
 rdma_buffer_cancel (struct rdma_request *request)
 {
   struct rdma_connection *connection = request->connection;
+  struct rdma_device *device = request->device;
 
   TAILQ_REMOVE (&connection->waiting, request, in_list);
-  if (TAILQ_EMPTY (&connection->waiting))
-    TAILQ_REMOVE (&request->device->starved, connection, in_starved);
+  if (!TAILQ_EMPTY (&connection->waiting))
+    return;
+  TAILQ_REMOVE (&device->starved, connection, in_starved);
+  if (--device->nr_starved == 0)
+    device->full = false;
+}
+
+static void
+rotate (struct rdma_device *device, struct rdma_connection *connection)
+{
+  TAILQ_REMOVE (&device->starved, connection, in_starved);
+  TAILQ_INSERT_TAIL (&device->starved, connection, in_starved);
 }
 
 /* One request of each connection in turn; none overtakes one for which there
- * is no room yet. */
+ * is no room yet.  Who waits for its ration only is left out. */
 static void
 grant_buffers (struct reactor_task *task)
 {
   struct rdma_device *device =
     (void *) ((char *) task - offsetof (struct rdma_device, grant));
-  struct rdma_connection *connection;
+  unsigned nr_left_out = 0;
 
   device->grant_deferred = false;
-  while ((connection = TAILQ_FIRST (&device->starved)) != NULL) {
+  device->full = false;
+  while (nr_left_out < device->nr_starved) {
+    struct rdma_connection *connection = TAILQ_FIRST (&device->starved);
     struct rdma_request *request = TAILQ_FIRST (&connection->waiting);
+    bool left_out = !ration_left (request);
 
-    if (!take_buffer (request))
+    if (!left_out && !take_buffer (request))
       break;
-    TAILQ_REMOVE (&device->starved, connection, in_starved);
-    TAILQ_INSERT_TAIL (&device->starved, connection, in_starved);
-    rdma_buffer_cancel (request);
-    rdma_request_granted (request);
+    rotate (device, connection);
+    nr_left_out = left_out ? nr_left_out + 1 : 0;
+    if (!left_out) {
+      rdma_buffer_cancel (request);
+      rdma_request_granted (request);
+    }
   }
   rdma_device_put (device);
 }
@@ -231,12 +312,16 @@ void
 rdma_buffer_give (struct rdma_request *request)
 {
   struct rdma_device *device = request->device;
+  uint32_t bytes = request->command.data_bytes;
 
   if (request->buffer_offset == BUDDY_NONE)
     return;
-  buddy_give (device->buddy, request->buffer_offset,
-              request->command.data_bytes);
+  buddy_give (device->buddy, request->buffer_offset, bytes);
   request->buffer_offset = BUDDY_NONE;
+  if (is_rationed (request)) {
+    device->taken_bytes -= bytes;
+    request->connection->ration->bytes -= bytes;
+  }
   if (!TAILQ_EMPTY (&device->starved) && !device->grant_deferred) {
     device->grant_deferred = true;
     hold_device (device);
@@ -501,6 +586,7 @@ rdma_device_keep_id (struct rdma_device *device, struct rdma_cm_id *id,
 static void
 device_close (struct rdma_device *device)
 {
+  assert (LIST_EMPTY (&device->rations) && device->taken_bytes == 0);
   if (device->srq)
     ibv_destroy_srq (device->srq);
   if (device->receive_cq)
@@ -557,6 +643,7 @@ device_create (struct reactor *reactor, struct ibv_context *verbs,
   device->end.done = closed_unused;
   TAILQ_INIT (&device->starved);
   plan_memory (&device->nr_slots, &data_bytes);
+  device->data_bytes = data_bytes;
 
   device->buddy = buddy_create (data_bytes);
   r = device->buddy ? read_attributes (device) : -ENOMEM;

@@ -81,6 +81,17 @@ TAILQ_HEAD (rdma_request_list, rdma_request);
 
 /* --- what a reactor has of a device: rdma-device.c ---------------------------- */
 
+/* Data buffers of the connections of one controller, but for small ones.  It may
+ * take as much as it leaves to others, and one buffer in any case: a host that
+ * died with its queues full keeps nobody else from being served, and no other
+ * path of its own. */
+struct rdma_ration {
+  LIST_ENTRY (rdma_ration) in_device;
+  const struct controller *of;  /* compared only */
+  unsigned users;
+  uint32_t bytes;               /* taken */
+};
+
 struct rdma_device {
   struct reactor *reactor;      /* constant */
   struct ibv_context *verbs;    /* constant; librdmacm's */
@@ -100,7 +111,12 @@ struct rdma_device {
   size_t memory_bytes;
   struct ibv_mr *mr;
   uint8_t *data;                /* in memory */
+  uint32_t data_bytes;
+  uint32_t taken_bytes;         /* of them, but for small buffers */
+  bool full;                    /* the first of `starved` waits for room, and
+                                   all others behind it */
   struct buddy *buddy;
+  LIST_HEAD (, rdma_ration) rations;
   unsigned nr_slots;
   struct rdma_request *requests;
   struct ibv_recv_wr *receives; /* one each, and two sges */
@@ -121,6 +137,7 @@ struct rdma_device {
   LIST_HEAD (, rdma_connection) by_qp[RDMA_QP_BUCKETS];
   /* connections with requests that wait for a buffer, in turn */
   TAILQ_HEAD (, rdma_connection) starved;
+  unsigned nr_starved;
 };
 
 /* What all reactors together need, at the least, of locked memory; and why
@@ -153,11 +170,13 @@ struct rdma_connection *rdma_device_find (struct rdma_device *device,
                                           uint32_t qp_num);
 
 /* A buffer for the command.  0, or -EAGAIN: the request waits for one, in
- * state WAITING, and rdma_request_granted is called later. */
+ * state WAITING, and rdma_request_granted is called later.  -ENOMEM. */
 int rdma_buffer_get (struct rdma_request *request);
 void rdma_buffer_cancel (struct rdma_request *request);
 /* If it has one. */
 void rdma_buffer_give (struct rdma_request *request);
+/* The connection takes no more. */
+void rdma_ration_put (struct rdma_connection *connection);
 
 void rdma_request_set_state (struct rdma_request *request,
                              enum rdma_request_state state);
@@ -216,6 +235,7 @@ struct rdma_connection {
   /* rdma-device.c: requests that wait for a buffer */
   struct rdma_request_list waiting;
   TAILQ_ENTRY (rdma_connection) in_starved;
+  struct rdma_ration *ration;   /* NULL: asked for small buffers only */
 
   /* rdma-send.c */
   unsigned send_room;           /* work requests that can be posted */

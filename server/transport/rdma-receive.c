@@ -38,6 +38,24 @@ rdma_request_granted (struct rdma_request *request)
   rdma_release (request->connection);
 }
 
+static void
+refuse (struct rdma_request *request, uint16_t status)
+{
+  rdma_request_set_state (request, RDMA_REQUEST_EXECUTING);
+  target_command_fail (&request->command, status);
+}
+
+static void
+begin_with_buffer (struct rdma_request *request)
+{
+  int r = rdma_buffer_get (request);
+
+  if (r == 0)
+    proceed (request);
+  else if (r == -ENOMEM)
+    refuse (request, NVME_SC_INTERNAL);
+}
+
 /* The capsule is in the request. */
 static void
 begin (struct rdma_request *request, uint32_t capsule_bytes)
@@ -53,10 +71,8 @@ begin (struct rdma_request *request, uint32_t capsule_bytes)
   request->data = data;
   status = target_command_prepare (command, data.bytes,
                                    data.in_capsule && data.bytes > 0);
-  if (bad) {
-    rdma_request_set_state (request, RDMA_REQUEST_EXECUTING);
-    target_command_fail (command, bad);
-  }
+  if (bad)
+    refuse (request, bad);
   else if (status)
     rdma_post_response (request);
   else if (command->data_bytes == 0)
@@ -65,8 +81,8 @@ begin (struct rdma_request *request, uint32_t capsule_bytes)
     command->buffer = request->in_capsule;
     execute (request);
   }
-  else if (rdma_buffer_get (request) == 0)
-    proceed (request);
+  else
+    begin_with_buffer (request);
 }
 
 /* --- completions -------------------------------------------------------------- */

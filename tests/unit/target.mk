@@ -68,4 +68,15 @@ tests_unit_tcp_stall_SOURCES = tests/unit/tcp-stall.c
 tests_unit_tcp_stall_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_tcp_stall_LDADD = libserver-fixture.la
 
+if HAVE_RDMA
+check_PROGRAMS += tests/unit/rdma-device
+TESTS += tests/unit/rdma-device
+tests_unit_rdma_device_SOURCES = tests/unit/rdma-device.c \
+	tests/unit/rdma-adapter.c tests/unit/rdma-adapter.h
+tests_unit_rdma_device_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
+	$(RDMA_CFLAGS)
+tests_unit_rdma_device_LDADD = libtransport.la libtarget.la libengine.la \
+	libreactor.la libnvmeof.la libcommon.la $(RDMA_LIBS) $(CMOCKA_LIBS)
+endif
+
 endif

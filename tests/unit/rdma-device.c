@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Data buffers of the server's RDMA transport: who has many leaves some to
+ * others, who waits has its turn, and none is lost.  The adapter is one by
+ * hand; all happens on one reactor.
+ */
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/locked-memory.h"
+#include "server/target/internal.h"
+#include "server/transport/rdma-internal.h"
+#include "tests/unit/rdma-adapter.h"
+
+enum { MIB = 1 << 20, NR_HOSTS = 64, SMALL = 4096 };
+
+/* One connection each. */
+struct host {
+  struct rdma_connection connection;
+  struct controller controller;
+};
+
+static struct reactor *reactor;
+static struct rdma_device *device;
+static struct host hosts[NR_HOSTS];
+static unsigned nr_requests, nr_granted;
+static struct rdma_request *granted[2 * NR_HOSTS];
+
+/* --- what rdma-device.c knows of others ------------------------------------- */
+
+uint64_t
+locked_memory_limit (void)
+{
+  return UINT64_MAX;
+}
+
+bool
+rdma_poll_receives (struct rdma_device *its)
+{
+  return false;
+}
+
+void
+rdma_poll_sends (struct rdma_connection *connection)
+{
+}
+
+bool
+rdma_has_send_cq (const struct rdma_connection *connection)
+{
+  return false;
+}
+
+void
+rdma_request_granted (struct rdma_request *request)
+{
+  rdma_request_set_state (request, RDMA_REQUEST_EXECUTING);
+  granted[nr_granted++] = request;
+}
+
+/* --- on the reactor ------------------------------------------------------------- */
+
+static void
+open_device (void)
+{
+  const char *what;
+
+  assert_int_equal (rdma_device_get (reactor, adapter_verbs (), &device,
+                                     &what), 0);
+  for (unsigned i = 0; i < NR_HOSTS; i++) {
+    hosts[i] = (struct host) { 0 };
+    hosts[i].connection.queue.controller = &hosts[i].controller;
+    TAILQ_INIT (&hosts[i].connection.waiting);
+  }
+  nr_requests = nr_granted = 0;
+}
+
+static void
+close_device (void)
+{
+  for (unsigned i = 0; i < NR_HOSTS; i++)
+    rdma_ration_put (&hosts[i].connection);
+  assert_true (TAILQ_EMPTY (&device->starved));
+  assert_true (buddy_is_whole (device->buddy));
+  rdma_device_put (device);
+}
+
+static struct rdma_request *
+new_request (struct host *host, uint32_t bytes)
+{
+  struct rdma_request *request = &device->requests[nr_requests++];
+
+  request->connection = &host->connection;
+  request->command.data_bytes = bytes;
+  return request;
+}
+
+/* False: it waits. */
+static bool
+has (struct rdma_request *request)
+{
+  int r = rdma_buffer_get (request);
+
+  assert_true (r == 0 || r == -EAGAIN);
+  if (r == 0)
+    rdma_request_set_state (request, RDMA_REQUEST_EXECUTING);
+  return r == 0;
+}
+
+static void
+give (struct rdma_request *request)
+{
+  rdma_buffer_give (request);
+  rdma_request_set_state (request, RDMA_REQUEST_POSTED);
+}
+
+static void
+give_all (void)
+{
+  for (unsigned i = 0; i < nr_requests; i++)
+    if (device->requests[i].state == RDMA_REQUEST_EXECUTING)
+      give (&device->requests[i]);
+}
+
+static sem_t over;
+
+static void
+turn_is_over (struct reactor_task *task)
+{
+  sem_post (&over);
+}
+
+static void
+run_in_turn (void *fn)
+{
+  static struct reactor_task end = { .run = turn_is_over };
+
+  (*(void (**) (void)) fn) ();
+  reactor_defer (reactor, &end);
+}
+
+/* What is given back is granted at the end of the turn. */
+static void
+turn (void (*fn) (void))
+{
+  reactor_call (reactor, run_in_turn, &fn);
+  sem_wait (&over);
+}
+
+/* --- cases ------------------------------------------------------------------------ */
+
+static unsigned greedy_has;
+static struct rdma_request *first;
+
+static void
+one_asks_for_all (void)
+{
+  struct rdma_request *request;
+
+  for (unsigned i = 0; i < 2 * RDMA_DEVICE_DATA_MAX_BYTES / MIB; i++) {
+    request = new_request (&hosts[0], MIB);
+    greedy_has += has (request);
+    first = i == 0 ? request : first;
+  }
+  assert_int_equal (greedy_has, RDMA_DEVICE_DATA_MAX_BYTES / MIB / 2);
+  /* Others, that have nothing yet, need not wait; small ones neither. */
+  for (unsigned i = 1; i <= 8; i++) {
+    assert_true (has (new_request (&hosts[i], MIB)));
+    assert_true (has (new_request (&hosts[i], SMALL)));
+  }
+  assert_int_equal (nr_granted, 0);
+  give (first);
+}
+
+static void
+test_greedy (void **state)
+{
+  turn (open_device);
+  greedy_has = 0;
+  turn (one_asks_for_all);
+  /* It has less than it may have when others need none. */
+  assert_int_equal (nr_granted, 0);
+  /* All that waited is granted, one after the other. */
+  while (nr_granted < RDMA_DEVICE_DATA_MAX_BYTES / MIB * 2 - greedy_has) {
+    unsigned before = nr_granted;
+
+    turn (give_all);
+    assert_true (nr_granted > before);
+  }
+  turn (give_all);
+  turn (close_device);
+}
+
+static struct rdma_request *large, *small;
+
+/* But for half a MiB. */
+static void
+all_is_taken (void)
+{
+  enum { N = RDMA_DEVICE_DATA_MAX_BYTES / MIB };
+
+  for (unsigned i = 1; i < N; i++) {
+    first = new_request (&hosts[i], MIB);
+    assert_true (has (first));
+  }
+  assert_true (has (new_request (&hosts[N], MIB / 2)));
+  large = new_request (&hosts[N + 1], MIB);
+  small = new_request (&hosts[N + 2], SMALL);
+  assert_false (has (large));
+  assert_false (has (small));
+}
+
+static void
+give_first (void)
+{
+  give (first);
+}
+
+static void
+test_full (void **state)
+{
+  turn (open_device);
+  turn (all_is_taken);
+  assert_int_equal (nr_granted, 0);
+  /* No other has overtaken it. */
+  turn (give_first);
+  assert_int_equal (nr_granted, 2);
+  assert_ptr_equal (granted[0], large);
+  assert_ptr_equal (granted[1], small);
+  turn (give_all);
+  turn (close_device);
+}
+
+static void
+all_others_take (void)
+{
+  first = new_request (&hosts[1], MIB);
+  assert_true (has (first));
+  for (unsigned i = 2; has (new_request (&hosts[i], MIB)); i++)
+    ;
+}
+
+/* Who has much waits, and nobody behind it. */
+static void
+greedy_is_left_out (void)
+{
+  while (has (new_request (&hosts[0], MIB)))
+    ;
+}
+
+static void
+test_left_out (void **state)
+{
+  turn (open_device);
+  turn (greedy_is_left_out);
+  turn (all_others_take);
+  assert_int_equal (nr_granted, 0);
+  turn (give_first);
+  assert_int_equal (nr_granted, 1);
+  assert_ptr_equal (granted[0], &device->requests[nr_requests - 1]);
+  turn (give_all);
+  turn (give_all);
+  turn (close_device);
+}
+
+/* The connections of those that wait end: nobody waits behind them. */
+static void
+cancel_large (void)
+{
+  rdma_buffer_cancel (large);
+  rdma_request_set_state (large, RDMA_REQUEST_POSTED);
+}
+
+static void
+cancel_small (void)
+{
+  rdma_buffer_cancel (small);
+  rdma_request_set_state (small, RDMA_REQUEST_POSTED);
+}
+
+static void
+small_has (void)
+{
+  assert_true (has (small));
+}
+
+static void
+test_cancelled (void **state)
+{
+  turn (open_device);
+  turn (all_is_taken);
+  turn (cancel_large);
+  turn (give_first);
+  assert_int_equal (nr_granted, 1);
+  assert_ptr_equal (granted[0], small);
+  turn (give_all);
+  turn (close_device);
+}
+
+static void
+test_all_cancelled (void **state)
+{
+  turn (open_device);
+  turn (all_is_taken);
+  turn (cancel_large);
+  turn (cancel_small);
+  turn (small_has);
+  assert_int_equal (nr_granted, 0);
+  turn (give_all);
+  turn (close_device);
+}
+
+static int
+set_up (void **state)
+{
+  struct error err;
+
+  sem_init (&over, 0, 0);
+  assert_int_equal (reactor_create (0, &reactor, &err), 0);
+  assert_int_equal (reactor_start (reactor, &err), 0);
+  return rdma_memory_check (1, "rdma://", &err);
+}
+
+static int
+tear_down (void **state)
+{
+  static const struct adapter_objects none;
+
+  reactor_destroy (reactor);
+  assert_memory_equal (&adapter_objects, &none, sizeof none);
+  return 0;
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown (test_greedy, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_full, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_left_out, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_cancelled, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_all_cancelled, set_up, tear_down),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
