@@ -31,7 +31,8 @@ news_dead (struct rdma_queue *queue, int error, const char *fmt, ...)
   if (queue->news.state == RDMA_DEAD)
     return;
   queue->news.state = RDMA_DEAD;
-  queue->news.error = error;
+  /* Not every driver sets errno; a queue that died has one. */
+  queue->news.error = error != 0 ? error : EIO;
   va_start (args, fmt);
   vsnprintf (queue->news.reason, sizeof queue->news.reason, fmt, args);
   va_end (args);

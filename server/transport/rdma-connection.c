@@ -481,7 +481,7 @@ prepare (struct reactor_work *work)
                                      0);
   if (incoming->send_cq == NULL
       || ibv_req_notify_cq (incoming->send_cq, 0) != 0) {
-    incoming->result = -errno;
+    incoming->result = rdma_verbs_error ();
     return;
   }
   incoming->what = "queue pair";
@@ -491,7 +491,7 @@ prepare (struct reactor_work *work)
   attr.cap.max_send_wr = incoming->send_size;
   attr.cap.max_send_sge = 1;
   if (rdma_create_qp (incoming->id, device->pd, &attr) != 0)
-    incoming->result = -errno;
+    incoming->result = rdma_verbs_error ();
 }
 
 /* Worker thread. */

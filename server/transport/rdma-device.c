@@ -458,7 +458,7 @@ register_memory (struct rdma_device *device, uint32_t data_bytes)
   device->data = device->memory + device->memory_bytes - data_bytes;
   device->mr = ibv_reg_mr (device->pd, device->memory, device->memory_bytes,
                            IBV_ACCESS_LOCAL_WRITE);
-  return device->mr ? 0 : -errno;
+  return device->mr ? 0 : rdma_verbs_error ();
 }
 
 static int
@@ -513,16 +513,16 @@ make_queues (struct rdma_device *device)
 
   device->channel = ibv_create_comp_channel (device->verbs);
   if (device->channel == NULL)
-    return -errno;
+    return rdma_verbs_error ();
   flags = fcntl (device->channel->fd, F_GETFL);
   fcntl (device->channel->fd, F_SETFL, flags | O_NONBLOCK);
   device->receive_cq = ibv_create_cq (device->verbs, (int) device->nr_slots,
                                       NULL, device->channel, 0);
   if (device->receive_cq == NULL)
-    return -errno;
+    return rdma_verbs_error ();
   device->srq = ibv_create_srq (device->pd, &attr);
   if (device->srq == NULL)
-    return -errno;
+    return rdma_verbs_error ();
   if (ibv_req_notify_cq (device->receive_cq, 0) != 0
       || ibv_post_srq_recv (device->srq, device->receives, &bad) != 0)
     return -EIO;
@@ -648,7 +648,7 @@ device_create (struct reactor *reactor, struct ibv_context *verbs,
   device->buddy = buddy_create (data_bytes);
   r = device->buddy ? read_attributes (device) : -ENOMEM;
   if (r == 0 && (device->pd = ibv_alloc_pd (verbs)) == NULL)
-    r = -errno;
+    r = rdma_verbs_error ();
   if (r == 0) {
     *what = "locked memory";
     r = register_memory (device, data_bytes);

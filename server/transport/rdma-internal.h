@@ -17,6 +17,7 @@
 #ifndef QBD_RDMA_INTERNAL_H
 #define QBD_RDMA_INTERNAL_H
 
+#include <errno.h>
 #include <sys/queue.h>
 
 #include <infiniband/verbs.h>
@@ -139,6 +140,13 @@ struct rdma_device {
   TAILQ_HEAD (, rdma_connection) starved;
   unsigned nr_starved;
 };
+
+/* -errno of verbs that failed.  Not every driver sets it. */
+static inline int
+rdma_verbs_error (void)
+{
+  return errno != 0 ? -errno : -EIO;
+}
 
 /* What all reactors together need, at the least, of locked memory; and why
  * that cannot be had.  At the start. */

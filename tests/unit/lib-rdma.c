@@ -411,6 +411,15 @@ test_refused_by_device (void **state)
     assert_int_equal (queue->error, ENODEV);
     stop ();
   }
+  /* Not every driver says why. */
+  create ();
+  adapter_fails = "ibv_create_cq";
+  adapter_errno = 0;
+  step (0);
+  adapter_errno = ENODEV;
+  assert_int_equal (queue->error, EIO);
+  stop ();
+
   create ();
   (queue->ops->fail) (queue, ESHUTDOWN, "over");
   for (unsigned i = 0; i < sizeof at_once / sizeof at_once[0]; i++) {

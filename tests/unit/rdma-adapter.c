@@ -15,6 +15,7 @@ enum { MOST = 64 };
 
 struct adapter_objects adapter_objects;
 const char *adapter_fails;
+int adapter_errno = ENODEV;
 unsigned adapter_looks;
 
 static struct ibv_context verbs;
@@ -40,7 +41,7 @@ fails (const char *what)
   if (!adapter_fails || strcmp (adapter_fails, what) != 0)
     return false;
   adapter_fails = NULL;
-  errno = ENODEV;
+  errno = adapter_errno;
   return true;
 }
 

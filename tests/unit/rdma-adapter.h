@@ -28,8 +28,9 @@ struct adapter_objects {
 };
 extern struct adapter_objects adapter_objects;
 
-/* What fails next, once: a function's name, or NULL. */
+/* What fails next, once: a function's name, or NULL; and with which errno. */
 extern const char *adapter_fails;
+extern int adapter_errno;
 
 /* How often librdmacm was asked for its devices: it looks which are gone. */
 extern unsigned adapter_looks;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Data buffers of the server's RDMA transport: who has many leaves some to
- * others, who waits has its turn, and none is lost.  The adapter is one by
- * hand; all happens on one reactor.
+ * What a reactor has of an RDMA device.  Data buffers: who has many leaves some
+ * to others, who waits has its turn, and none is lost.  And a device that
+ * refuses.  The adapter is one by hand; all happens on one reactor.
  */
 #include <semaphore.h>
 #include <stdlib.h>
@@ -311,6 +311,33 @@ test_all_cancelled (void **state)
   turn (close_device);
 }
 
+/* Whatever the device refuses, and says why or not: nothing is left. */
+static void
+refused_by_device (void)
+{
+  static const struct adapter_objects none;
+  static const char *functions[] = {
+    "ibv_alloc_pd", "ibv_reg_mr", "ibv_create_comp_channel", "ibv_create_cq",
+    "ibv_create_srq",
+  };
+  const char *what;
+
+  for (unsigned i = 0; i < 2 * sizeof functions / sizeof functions[0]; i++) {
+    adapter_fails = functions[i / 2];
+    adapter_errno = i % 2 ? ENOMEM : 0;
+    assert_int_equal (rdma_device_get (reactor, adapter_verbs (), &device,
+                                       &what), i % 2 ? -ENOMEM : -EIO);
+    assert_null (adapter_fails);
+    assert_memory_equal (&adapter_objects, &none, sizeof none);
+  }
+}
+
+static void
+test_refused_by_device (void **state)
+{
+  turn (refused_by_device);
+}
+
 static int
 set_up (void **state)
 {
@@ -341,6 +368,8 @@ main (void)
     cmocka_unit_test_setup_teardown (test_left_out, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_cancelled, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_all_cancelled, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_refused_by_device, set_up,
+                                     tear_down),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
