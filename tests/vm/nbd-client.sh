@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The kernel's NBD client, by nbd-client with one connection: file systems.
+# The kernel's NBD client, by nbd-client with one connection: file systems, and
+# data are right.
 source "${0%/*}/functions.sh"
 source "${0%/*}/filesystems.sh"
 
@@ -22,3 +23,6 @@ detach ()
 check_filesystem ext4
 check_filesystem xfs
 check_filesystem btrfs
+attach
+fio_verify "$device"
+detach
