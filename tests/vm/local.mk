@@ -43,6 +43,7 @@ VM_RDMA_TESTS += tests/vm/rdma-nbd-5.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-6.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-7.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-8.sh
+VM_RDMA_TESTS += tests/vm/rdma-paths.sh
 
 # What takes minutes a case: make check-vm-long.
 VM_LONG_TESTS =

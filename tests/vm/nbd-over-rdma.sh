@@ -13,7 +13,8 @@ declare -A not_over_rdma=(
     [nbd-ipv6]="TCP's addresses; rdma-auto.sh has RDMA's"
     [nbd-left-behind]="its path forwards the bytes of a Unix socket"
     [nbd-lost-again]="its proxy forwards the bytes of a Unix socket"
-    [nbd-paths-absent]="its paths forward the bytes of a Unix socket"
+    [nbd-paths-absent]="its paths forward the bytes of a Unix socket;
+                        rdma-paths.sh has RDMA's"
     [nbd-paths-all-lost]="the same"
     [nbd-paths-policy]="the same"
     [nbd-paths]="the same"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # transport=auto: RDMA where it works, TCP elsewhere, and one line that says
-# so; poll_us at both ends; a limit on locked memory.
+# so; poll_us at both ends; IPv6; a limit on locked memory.
 source "${0%/*}/functions.sh"
 source "${0%/*}/rdma.sh"
 
@@ -14,7 +14,7 @@ serve ()
                  --listen tcp://$rdma_host:4420 --listen tcp://$rdma_host:4421
 }
 
-serve --listen rdma://$rdma_host:4420
+serve --listen rdma://$rdma_host:4420 --listen "rdma://[$rdma_host6]:4422"
 qbd create demo/disk 64M
 
 # $1: its port; it works, and the server was reached over $2.
@@ -32,6 +32,12 @@ attach_over 4421 tcp
 grep -q "rdma://$rdma_host:4421: .*no RDMA server listens there.*: using TCP" \
      "$nbdkit_log"
 test "$(grep -c 'using TCP' "$nbdkit_log")" = 1
+
+start_nbdkit qbd demo/disk server="rdma://[$rdma_host6]:4422"
+qemu_io "$uri" 'write -P 8 4k 4k' 'read -P 8 4k 4k'
+qbd info --json demo/disk | jq -r '.hosts[].address' |
+    grep -F "rdma://[$rdma_host6]:"
+stop_nbdkit
 
 # With little memory to lock, and with too little.
 limited=(bash -c 'ulimit -l "$1" && exec setpriv --bounding-set=-ipc_lock "${@:2}"'

@@ -3,7 +3,8 @@
 # RDMA without hardware: Soft-RoCE on one end of a veth pair, or on both.
 # Sourced after functions.sh.
 #
-#   rdma_up          makes the device $rdma_device with the address $rdma_host
+#   rdma_up          makes the device $rdma_device with the addresses $rdma_host
+#                    and $rdma_host6
 #   rdma_link_up     two devices and a link between them: the server's,
 #                    $rdma_device on $rdma_netdev with the address $rdma_host,
 #                    and the client's, $client_device on $client_netdev
@@ -16,6 +17,7 @@
 #   over_rdma NAME...        these functional tests, with plugin and server
 #                            speaking NVMe/RDMA instead of a Unix socket
 rdma_host=10.0.8.1
+rdma_host6=fd00:8::1
 rdma_device=rxe0
 
 _rdma_modules ()
@@ -43,6 +45,7 @@ rdma_up ()
     _rdma_modules
     _veth_pair veth0 veth1
     ip addr add $rdma_host/24 dev veth0
+    ip addr add $rdma_host6/64 dev veth0 nodad
     rdma link add $rdma_device type rxe netdev veth0
 }
 
