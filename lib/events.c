@@ -8,7 +8,8 @@
  *   NEW -> CONFIGURE -> LOG -> IDENTIFY ... -> ARMED -> LOG -> ...
  *
  * One of several paths asks for "Asymmetric Namespace Access Change", too, where
- * the controller has it, and reads its log page: ANA, before each ARMED.
+ * the controller has it, and reads its log page: ANA, before each ARMED.  The
+ * namespace may be in another group since: so it is identified before.
  *
  * The first round looks before it waits, so that nothing is missed between
  * set-up and the first request.  Each step is submitted by the completion of
@@ -43,7 +44,7 @@ static const uint32_t legal[EVENTS_NR_STATES] = {
   [EVENTS_LOG] = TO (IDENTIFY) | TO (OFF),
   [EVENTS_IDENTIFY] = TO (IDENTIFY) | TO (ANA) | TO (ARMED) | TO (OFF),
   [EVENTS_ANA] = TO (ARMED) | TO (OFF),
-  [EVENTS_ARMED] = TO (LOG) | TO (ANA) | TO (ARMED) | TO (OFF),
+  [EVENTS_ARMED] = TO (LOG) | TO (IDENTIFY) | TO (ARMED) | TO (OFF),
   [EVENTS_OFF] = TO (NEW),
 };
 
@@ -206,7 +207,7 @@ meaning (const struct association *association, uint32_t dw0)
   case EVENT_INFO_NAMESPACE:
     return EVENTS_LOG;
   case EVENT_INFO_ANA:
-    return has_ana (association) ? EVENTS_ANA : EVENTS_ARMED;
+    return has_ana (association) ? EVENTS_IDENTIFY : EVENTS_ARMED;
   default:
     return EVENTS_ARMED;
   }
@@ -250,6 +251,7 @@ answered_locked (struct request *request)
     enter_locked (association, EVENTS_ARMED);
     break;
   default:
+    association->events_next = 0;
     enter_locked (association, meaning (association,
                                         le32_to_cpu (cqe->dw0)));
     break;

@@ -156,13 +156,15 @@ ana_page (unsigned path)
 {
   static struct {
     struct nvme_ana_log header;
-    struct nvme_ana_group_desc group;
+    struct nvme_ana_group_desc groups[2];
     uint8_t rest[4096];
   } __attribute__ ((packed)) page;
 
-  page.header.ngrps = cpu_to_le16 (1);
-  page.group.grpid = cpu_to_le32 (1);
-  page.group.state = peer.ana[path];
+  page.header.ngrps = cpu_to_le16 (2);
+  page.groups[0].grpid = cpu_to_le32 (1);
+  page.groups[0].state = peer.ana[path];
+  page.groups[1].grpid = cpu_to_le32 (2);
+  page.groups[1].state = NVME_ANA_STATE_OPTIMIZED;
   return &page;
 }
 

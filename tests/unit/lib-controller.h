@@ -23,7 +23,8 @@ extern struct controller {
   unsigned not_ready;           /* CSTS answers before RDY */
   uint32_t granted_0based;
   __u16 aer[PATHS];             /* the CID of the request that waits */
-  uint8_t ana[PATHS];           /* states of group 1, for log page 0Ch */
+  uint8_t ana[PATHS];           /* states of group 1, for log page 0Ch; that
+                                   of group 2 is optimized */
   unsigned nr_io[PATHS];        /* I/O commands that came */
   uint64_t cross_reset;         /* the answer */
   __u16 last;                   /* and of the last I/O command */

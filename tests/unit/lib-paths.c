@@ -29,7 +29,7 @@ static void
 go_live_with_ana (uint8_t one, uint8_t other)
 {
   peer.ctrl.cmic = NVME_CTRL_CMIC_MULTI_ANA_REPORTING;
-  peer.ctrl.nanagrpid = cpu_to_le32 (1);
+  peer.ctrl.nanagrpid = cpu_to_le32 (2);
   peer.ctrl.anatt = ANATT_S;
   peer.ctrl.oaes = cpu_to_le32 (NVME_CTRL_OAES_ANA);
   peer.ns.anagrpid = cpu_to_le32 (1);
@@ -92,6 +92,21 @@ test_states (void **state)
   assert_int_equal (results[0], -1);
   change (INACCESSIBLE, NONOPTIMIZED);
   assert_int_equal (results[0], 0);
+  volume_free (volume);
+}
+
+/* No group is the namespace's for ever, and no other event says so. */
+static void
+test_another_group (void **state)
+{
+  go_live_with_ana (NVME_ANA_STATE_NONOPTIMIZED, NVME_ANA_STATE_OPTIMIZED);
+  expect_over (1);
+  peer.ns.anagrpid = cpu_to_le32 (2);
+  change (NVME_ANA_STATE_INACCESSIBLE, NVME_ANA_STATE_INACCESSIBLE);
+  expect_over (0);
+  peer.ns.anagrpid = cpu_to_le32 (1);
+  change (NVME_ANA_STATE_INACCESSIBLE, NVME_ANA_STATE_NONOPTIMIZED);
+  expect_over (1);
   volume_free (volume);
 }
 
@@ -195,6 +210,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     TEST (test_states),
+    TEST (test_another_group),
     TEST (test_change_for_too_long),
     TEST (test_change_in_time),
     TEST (test_old_controller_takes_its_time),
