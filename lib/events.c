@@ -73,7 +73,7 @@ static uint32_t
 wanted_events (const struct association *association)
 {
   return (association->controller.namespace_events ? EVENT_NAMESPACE : 0) |
-    (has_ana (association) && association->fresh.ana_events ? EVENT_ANA : 0);
+    (has_ana (association) ? EVENT_ANA : 0);
 }
 
 static uint32_t

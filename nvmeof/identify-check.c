@@ -60,20 +60,21 @@ check_fabrics (const struct nvme_id_ctrl *id,
   return 0;
 }
 
-/* One without a group has no ANA. */
+/* One without a group has no ANA; nor has one that does not tell of changes
+ * (it has to), as what it said once would be believed for ever. */
 static void
 get_ana (const struct nvme_id_ctrl *id, struct controller_info *info)
 {
   uint32_t nr_groups = le32_to_cpu (id->nanagrpid);
   uint32_t nr_namespaces = le32_to_cpu (id->mnan);
 
-  if (!(id->cmic & NVME_CTRL_CMIC_MULTI_ANA_REPORTING) || nr_groups == 0)
+  if (!(id->cmic & NVME_CTRL_CMIC_MULTI_ANA_REPORTING) || nr_groups == 0 ||
+      !(le32_to_cpu (id->oaes) & OAES_ANA))
     return;
   info->ana_log_bytes =
     ana_log_bytes (nr_groups, nr_namespaces > 0 ? nr_namespaces :
                    le32_to_cpu (id->nn));
   info->anatt_ms = id->anatt * UINT32_C (1000);
-  info->ana_events = le32_to_cpu (id->oaes) & OAES_ANA;
 }
 
 int

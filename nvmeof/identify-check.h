@@ -34,7 +34,6 @@ struct controller_info {
   uint16_t maxcmd;
   bool volatile_cache;          /* VWC */
   bool namespace_events;        /* OAES: Namespace Attribute Changed */
-  bool ana_events;              /* OAES: ANA Change */
   uint64_t ana_log_bytes;       /* 0: all paths are good alike (no ANA) */
   uint32_t anatt_ms;            /* ANATT; 0: not said */
   bool can_dsm;                 /* ONCS */

@@ -26,7 +26,7 @@ expect_over (unsigned path)
 /* --- ANA ---------------------------------------------------------------- */
 
 static void
-go_live_with_ana (uint8_t one, uint8_t other)
+prepare_ana (uint8_t one, uint8_t other)
 {
   peer.ctrl.cmic = NVME_CTRL_CMIC_MULTI_ANA_REPORTING;
   peer.ctrl.nanagrpid = cpu_to_le32 (2);
@@ -36,6 +36,12 @@ go_live_with_ana (uint8_t one, uint8_t other)
   peer.ana[0] = one;
   peer.ana[1] = other;
   make_lasting ();
+}
+
+static void
+go_live_with_ana (uint8_t one, uint8_t other)
+{
+  prepare_ana (one, other);
   go_live_twice ();
   let_pass (10);
 }
@@ -107,6 +113,20 @@ test_another_group (void **state)
   peer.ns.anagrpid = cpu_to_le32 (1);
   change (NVME_ANA_STATE_INACCESSIBLE, NVME_ANA_STATE_NONOPTIMIZED);
   expect_over (1);
+  volume_free (volume);
+}
+
+/* One that does not tell of changes is not believed: its state would be what
+ * it was at first, for ever. */
+static void
+test_no_events (void **state)
+{
+  prepare_ana (NVME_ANA_STATE_INACCESSIBLE, NVME_ANA_STATE_INACCESSIBLE);
+  peer.ctrl.oaes = cpu_to_le32 (NVME_CTRL_OAES_NA);
+  go_live_twice ();
+  let_pass (10);
+  assert_int_equal (count ("log0c"), 0);
+  expect_over (0);
   volume_free (volume);
 }
 
@@ -211,6 +231,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     TEST (test_states),
     TEST (test_another_group),
+    TEST (test_no_events),
     TEST (test_change_for_too_long),
     TEST (test_change_in_time),
     TEST (test_old_controller_takes_its_time),
