@@ -326,7 +326,8 @@ judge_loss (struct paths *paths, uint64_t now_ms)
       next_ms = earlier (next_ms, paths->keep.since_ms +
                          options->fast_io_fail_tmo_ms);
   }
-  return next_ms > now_ms ? next_ms : UINT64_MAX;
+  /* Once a second, so that a gap is seen as one. */
+  return earlier (next_ms > now_ms ? next_ms : UINT64_MAX, now_ms + GAP_MS);
 }
 
 static uint64_t

@@ -223,6 +223,28 @@ test_old_controller_takes_too_long (void **state)
   volume_free (volume);
 }
 
+/* --- time limits -------------------------------------------------------- */
+
+/* Time in which this process was stopped does not count, wherever in it the
+ * limit would have been. */
+static void
+test_stopped_while_waiting (void **state)
+{
+  prepare_ana (NVME_ANA_STATE_INACCESSIBLE, NVME_ANA_STATE_INACCESSIBLE);
+  params.options.fast_io_fail_tmo_ms = 20000;
+  params.options.keep_alive_tmo_ms = 0;
+  go_live_twice ();
+  let_pass (10);
+  assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
+  let_pass (5000);
+  now_ms += 14000;
+  let_pass (10000);
+  assert_int_equal (results[0], -1);
+  let_pass (6000);
+  assert_int_equal (results[0], EIO);
+  volume_free (volume);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown (test, setup, teardown)
 
 int
@@ -236,6 +258,7 @@ main (void)
     TEST (test_change_in_time),
     TEST (test_old_controller_takes_its_time),
     TEST (test_old_controller_takes_too_long),
+    TEST (test_stopped_while_waiting),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
