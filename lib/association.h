@@ -161,6 +161,8 @@ struct association {
                                            policy counts them */
     _Atomic bool doubted;               /* it refused a command: the keeper
                                            looks at it */
+    _Atomic bool refused;               /* so it did, and none got through
+                                           since */
     _Atomic uint8_t ana;                /* enum nvme_ana_state; 0: not known
                                            yet, or the target has none */
     uint32_t ana_group;                 /* events.c's */

@@ -405,6 +405,14 @@ covers_too_little (const struct transfer *transfer,
     !durable_same_epoch (transfer->ns, &transfer->association->namespaces[0]);
 }
 
+/* Over one of several paths. */
+static void
+got_through (struct association *association)
+{
+  if (association->path.refused)        /* hardly ever: it is not written to */
+    association->path.refused = false;
+}
+
 /* 0, or an errno that ends the transfer. */
 static int
 judge (struct transfer *transfer, struct request *request, uint16_t *status)
@@ -414,6 +422,8 @@ judge (struct transfer *transfer, struct request *request, uint16_t *status)
   *status = 0;
   if (request->transport.error == 0) {
     *status = nvme_cqe_status (&request->transport.cqe);
+    if (!status_is_path (*status))
+      got_through (transfer->association);
     if (*status == 0 && covers_too_little (transfer, request)) {
       move (transfer, request);
       return 0;

@@ -26,6 +26,7 @@
 
 enum {
   DOUBT_MS = 100,               /* a path that refused is left alone */
+  REFUSED_MS = 1000,            /* then it has not refused again */
   FENCE_RETRY_MS = 100,
   GAP_MS = 1000,                /* this process was stopped */
 };
@@ -116,6 +117,9 @@ look_at_all (struct paths *paths, uint64_t now_ms)
     paths_look (association, now_ms);
     if (now_ms < association->path.doubt_until_ms)
       next_ms = earlier (next_ms, association->path.doubt_until_ms);
+    else if (now_ms < association->path.doubt_until_ms + REFUSED_MS)
+      next_ms = earlier (next_ms, association->path.doubt_until_ms +
+                         REFUSED_MS);
   }
   return next_ms;
 }
@@ -277,6 +281,28 @@ fence_all (struct paths *paths, bool any, uint64_t now_ms)
 
 /* --- no path ------------------------------------------------------------ */
 
+static bool
+is_accessible (const struct association *association)
+{
+  uint8_t ana = association->path.ana;
+
+  return ana != NVME_ANA_STATE_INACCESSIBLE &&
+    ana != NVME_ANA_STATE_PERSISTENT_LOSS && ana != NVME_ANA_STATE_CHANGE;
+}
+
+/* Some are connected: what is it then? */
+static void
+describe_none (const struct paths *paths, struct error *why)
+{
+  for (unsigned i = 0; i < paths->nr; i++)
+    if (is_live (paths->association[i]) &&
+        is_accessible (paths->association[i])) {
+      error_set (why, EIO, "commands are refused over all there are");
+      return;
+    }
+  error_set (why, EIO, "it is accessible over none (ANA)");
+}
+
 static void
 give_up (struct paths *paths)
 {
@@ -286,7 +312,7 @@ give_up (struct paths *paths)
     if (paths->fence.in_progress)
       error_set (&why, EBUSY, "the controller of a lost path does not end");
     else
-      error_set (&why, EIO, "it is accessible over none (ANA)");
+      describe_none (paths, &why);
   }
   error_set (&err, EIO, "%s: no path for %u s: %s",
              options_name (&paths->options),
@@ -330,13 +356,30 @@ judge_loss (struct paths *paths, uint64_t now_ms)
   return earlier (next_ms > now_ms ? next_ms : UINT64_MAX, now_ms + GAP_MS);
 }
 
+/* A path that refuses whatever it is given, each time when it is tried again,
+ * is none. */
+static bool
+gets_through (const struct paths *paths, uint64_t now_ms)
+{
+  for (unsigned i = 0; i < paths->nr; i++) {
+    const struct association *association = paths->association[i];
+
+    if (association->path.use != PATH_NONE &&
+        (!association->path.refused ||
+         now_ms >= association->path.doubt_until_ms + REFUSED_MS))
+      return true;
+  }
+  return false;
+}
+
 static uint64_t
 judge_all (struct paths *paths, bool any, uint64_t now_ms)
 {
   uint64_t next_ms = UINT64_MAX;
 
   if (any && !paths->fence.in_progress) {
-    paths->keep.since_ms = 0;
+    if (gets_through (paths, now_ms))
+      paths->keep.since_ms = 0;
     paths->error = 0;
   } else if (!paths_dead (paths)) {
     next_ms = judge_loss (paths, now_ms);

@@ -190,7 +190,7 @@ paths_pick_flush (struct paths *paths, struct association *dirty)
 void
 paths_doubt (struct association *association)
 {
-  association->path.doubted = true;
+  association->path.doubted = association->path.refused = true;
   association->path.use = PATH_NONE;
   keeper_wake ();
 }

@@ -11,14 +11,20 @@
 enum { ANATT_S = 3 };
 
 static void
-expect_over (unsigned path)
+expect_through (void)
 {
-  unsigned before[PATHS] = { peer.nr_io[0], peer.nr_io[1] };
-
   results[0] = -1;
   assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
   let_pass (10);
   assert_int_equal (results[0], 0);
+}
+
+static void
+expect_over (unsigned path)
+{
+  unsigned before[PATHS] = { peer.nr_io[0], peer.nr_io[1] };
+
+  expect_through ();
   assert_int_equal (peer.nr_io[path], before[path] + 1);
   assert_int_equal (peer.nr_io[!path], before[!path]);
 }
@@ -245,6 +251,69 @@ test_stopped_while_waiting (void **state)
   volume_free (volume);
 }
 
+/* Who refuses all that it is given, each time when it is tried again, is no
+ * path: what waits has its time limit. */
+static void
+test_all_refuse (void **state)
+{
+  make_lasting ();
+  params.options.fast_io_fail_tmo_ms = 2000;
+  go_live_twice ();
+  strcpy (peer.refuse, "write");
+  peer.refuse_status = STATUS_PATH (NVME_SC_ANA_INTERNAL_PATH_ERROR);
+  assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
+  let_pass (1900);
+  assert_int_equal (results[0], -1);
+  assert_in_range (count ("write"), 10, 60);
+  let_pass (400);
+  assert_int_equal (results[0], EIO);
+  peer.refuse[0] = '\0';
+  let_pass (200);
+  expect_through ();
+  volume_free (volume);
+}
+
+/* Time in which others got through is none of it. */
+static void
+test_refuses_at_times (void **state)
+{
+  make_lasting ();
+  params.options.fast_io_fail_tmo_ms = 2000;
+  go_live_twice ();
+  peer.refuse_status = STATUS_PATH (NVME_SC_ANA_INTERNAL_PATH_ERROR);
+  for (unsigned i = 0; i < 20; i++) {
+    strcpy (peer.refuse, "write");
+    results[0] = -1;
+    assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
+    let_pass (300);
+    assert_int_equal (results[0], -1);
+    peer.refuse[0] = '\0';
+    let_pass (200);
+    assert_int_equal (results[0], 0);
+  }
+  volume_free (volume);
+}
+
+static void
+test_all_refuse_for_too_long (void **state)
+{
+  struct error err;
+
+  make_lasting ();
+  params.options.ctrl_loss_tmo_ms = 3000;
+  go_live_twice ();
+  strcpy (peer.refuse, "read");
+  peer.refuse_status = STATUS_PATH (NVME_SC_ANA_INTERNAL_PATH_ERROR);
+  assert_int_equal (submit (0, IO_READ, 512, 0), 0);
+  let_pass (3500);
+  assert_int_equal (results[0], EIO);
+  assert_int_equal (association_get_state (association, &err),
+                    ASSOCIATION_LOST);
+  assert_string_equal (err.message, "p/v: no path for 3 s: commands are "
+                       "refused over all there are");
+  volume_free (volume);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown (test, setup, teardown)
 
 int
@@ -259,6 +328,9 @@ main (void)
     TEST (test_old_controller_takes_its_time),
     TEST (test_old_controller_takes_too_long),
     TEST (test_stopped_while_waiting),
+    TEST (test_all_refuse),
+    TEST (test_refuses_at_times),
+    TEST (test_all_refuse_for_too_long),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
