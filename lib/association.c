@@ -189,9 +189,10 @@ end (struct association *association, const struct error *err, bool for_good,
     if (state == before)
       return;
     association->error = *err;
-    set_state_locked (association, state);
+    /* First: who sees that it is dead may open it anew at once. */
     if (state == ASSOCIATION_LOST)
       leave_behind_locked (association);
+    set_state_locked (association, state);
   }
   if (!association->params.reconnects)
     each_queue (association, fail_queue, err, 0);
@@ -582,21 +583,27 @@ association_abandon (struct association *association)
 }
 
 void
+association_close (struct association *association)
+{
+  struct error err;
+
+  if (association->inherited)
+    return;
+  /* In use, and idle: every change was answered. */
+  if (association_get_state (association, NULL) == ASSOCIATION_LIVE &&
+      association->re.changing)
+    reconnect_fenced (association);
+  error_set (&err, ESHUTDOWN, "closed");
+  association_give_up (association, &err, ESHUTDOWN);
+}
+
+void
 association_free (struct association *association)
 {
   if (!association)
     return;
   fork_unwatch (association);
-  if (!association->inherited) {
-    struct error err;
-
-    /* In use, and idle: every change was answered. */
-    if (association_get_state (association, NULL) == ASSOCIATION_LIVE &&
-        association->re.changing)
-      reconnect_fenced (association);
-    error_set (&err, ESHUTDOWN, "closed");
-    association_give_up (association, &err, ESHUTDOWN);
-  }
+  association_close (association);
   left_behind_free (association->behind);
   for (uint32_t i = 0; i < association->nr_io; i++)
     queue_destroy (association->io[i]);

@@ -278,7 +278,9 @@ void association_give_up (struct association *association,
 void association_interrupt (struct association *association);
 enum association_state association_get_state (struct association *,
                                               struct error *err);
-/* No request in flight but its own. */
+/* No request in flight but its own.  What it leaves behind is known when the
+ * first of these returns; the second does both. */
+void association_close (struct association *association);
 void association_free (struct association *association);
 /* Wait on the descriptors of all its queues; for attach and discover. */
 void association_poll (struct association *association);

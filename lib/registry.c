@@ -249,6 +249,9 @@ registry_put (struct paths *paths)
       TAILQ_REMOVE (&registered, paths, registry_link);
       for (unsigned i = 0; i < paths->nr; i++)
         keeper_remove (paths->association[i]);
+      /* Before the next open, which has to know what they leave behind. */
+      for (unsigned i = 0; i < paths->nr; i++)
+        association_close (paths->association[i]);
     }
   }
   paths_free (paths);
