@@ -176,8 +176,11 @@ const struct step association_step_fence = {
 static void
 begin_hold (struct association *association)
 {
-  association->re.hold_until_ms = association->now_ms +
+  uint64_t hold_ms =
     left_behind_hold_ms (association, &association->re.behind_last);
+
+  association->re.hold_until_ms = association->now_ms + hold_ms;
+  attempt_take_longer (association->params.attempt, hold_ms);
   association->deadline_ms = association->re.hold_until_ms +
     association->params.options.connect_tmo_ms;
 }

@@ -54,7 +54,7 @@ struct association_params {
   struct stream *(*dial) (void *opaque, uint16_t qid, int timeout_ms,
                           struct error *err);
   void *opaque;                 /* dial's; NULL dial: a socket to the server */
-  const struct attempt *attempt;        /* that can be interrupted; or NULL */
+  struct attempt *attempt;      /* that can be interrupted; or NULL */
   bool reconnects;              /* a keeper drives it, once it was live */
   bool several;                 /* it is one of several paths */
   uint64_t seed;                /* of its pauses; 0: by chance */

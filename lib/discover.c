@@ -134,7 +134,7 @@ read_log (struct log *log, struct error *err)
 }
 
 int
-discover (const struct options *options, const struct attempt *attempt,
+discover (const struct options *options, struct attempt *attempt,
           uint64_t deadline_ms, const struct discovery_reader *reader,
           bool *reached, struct error *err)
 {
@@ -224,7 +224,7 @@ conclude (const struct search *search, const struct address *server,
 
 int
 discover_volume (const struct options *options,
-                 const struct attempt *attempt, uint64_t deadline_ms,
+                 struct attempt *attempt, uint64_t deadline_ms,
                  char nqn[NVMEOF_NQN_MAX + 1], bool *reached,
                  struct error *err)
 {

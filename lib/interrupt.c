@@ -70,6 +70,7 @@ attempt_begin (struct attempt *attempt, struct interrupt *interrupt,
 {
   attempt->interrupt = interrupt;
   attempt->joins = NULL;
+  attempt->longer_ms = 0;
   attempt->fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (attempt->fd < 0)
     return error_set (err, errno, "open: descriptor: %s", strerror (errno));
@@ -106,6 +107,13 @@ bool
 attempt_interrupted (const struct attempt *attempt)
 {
   return attempt && attempt->interrupt->set;
+}
+
+void
+attempt_take_longer (struct attempt *attempt, uint64_t ms)
+{
+  if (attempt)
+    attempt->longer_ms += ms;
 }
 
 /* Whoever made them is the parent's. */

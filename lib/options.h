@@ -103,6 +103,7 @@ struct attempt {
   struct interrupt *interrupt;
   int fd;                               /* readable: interrupted */
   struct paths *joins;                  /* that are asked for a namespace */
+  _Atomic uint64_t longer_ms;           /* than connect_tmo it may take */
 };
 
 int attempt_begin (struct attempt *attempt, struct interrupt *interrupt,
@@ -110,6 +111,9 @@ int attempt_begin (struct attempt *attempt, struct interrupt *interrupt,
 void attempt_end (struct attempt *attempt);
 void attempt_join (struct attempt *attempt, struct paths *paths);
 bool attempt_interrupted (const struct attempt *attempt);       /* or NULL */
+/* There is something to wait for, which is no fault of the server's.  attempt
+ * may be NULL. */
+void attempt_take_longer (struct attempt *attempt, uint64_t ms);
 void attempts_forget (void);    /* after fork, in the child */
 
 /* --- host-identity.c ---------------------------------------------------- */

@@ -32,7 +32,8 @@ static uint32_t
 share_ms (const struct attempt_at_paths *a, unsigned i)
 {
   uint64_t now_ms = clock_now_ms ();
-  uint64_t left_ms = now_ms < a->deadline_ms ? a->deadline_ms - now_ms : 1;
+  uint64_t deadline_ms = a->deadline_ms + a->attempt->longer_ms;
+  uint64_t left_ms = now_ms < deadline_ms ? deadline_ms - now_ms : 1;
 
   left_ms /= a->options->nr_servers - i;
   if (a->first && left_ms > OTHERS_MS)

@@ -23,6 +23,7 @@ static TAILQ_HEAD (, paths) registered =
 struct opening {
   TAILQ_ENTRY (opening) link;
   const struct options *options;
+  const struct attempt *attempt;
 };
 
 static TAILQ_HEAD (, opening) openings = TAILQ_HEAD_INITIALIZER (openings);
@@ -79,15 +80,28 @@ find_same_locked (const struct paths *paths)
   return NULL;
 }
 
-static bool
-is_opening_locked (const struct options *options)
+static const struct opening *
+find_opening_locked (const struct options *options)
 {
-  struct opening *opening;
+  const struct opening *opening;
 
   TAILQ_FOREACH (opening, &openings, link)
     if (equal (opening->options, options))
-      return true;
-  return false;
+      return opening;
+  return NULL;
+}
+
+/* False: it is later than until_ms. */
+static bool
+wait_locked (uint64_t until_ms)
+{
+  const struct timespec until = {
+    .tv_sec = (time_t) (until_ms / 1000),
+    .tv_nsec = (long) (until_ms % 1000) * 1000000,
+  };
+
+  return pthread_cond_clockwait (&changed, &registry_lock, CLOCK_MONOTONIC,
+                                 &until) != ETIMEDOUT;
 }
 
 /* Paths, perhaps without the namespace yet; NULL: to be made. */
@@ -96,10 +110,8 @@ find_or_wait_locked (const struct options *options,
                      const struct attempt *attempt, uint64_t deadline_ms,
                      struct paths **paths, struct error *err)
 {
-  const struct timespec until = {
-    .tv_sec = (time_t) (deadline_ms / 1000),
-    .tv_nsec = (long) (deadline_ms % 1000) * 1000000,
-  };
+  const struct opening *opening;
+  uint64_t longer_ms;
 
   for (;;) {
     *paths = find_locked (options);
@@ -108,10 +120,14 @@ find_or_wait_locked (const struct options *options,
     if (attempt_interrupted (attempt))
       return error_set (err, ESHUTDOWN, "open: %s: interrupted",
                         options_name (options));
-    if (!is_opening_locked (options))
+    opening = find_opening_locked (options);
+    if (!opening)
       return 0;
-    if (pthread_cond_clockwait (&changed, &registry_lock, CLOCK_MONOTONIC,
-                                &until) == ETIMEDOUT)
+    /* It may have learnt meanwhile that it takes longer. */
+    longer_ms = opening->attempt->longer_ms;
+    if (!wait_locked (deadline_ms + longer_ms) &&
+        (opening = find_opening_locked (options)) &&
+        opening->attempt->longer_ms <= longer_ms)
       return error_set (err, ETIMEDOUT, "open: %s: another open of it got no "
                         "answer in time", options_name (options));
   }
@@ -168,7 +184,7 @@ get_shared (const struct options *options, struct attempt *attempt,
             uint64_t deadline_ms, struct paths **paths,
             struct error *err)
 {
-  struct opening opening = { .options = options };
+  struct opening opening = { .options = options, .attempt = attempt };
   struct paths *spare = NULL;
   int r;
 

@@ -20,13 +20,13 @@ struct discovery_reader {
 
 /* Tells the reader the server's whole log.  Until deadline_ms at most.
  * *reached: it answered. */
-int discover (const struct options *options, const struct attempt *attempt,
+int discover (const struct options *options, struct attempt *attempt,
               uint64_t deadline_ms, const struct discovery_reader *reader,
               bool *reached, struct error *err);
 
 /* The NQN of POOL/VOL on the server.  Takes until deadline_ms at most. */
 int discover_volume (const struct options *options,
-                     const struct attempt *attempt, uint64_t deadline_ms,
+                     struct attempt *attempt, uint64_t deadline_ms,
                      char nqn[NVMEOF_NQN_MAX + 1], bool *reached,
                      struct error *err);
 

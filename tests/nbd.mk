@@ -24,6 +24,7 @@ SH_TESTS += tests/nbd-info.sh
 SH_TESTS += tests/nbd-ipv6.sh
 SH_TESTS += tests/nbd-large-request.sh
 SH_TESTS += tests/nbd-lazy.sh
+SH_TESTS += tests/nbd-left-behind-foreign.sh
 SH_TESTS += tests/nbd-left-behind.sh
 SH_TESTS += tests/nbd-lost-again.sh
 SH_TESTS += tests/nbd-magic-key.sh

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-# A path to a server: path.py SOCKET SERVER-SOCKET [limit BYTES | late FILE].  It
-# says "listening", and for each line of standard input how many bytes it has
-# carried so far, both ways.  Killed, it is a path that is cut.
+# A path to a server: path.py SOCKET SERVER-SOCKET [limit BYTES | late FILE |
+# foreign yes].  It says "listening", and for each line of standard input how many
+# bytes it has carried so far, both ways.  Killed, it is a path that is cut.
 #
 #   limit BYTES    a connection ends on which a client sends more than that
 #   late FILE      on connections that begin while FILE exists, the server's
 #                  answers come late: the first of them after 2.5 s
+#   foreign yes    the server seems not to know Cross-Controller Reset
 
 import os
 import socket
@@ -37,6 +38,31 @@ def copy (source, sink, left=1 << 62, late_s=0):
         except OSError:
             pass
 
+def receive (source, size):
+    data = b""
+    while len (data) < size:
+        chunk = source.recv (size - len (data))
+        if not chunk:
+            raise OSError
+        data += chunk
+    return data
+
+# The first data from there are Identify Controller's page: CCRL is 0 in it.
+def copy_foreign (source, sink):
+    kind = None
+    try:
+        while kind != 7:                # C2HData
+            header = receive (source, 8)
+            size = int.from_bytes (header[4:8], "little")
+            pdu = bytearray (header + receive (source, size - 8))
+            kind, at = pdu[0], pdu[3]
+            if kind == 7 and pdu[at + 768:at + 772] == b"nqn.":
+                pdu[at + 1807] = 0
+            sink.sendall (pdu)
+    except OSError:
+        pass
+    copy (source, sink)
+
 def report ():
     for _ in sys.stdin:
         with lock:
@@ -63,4 +89,7 @@ while True:
         continue
     late_s = 2.5 if fault == "late" and os.path.exists (value) else 0
     for args in (here, there, client_bytes), (there, here, 1 << 62, late_s):
-        threading.Thread (target=copy, args=args, daemon=True).start ()
+        target = copy
+        if fault == "foreign" and args[0] is there:
+            target, args = copy_foreign, args[:2]
+        threading.Thread (target=target, args=args, daemon=True).start ()
