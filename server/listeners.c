@@ -21,6 +21,7 @@ struct entry {
   struct address asked;
   struct address has;           /* with the real port, once it is bound */
   struct listener *listener;    /* NULL: left to replace, or closed by it */
+  uint8_t number;               /* the target's */
   bool wanted;
   bool started;
   uint8_t asked_ana;            /* enum nvme_ana_state */
@@ -101,13 +102,15 @@ overlap (const struct address *a, const struct address *b)
 static bool
 add (struct listeners *listeners, const struct address *asked, uint8_t ana)
 {
-  LOCK_SCOPE (&listeners->lock);
+  uint8_t number;
 
   if (listeners->nr == ENTRIES_MAX)
     return false;
+  number = target_add_listener (listeners->target);
+  LOCK_SCOPE (&listeners->lock);
   listeners->entries[listeners->nr++] = (struct entry) {
     .asked = *asked, .has = *asked, .wanted = true, .asked_ana = ana,
-    .has_ana = NVME_ANA_STATE_OPTIMIZED,
+    .has_ana = NVME_ANA_STATE_OPTIMIZED, .number = number,
   };
   return true;
 }
@@ -116,8 +119,8 @@ add (struct listeners *listeners, const struct address *asked, uint8_t ana)
 static void
 drop (struct listeners *listeners, unsigned i)
 {
+  target_remove_listener (listeners->target, listeners->entries[i].number);
   LOCK_SCOPE (&listeners->lock);
-
   listeners->nr--;
   memmove (&listeners->entries[i], &listeners->entries[i + 1],
            (listeners->nr - i) * sizeof listeners->entries[0]);
@@ -131,8 +134,9 @@ bind_entry (struct listeners *listeners, struct entry *entry,
   struct listener *listener;
   int r;
 
-  r = listener_open (listeners->target, &has, listeners->reactors,
-                     listeners->nr_reactors, &listener, err);
+  r = listener_open (listeners->target, entry->number, &has,
+                     listeners->reactors, listeners->nr_reactors, &listener,
+                     err);
   if (r < 0)
     return r;
   LOCK_SCOPE (&listeners->lock);
@@ -328,8 +332,7 @@ set_ana (struct listeners *listeners)
 
     if (entry->asked_ana == entry->has_ana)
       continue;
-    target_set_ana (listeners->target, listener_number (entry->listener),
-                    entry->asked_ana);
+    target_set_ana (listeners->target, entry->number, entry->asked_ana);
     pthread_mutex_lock (&listeners->lock);
     entry->has_ana = entry->asked_ana;
     pthread_mutex_unlock (&listeners->lock);

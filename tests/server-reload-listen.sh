@@ -141,5 +141,26 @@ reload
 is_as_before
 test ! -e "$tmp/a.sock"
 nbdsh -u "$uri" -c 'assert h.pread (512, 0) == b"y" * 512'
-stop_nbdkit
+
+# What was closed for it, and opened again, is the path that it was, for those
+# who came by it before, and after.
+is_inaccessible ()              # to those who came before, at $before
+{
+    must_fail nbdsh -u "$before" -c 'h.pread (512, 0)'
+    start_nbdkit qbd mem/disk server="tcp://127.0.0.1:$port"
+    must_fail nbdsh -u "$uri" -c 'h.pread (512, 0)'
+    stop_nbdkit
+}
+before=$uri
+configure "tcp://127.0.0.1:$port?ana=inaccessible"
+reload
+is_inaccessible
+configure "tcp://0.0.0.0:$port?ana=non-optimized"
+more_pools
+reload
+is_as_before
+is_inaccessible
+configure "tcp://127.0.0.1:$port"
+reload
+nbdsh -u "$before" -c 'assert h.pread (512, 0) == b"y" * 512'
 stop_server

@@ -5,7 +5,8 @@
  * all namespaces are in one ANA group, and each listener has a state of it.
  *
  * States are any thread's, and read for each I/O command; a listener's number
- * is its own as long as it listens, and hosts that came by it keep it.
+ * is its own as long as it is wanted, closed and opened again, too, and hosts
+ * that came by it keep it.
  */
 #include <string.h>
 

@@ -275,9 +275,10 @@ open_rdma (struct listener *listener, struct address *address,
 }
 
 int
-listener_open (struct target *target, struct address *address,
-               struct reactor *const *reactors, unsigned nr_reactors,
-               struct listener **result, struct error *err)
+listener_open (struct target *target, uint8_t number,
+               struct address *address, struct reactor *const *reactors,
+               unsigned nr_reactors, struct listener **result,
+               struct error *err)
 {
   struct listener *listener = calloc (1, sizeof *listener);
   int r;
@@ -287,13 +288,12 @@ listener_open (struct target *target, struct address *address,
   listener->target = target;
   listener->reactors = reactors;
   listener->nr_reactors = nr_reactors;
-  listener->number = target_add_listener (target);
+  listener->number = number;
   if (address->family == ADDRESS_RDMA)
     r = open_rdma (listener, address, err);
   else
     r = listener->watch.fd = stream_listen (address, err);
   if (r < 0) {
-    target_remove_listener (target, listener->number);
     free (listener);
     return r;
   }
@@ -317,12 +317,6 @@ start_accepting (void *arg)
   }
 #endif
   watch_or_retry (listener);
-}
-
-uint8_t
-listener_number (const struct listener *listener)
-{
-  return listener->number;
 }
 
 void
@@ -355,7 +349,6 @@ listener_close (struct listener *listener)
     return;
   if (listener->started)
     reactor_call (listener->reactors[0], stop_accepting, listener);
-  target_remove_listener (listener->target, listener->number);
 #if HAVE_RDMA
   if (listener->rdma) {
     rdma_listener_close (listener->rdma);

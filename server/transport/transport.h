@@ -58,13 +58,12 @@
 
 struct listener;
 
-/* Bind and listen: address gets its real port.  No connection is accepted
- * before listener_start. */
-int listener_open (struct target *target, struct address *address,
-                   struct reactor *const *reactors, unsigned nr_reactors,
-                   struct listener **listener, struct error *err);
-/* For target_set_ana. */
-uint8_t listener_number (const struct listener *listener);
+/* Bind and listen: address gets its real port.  number: the target's.  No
+ * connection is accepted before listener_start. */
+int listener_open (struct target *target, uint8_t number,
+                   struct address *address, struct reactor *const *reactors,
+                   unsigned nr_reactors, struct listener **listener,
+                   struct error *err);
 /* Accept on reactor 0, hand connections to the reactors in turn. */
 void listener_start (struct listener *listener);
 /* Stop accepting; connections live on.  Removes a Unix socket's file. */

@@ -130,8 +130,10 @@ server_start (struct server *server, const struct server_options *options)
                        &(struct host_list) { 0 }, &server->subsystem, &err));
   GOOD (address_parse ("listen", options->listen ? options->listen
                        : "tcp://127.0.0.1:0", &server->address, &err));
-  GOOD (listener_open (server->target, &server->address, server->reactors,
-                       SERVER_REACTORS, &server->listener, &err));
+  server->listener_number = target_add_listener (server->target);
+  GOOD (listener_open (server->target, server->listener_number,
+                       &server->address, server->reactors, SERVER_REACTORS,
+                       &server->listener, &err));
   if (!options->deaf)
     listener_start (server->listener);
 }

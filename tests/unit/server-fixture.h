@@ -30,6 +30,7 @@ struct server {
   struct engine_volume *volume;
   struct subsystem *subsystem;
   struct listener *listener;
+  uint8_t listener_number;      /* for target_set_ana */
   struct address address;
 };
 

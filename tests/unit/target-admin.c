@@ -613,7 +613,7 @@ change_ana (enum nvme_ana_state ana)
   union nvme_command ask = { .common.opcode = nvme_admin_async_event };
 
   host_begin (&admin, &ask, HOST_NONE, NULL, 0);
-  target_set_ana (server.target, listener_number (server.listener), ana);
+  target_set_ana (server.target, server.listener_number, ana);
   expect_ana_event (ask.common.cid);
   assert_int_equal (ana_state (true, true), ana);
   assert_int_equal (ana_state (false, false), ana);
