@@ -226,11 +226,21 @@ fence_judge (struct paths *paths, uint64_t now_ms)
   }
 }
 
+/* The subsystem runs, whether a path of it can be used or not. */
+static bool
+any_is_live (const struct paths *paths)
+{
+  for (unsigned i = 0; i < paths->nr; i++)
+    if (is_live (paths->association[i]))
+      return true;
+  return false;
+}
+
 /* It ends by itself; which counts while others of the subsystem run. */
 static uint64_t
-hold (struct association *lost, bool any, uint64_t now_ms)
+hold (struct association *lost, bool runs, uint64_t now_ms)
 {
-  if (!any)
+  if (!runs)
     lost->path.hold_until_ms = 0;
   else if (lost->path.hold_until_ms == 0)
     lost->path.hold_until_ms = now_ms + reconnect_hold_ms (lost);
@@ -240,8 +250,7 @@ hold (struct association *lost, bool any, uint64_t now_ms)
 }
 
 static uint64_t
-fence_one (struct paths *paths, struct association *lost, bool any,
-           uint64_t now_ms)
+fence_one (struct paths *paths, struct association *lost, uint64_t now_ms)
 {
   struct association *by = find_fencer (paths, lost);
 
@@ -249,7 +258,7 @@ fence_one (struct paths *paths, struct association *lost, bool any,
     fence_over (lost);
   else if (!by) {
     paths->fence.in_progress = false;
-    return hold (lost, any, now_ms);
+    return hold (lost, any_is_live (paths), now_ms);
   } else if (now_ms < paths->fence.retry_ms)
     return paths->fence.retry_ms;
   else
@@ -258,7 +267,7 @@ fence_one (struct paths *paths, struct association *lost, bool any,
 }
 
 static uint64_t
-fence_all (struct paths *paths, bool any, uint64_t now_ms)
+fence_all (struct paths *paths, uint64_t now_ms)
 {
   uint64_t next_ms = UINT64_MAX;
   bool left = false;
@@ -271,7 +280,7 @@ fence_all (struct paths *paths, bool any, uint64_t now_ms)
     left = true;
     if (!paths->fence.lost)
       next_ms = earlier (next_ms, fence_one (paths, paths->association[i],
-                                             any, now_ms));
+                                             now_ms));
   }
   /* It may have ended without being asked again. */
   if (!left)
@@ -429,7 +438,7 @@ paths_tick (struct paths *paths, uint64_t now_ms)
   uint64_t next_ms = look_at_all (paths, now_ms);
   bool any = paths_pick (paths, false) != NULL;
 
-  next_ms = earlier (next_ms, fence_all (paths, any, now_ms));
+  next_ms = earlier (next_ms, fence_all (paths, now_ms));
   next_ms = earlier (next_ms, judge_all (paths, any, now_ms));
   let_go (paths, now_ms);
   paths->keep.planned_ms = next_ms;

@@ -53,18 +53,23 @@ go_live_with_ana (uint8_t one, uint8_t other)
 }
 
 static void
+tell_ana (unsigned path)
+{
+  struct wire *wire = &peer.wire[path * PATH_QUEUES];
+  struct nvme_tcp_rsp rsp = { .cqe = { .cid = peer.aer[path] } };
+
+  rsp.cqe.dw0 = cpu_to_le32 (0x0c0302);
+  tcp_make_hdr (&rsp.hdr, NVME_TCP_RSP, 0, 0, &wire->agreed);
+  say_header (wire, &rsp, sizeof rsp);
+}
+
+static void
 change (uint8_t one, uint8_t other)
 {
   peer.ana[0] = one;
   peer.ana[1] = other;
-  for (unsigned i = 0; i < PATHS; i++) {
-    struct wire *wire = &peer.wire[i * PATH_QUEUES];
-    struct nvme_tcp_rsp rsp = { .cqe = { .cid = peer.aer[i] } };
-
-    rsp.cqe.dw0 = cpu_to_le32 (0x0c0302);
-    tcp_make_hdr (&rsp.hdr, NVME_TCP_RSP, 0, 0, &wire->agreed);
-    say_header (wire, &rsp, sizeof rsp);
-  }
+  for (unsigned i = 0; i < PATHS; i++)
+    tell_ana (i);
   let_pass (10);
 }
 
@@ -229,6 +234,32 @@ test_old_controller_takes_too_long (void **state)
   volume_free (volume);
 }
 
+/* One that cannot be told is waited for, twice keep_alive_tmo; also while the
+ * other path is none that could be used. */
+static void
+test_hold_while_inaccessible (void **state)
+{
+  prepare_ana (NVME_ANA_STATE_OPTIMIZED, NVME_ANA_STATE_INACCESSIBLE);
+  go_live_twice ();
+  let_pass (10);
+  peer.mute = true;
+  assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
+  let_pass (10);
+  assert_int_equal (count ("write"), 1);
+  peer.mute = false;
+  strcpy (peer.refuse, "connect");
+  peer.refuse_status = STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY);
+  lose ();
+  let_pass (10500);
+  assert_int_equal (results[0], -1);
+  peer.ana[1] = NVME_ANA_STATE_OPTIMIZED;
+  tell_ana (1);
+  let_pass (10);
+  assert_int_equal (results[0], 0);
+  assert_int_equal (count ("write"), 2);
+  volume_free (volume);
+}
+
 /* --- time limits -------------------------------------------------------- */
 
 /* Time in which this process was stopped does not count, wherever in it the
@@ -327,6 +358,7 @@ main (void)
     TEST (test_change_in_time),
     TEST (test_old_controller_takes_its_time),
     TEST (test_old_controller_takes_too_long),
+    TEST (test_hold_while_inaccessible),
     TEST (test_stopped_while_waiting),
     TEST (test_all_refuse),
     TEST (test_refuses_at_times),
