@@ -131,7 +131,7 @@ await_path (struct paths *paths)
 
   if (paths->nr == 1)
     return paths->association[0];
-  while (paths_error (paths) == 0) {
+  while (paths_error (paths, false) == 0) {
     association = paths_pick (paths, false);
     if (association)
       return association;
@@ -160,7 +160,7 @@ ask (struct block_status *status)
       return r < 0 ? r : block_status_answered (status, sc);
     paths_doubt (association);
   }
-  return -paths_error (paths);
+  return -paths_error (paths, false);
 }
 
 static int

@@ -355,6 +355,7 @@ int
 transfer_route (struct transfer *transfer)
 {
   struct paths *paths = transfer->volume->paths;
+  bool changes = transfer->op != IO_READ && transfer->op != IO_FLUSH;
   int error;
 
   if (paths->nr == 1) {
@@ -362,12 +363,12 @@ transfer_route (struct transfer *transfer)
     transfer->ns = transfer->volume->ns;
     return 0;
   }
-  error = paths_error (paths);
+  error = paths_error (paths, changes);
   if (error != 0)
     return -error;
   if (transfer->op == IO_FLUSH)
     return route_flush (transfer);
-  transfer->association = paths_pick (paths, transfer->op != IO_READ);
+  transfer->association = paths_pick (paths, changes);
   if (!transfer->association)
     return -EAGAIN;
   transfer->ns = &transfer->association->namespaces[0];

@@ -338,7 +338,7 @@ end_error (const struct paths *paths)
 }
 
 static uint64_t
-judge_loss (struct paths *paths, uint64_t now_ms)
+judge_loss (struct paths *paths, bool any, uint64_t now_ms)
 {
   const struct options *options = &paths->options;
   uint64_t waited_ms, next_ms = UINT64_MAX;
@@ -354,7 +354,7 @@ judge_loss (struct paths *paths, uint64_t now_ms)
       give_up (paths);
     next_ms = paths->keep.since_ms + options->ctrl_loss_tmo_ms;
   }
-  if (options->fast_io_fail_tmo_ms != UINT32_MAX) {
+  if (options->fast_io_fail_tmo_ms != UINT32_MAX && !any) {
     if (waited_ms >= options->fast_io_fail_tmo_ms)
       paths->error = EIO;
     else
@@ -363,6 +363,34 @@ judge_loss (struct paths *paths, uint64_t now_ms)
   }
   /* Once a second, so that a gap is seen as one. */
   return earlier (next_ms > now_ms ? next_ms : UINT64_MAX, now_ms + GAP_MS);
+}
+
+/* An old controller takes its time: what changes the volume waits for it, and
+ * perhaps for too long. */
+static uint64_t
+judge_changes (struct paths *paths, uint64_t now_ms)
+{
+  uint32_t tmo_ms = paths->options.fast_io_fail_tmo_ms;
+  bool wait = paths->fence.in_progress;
+
+  for (unsigned i = 0; i < paths->nr; i++)
+    wait |= paths->association[i]->path.hold_until_ms != 0;
+  if (!wait) {
+    paths->keep.changes_since_ms = 0;
+    paths->change_error = 0;
+    return UINT64_MAX;
+  }
+  if (paths->keep.changes_since_ms == 0)
+    paths->keep.changes_since_ms = now_ms;
+  else
+    paths->keep.changes_since_ms += stopped_ms (paths, now_ms);
+  if (tmo_ms == UINT32_MAX)
+    return UINT64_MAX;
+  if (now_ms - paths->keep.changes_since_ms >= tmo_ms) {
+    paths->change_error = EIO;
+    return UINT64_MAX;
+  }
+  return earlier (paths->keep.changes_since_ms + tmo_ms, now_ms + GAP_MS);
 }
 
 /* A path that refuses whatever it is given, each time when it is tried again,
@@ -389,10 +417,11 @@ judge_all (struct paths *paths, bool any, uint64_t now_ms)
   if (any && !paths->fence.in_progress) {
     if (gets_through (paths, now_ms))
       paths->keep.since_ms = 0;
-    paths->error = 0;
   } else if (!paths_dead (paths)) {
-    next_ms = judge_loss (paths, now_ms);
+    next_ms = judge_loss (paths, any, now_ms);
   }
+  if (any)
+    paths->error = 0;
   if (paths_dead (paths))
     paths->error = end_error (paths);
   return next_ms;
@@ -403,9 +432,8 @@ judge_all (struct paths *paths, bool any, uint64_t now_ms)
 static void
 take_free (struct paths *paths, struct path_waiters *going)
 {
-  bool end = paths_error (paths) != 0;
-  bool read = end || paths_pick (paths, false);
-  bool change = end || paths_pick (paths, true);
+  bool read = paths_error (paths, false) != 0 || paths_pick (paths, false);
+  bool change = paths_error (paths, true) != 0 || paths_pick (paths, true);
   struct path_waiter *waiter, *next;
 
   LOCK_SCOPE (&paths->lock);
@@ -439,6 +467,7 @@ paths_tick (struct paths *paths, uint64_t now_ms)
   bool any = paths_pick (paths, false) != NULL;
 
   next_ms = earlier (next_ms, fence_all (paths, now_ms));
+  next_ms = earlier (next_ms, judge_changes (paths, now_ms));
   next_ms = earlier (next_ms, judge_all (paths, any, now_ms));
   let_go (paths, now_ms);
   paths->keep.planned_ms = next_ms;

@@ -105,9 +105,13 @@ paths_describe (const struct paths *paths, struct error *err)
 }
 
 int
-paths_error (const struct paths *paths)
+paths_error (const struct paths *paths, bool changes)
 {
-  return paths->interrupted ? ESHUTDOWN : paths->error;
+  int error = paths->error;
+
+  if (paths->interrupted)
+    return ESHUTDOWN;
+  return error == 0 && changes ? paths->change_error : error;
 }
 
 bool

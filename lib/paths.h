@@ -32,8 +32,9 @@ struct paths {
 
   /* Of several. */
   _Atomic unsigned next;                /* round-robin */
-  _Atomic int error;                    /* errno of all requests; or 0.  Set
-                                           by the keeper */
+  /* errnos; or 0.  Set by the keeper */
+  _Atomic int error;                    /* of all requests, */
+  _Atomic int change_error;             /* of those that change the volume */
   pthread_mutex_t lock;                 /* the waiters; below all others */
   pthread_cond_t gone;                  /* synchronous ones have */
   struct path_waiters waiters;
@@ -42,6 +43,7 @@ struct paths {
   /* paths-keep.c's: the keeper's. */
   struct {
     uint64_t since_ms;                  /* no path; 0: there is one */
+    uint64_t changes_since_ms;          /* they wait; 0: they do not */
     uint64_t planned_ms;                /* the next tick */
   } keep;
   struct {
@@ -83,7 +85,7 @@ struct association *paths_pick (struct paths *paths, bool changes);
 struct association *paths_pick_flush (struct paths *paths,
                                       struct association *dirty);
 /* For several: why there will be none in time, an errno; or 0. */
-int paths_error (const struct paths *paths);
+int paths_error (const struct paths *paths, bool changes);
 /* It is to be looked at before it is used again.  Any lock may be held. */
 void paths_doubt (struct association *association);
 

@@ -458,7 +458,7 @@ map_done (struct request *request)
 static bool
 gives_up (const struct sim_client *client)
 {
-  return client->paths->nr == 1 || paths_error (client->paths) != 0;
+  return client->paths->nr == 1 || paths_error (client->paths, false) != 0;
 }
 
 /* Over the only path, or one of several: when there is none, it is asked

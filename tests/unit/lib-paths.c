@@ -216,7 +216,7 @@ test_old_controller_takes_its_time (void **state)
   volume_free (volume);
 }
 
-/* What waits for it has a time limit, though there is a path. */
+/* What waits for it has a time limit, though there is a path; reads go on. */
 static void
 test_old_controller_takes_too_long (void **state)
 {
@@ -226,6 +226,9 @@ test_old_controller_takes_too_long (void **state)
   let_pass (300);
   assert_int_equal (results[0], EIO);
   assert_int_equal (count ("write"), 1);
+  assert_int_equal (submit (2, IO_READ, 512, 0), 0);
+  let_pass (10);
+  assert_int_equal (results[2], 0);
   peer.refuse[0] = '\0';
   let_pass (2000);
   assert_int_equal (submit (1, IO_WRITE, 512, 0), 0);
@@ -257,6 +260,32 @@ test_hold_while_inaccessible (void **state)
   let_pass (10);
   assert_int_equal (results[0], 0);
   assert_int_equal (count ("write"), 2);
+  volume_free (volume);
+}
+
+static void
+test_hold_has_a_limit (void **state)
+{
+  make_lasting ();
+  params.options.fast_io_fail_tmo_ms = 2000;
+  go_live_twice ();
+  peer.mute = true;
+  assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
+  let_pass (10);
+  peer.mute = false;
+  strcpy (peer.refuse, "connect");
+  peer.refuse_status = STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY);
+  lose ();
+  let_pass (1900);
+  assert_int_equal (results[0], -1);
+  let_pass (200);
+  assert_int_equal (results[0], EIO);
+  assert_int_equal (submit (1, IO_READ, 512, 0), 0);
+  let_pass (10);
+  assert_int_equal (results[1], 0);
+  assert_int_equal (count ("write"), 1);
+  let_pass (8500);
+  expect_through ();
   volume_free (volume);
 }
 
@@ -359,6 +388,7 @@ main (void)
     TEST (test_old_controller_takes_its_time),
     TEST (test_old_controller_takes_too_long),
     TEST (test_hold_while_inaccessible),
+    TEST (test_hold_has_a_limit),
     TEST (test_stopped_while_waiting),
     TEST (test_all_refuse),
     TEST (test_refuses_at_times),
