@@ -176,9 +176,10 @@ leave_behind_locked (struct association *association)
   }
 }
 
+/* quiet: another one says it. */
 static void
 end (struct association *association, const struct error *err, bool for_good,
-     int io_error)
+     int io_error, bool quiet)
 {
   enum association_state before, state;
 
@@ -205,21 +206,28 @@ end (struct association *association, const struct error *err, bool for_good,
   /* A try that failed is no news, nor is an end that was asked for.  Last of
    * all: the one who is told may take his time. */
   if ((before == ASSOCIATION_LIVE || state == ASSOCIATION_LOST) &&
-      err->code != ESHUTDOWN)
+      err->code != ESHUTDOWN && !quiet)
     tell (association, err->message);
 }
 
 void
 association_end (struct association *association, const struct error *err)
 {
-  end (association, err, false, EIO);
+  end (association, err, false, EIO, false);
 }
 
 void
 association_give_up (struct association *association,
                      const struct error *err, int io_error)
 {
-  end (association, err, true, io_error);
+  end (association, err, true, io_error, false);
+}
+
+void
+association_give_up_too (struct association *association,
+                         const struct error *err, int io_error)
+{
+  end (association, err, true, io_error, true);
 }
 
 void

@@ -275,6 +275,9 @@ void association_lose (struct association *association, int code,
 /* Any thread: for good, and every request with io_error. */
 void association_give_up (struct association *association,
                           const struct error *err, int io_error);
+/* As another one was, which has told. */
+void association_give_up_too (struct association *association,
+                              const struct error *err, int io_error);
 void association_interrupt (struct association *association);
 enum association_state association_get_state (struct association *,
                                               struct error *err);

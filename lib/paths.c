@@ -88,8 +88,17 @@ paths_interrupt (struct paths *paths)
 void
 paths_give_up (struct paths *paths, const struct error *err, int io_error)
 {
-  for (unsigned i = 0; i < paths->nr; i++)
-    association_give_up (paths->association[i], err, io_error);
+  bool told = false;
+
+  for (unsigned i = 0; i < paths->nr; i++) {
+    struct association *association = paths->association[i];
+
+    if (association->dead)
+      continue;
+    (told ? association_give_up_too :
+     association_give_up) (association, err, io_error);
+    told = true;
+  }
 }
 
 bool

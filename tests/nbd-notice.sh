@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # nbdkit says once that the server is lost, once that it is there again, and
-# when it is given up; and nothing of an end that was asked for.
+# when it is given up, over several paths, too; and nothing of an end that was
+# asked for.
 source "${0%/*}/functions.sh"
+source "${0%/*}/paths.sh"
+requires python3 --version
 
 lines ()
 {
@@ -37,3 +40,16 @@ nbdinfo --size "$uri"
 kill_server
 wait_for_line "$nbdkit_log" 'error: demo/disk: .*: no connection for 1 s: '
 test "$(lines '')" = 2
+stop_nbdkit
+
+start_server --pool "demo=$pool_url"
+start_path a
+start_path b
+start_nbdkit qbd demo/disk server="unix://$tmp/a" server="unix://$tmp/b" \
+             ctrl_loss_tmo=1
+nbdinfo --size "$uri"
+kill_server
+wait_for_line "$nbdkit_log" 'error: demo/disk: no path for 1 s: '
+stop_nbdkit
+test "$(lines 'connection lost')" = 2
+test "$(lines 'no path for')" = 1
