@@ -163,25 +163,38 @@ ceph_fence (struct ceph_pool *pool, unsigned gateway, const char *address)
   return 0;
 }
 
+/* Its answer, or NO_ANSWER when it was silent for CEPH_SILENT_S.  While the
+ * cluster itself is silent, for longer than it was told to wait, nobody can
+ * answer; nor while this process is stopped. */
+static int
+ask (struct ceph_pool *pool, unsigned gateway, const char *text)
+{
+  const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+  uint64_t end_ms = clock_now_ms () + CEPH_SILENT_S * 1000, now_ms;
+
+  while ((now_ms = clock_now_ms ()) < end_ms) {
+    unsigned seconds = (unsigned) (end_ms - now_ms + 999) / 1000;
+    int r = notify (pool, gateway, text, seconds);
+
+    if (r != NO_ANSWER)
+      return r;
+    nanosleep (&pause, NULL);   /* nobody may be watching at the moment */
+    if (clock_now_ms () > now_ms + (seconds + 1) * 1000)
+      end_ms = clock_now_ms () + CEPH_SILENT_S * 1000;
+  }
+  return NO_ANSWER;
+}
+
 int
 ceph_ask_gateway (struct engine_pool *engine_pool, unsigned gateway,
                   const char *text)
 {
-  const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
-  const uint64_t end_ms = clock_now_ms () + CEPH_SILENT_S * 1000;
   struct ceph_pool *pool = ceph_pool (engine_pool);
   char holder[CEPH_ADDRESS_MAX];
-  uint64_t now_ms;
   int r = ceph_get_holder (pool, gateway, holder);
 
   if (r < 0 || holder[0] == '\0' || is_fenced (pool, gateway, holder))
     return r;
-  while ((now_ms = clock_now_ms ()) < end_ms) {
-    r = notify (pool, gateway, text,
-                (unsigned) (end_ms - now_ms + 999) / 1000);
-    if (r != NO_ANSWER)
-      return r;
-    nanosleep (&pause, NULL);   /* nobody may be watching at the moment */
-  }
-  return ceph_fence (pool, gateway, holder);
+  r = ask (pool, gateway, text);
+  return r == NO_ANSWER ? ceph_fence (pool, gateway, holder) : r;
 }
