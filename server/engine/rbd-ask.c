@@ -185,6 +185,15 @@ ask (struct ceph_pool *pool, unsigned gateway, const char *text)
   return NO_ANSWER;
 }
 
+/* Any answer will do, and nobody means this question. */
+bool
+ceph_gateway_lives (struct ceph_pool *pool, unsigned gateway)
+{
+  int r = notify (pool, gateway, "lives", CEPH_SILENT_S);
+
+  return r == 0 || r == -EOPNOTSUPP;
+}
+
 int
 ceph_ask_gateway (struct engine_pool *engine_pool, unsigned gateway,
                   const char *text)

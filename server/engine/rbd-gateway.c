@@ -6,8 +6,8 @@
  *
  * The object also has its address, for as long as something that it sent may
  * be under way: until it gave the number back.  Who takes a number from a
- * server that did not fences that one first.  So there is never more than
- * one server behind a number that can change the pool.
+ * server that did not, and does not answer, fences that one first.  So there is
+ * never more than one server behind a number that can change the pool.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -76,6 +76,8 @@ store_address (struct ceph_pool *pool, unsigned gateway)
                          strlen (pool->address));
 }
 
+/* One whose lease ran out may be busy with what takes long, and its hosts do not
+ * notice: it keeps its number.  -EBUSY */
 static int
 become (struct ceph_pool *pool, unsigned gateway)
 {
@@ -83,7 +85,8 @@ become (struct ceph_pool *pool, unsigned gateway)
   int r = ceph_get_holder (pool, gateway, holder);
 
   if (r == 0 && holder[0])
-    r = ceph_fence (pool, gateway, holder);
+    r = ceph_gateway_lives (pool, gateway) ? -EBUSY
+      : ceph_fence (pool, gateway, holder);
   if (r == 0)
     r = store_address (pool, gateway);
   if (r < 0) {
@@ -104,7 +107,7 @@ take (struct ceph_pool *pool)
   for (unsigned i = 0; i < ENGINE_GATEWAYS_MAX && r == -EBUSY; i++) {
     r = lock (pool, i, 0);
     if (r == 0)
-      return become (pool, i);
+      r = become (pool, i);
   }
   return r;
 }

@@ -233,8 +233,8 @@ int ceph_volume_refresh (struct engine_volume *volume, struct error *err);
 
 /* --- rbd-gateway.c ---------------------------------------------------- */
 
-/* Fills pool.gateway.  Who had that number before, and did not give it back,
- * is fenced. */
+/* Fills pool.gateway.  Who had that number before, did not give it back, and
+ * does not answer, is fenced. */
 int ceph_take_lease (struct ceph_pool *pool, struct error *err);
 /* At least every CEPH_LEASE_S / 2. */
 void ceph_renew_lease (struct ceph_pool *pool);
@@ -252,6 +252,8 @@ int ceph_listen (struct ceph_pool *pool);
 void ceph_stop_listening (struct ceph_pool *pool);
 int ceph_ask_gateway (struct engine_pool *pool, unsigned gateway,
                       const char *text);
+/* Whoever has the number answers. */
+bool ceph_gateway_lives (struct ceph_pool *pool, unsigned gateway);
 /* When it returns 0 the OSDs refuse what comes from there. */
 int ceph_fence (struct ceph_pool *pool, unsigned gateway,
                 const char *address);

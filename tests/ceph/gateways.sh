@@ -11,7 +11,19 @@ qbd create demo/disk 8M
 start_nbdkit qbd demo/disk
 first_uri=$uri
 
+# The first one's lease runs out, as if it were busy for long: it keeps its
+# number.
+lose_lease ()
+{
+    until test -e "$tmp/started"; do
+        timeout "$patience" rados -p rbd rmxattr qbd_gateway.0 lock.qbd || :
+    done
+}
+lose_lease &
+loser=$!
 start_second
+touch "$tmp/started"
+wait $loser
 until_so qbd --control "$second_control" info demo/disk
 second=$second_control
 start_nbdkit qbd demo/disk server="$second_server"
@@ -24,6 +36,7 @@ at $first controllers
 at $second controllers
 test "$(at $first controllers)" -lt 4094
 test "$(at $second controllers)" -gt 4093
+must_fail grep -E 'ended without notice|fenced' "$server_log" "$second_log"
 
 : written at one, read at the other
 nbdsh -u "$first_uri" -c 'h.pwrite (b"1" * 65536, 0)'
