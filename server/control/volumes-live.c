@@ -149,6 +149,8 @@ refresh (struct pool *pool, struct volume *volume)
     subsystem_resized (volume->subsystem);
   if (changed & ENGINE_CHANGED_HOSTS)
     exchange_hosts (volume);
+  if (changed & ENGINE_CHANGED_FENCED)
+    subsystem_fenced_off (volume->subsystem);
   if (changed & ENGINE_CHANGED_ALL)
     open_anew (pool, volume);
 }

@@ -40,6 +40,8 @@ struct engine_pool {
    * many this one is, at most ENGINE_GATEWAYS_MAX.  0 of 0: the only one. */
   unsigned gateway;                     /* constant after open */
   unsigned nr_gateways;                 /* constant after open */
+  /* By another gateway, and for good: requests end in -ESHUTDOWN. */
+  atomic_bool is_fenced;
   /* What another gateway wants to have done (pool_ask_gateway): 0 when it is,
    * or -errno.  Never waits; any thread.  NULL: nobody uses the pool yet. */
   int (*_Atomic asked) (void *opaque, const char *text);
@@ -132,6 +134,7 @@ enum {
   ENGINE_CHANGED_HOSTS = 1 << 1,
   ENGINE_CHANGED_ALL = 1 << 2,  /* it is no more what was opened: requests
                                    fail until it is opened anew */
+  ENGINE_CHANGED_FENCED = 1 << 3,       /* the pool's is_fenced; once */
 };
 
 struct engine_extent {

@@ -158,7 +158,7 @@ ceph_renew_lease (struct ceph_pool *pool)
 {
   int r;
 
-  if (atomic_load (&pool->is_fenced))
+  if (atomic_load (&pool->pool.is_fenced))
     return;
   r = lock (pool, pool->pool.gateway, LIBRADOS_LOCK_FLAG_MAY_RENEW);
   if (r == 0 && atomic_load (&pool->watch_lost))
@@ -174,7 +174,7 @@ ceph_give_lease (struct ceph_pool *pool)
   char object[32];
 
   ceph_stop_listening (pool);
-  if (!pool->has_lease || atomic_load (&pool->is_fenced))
+  if (!pool->has_lease || atomic_load (&pool->pool.is_fenced))
     return;
   ceph_gateway_object (pool->pool.gateway, object);
   rados_rmxattr (pool->io, object, KEY_ADDRESS);

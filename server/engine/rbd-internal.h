@@ -81,7 +81,6 @@ struct ceph_pool {
   rados_ioctx_t io;
   unsigned timeout_s;
   atomic_bool is_suspect;       /* perhaps all of it is gone */
-  atomic_bool is_fenced;        /* by another client of Ceph; for good */
   bool is_stuck;                /* librbd never lets go of an image */
   atomic_bool is_kept;          /* somebody waits for changes */
   bool is_unfinished;           /* an image was, at the last look: lock */

@@ -138,8 +138,7 @@ completed (rbd_completion_t completion, void *arg)
 static int
 gone (const struct ceph_volume *v)
 {
-  return atomic_load (&ceph_pool (v->volume.pool)->is_fenced) ? -ESHUTDOWN
-                                                              : -EIO;
+  return atomic_load (&v->volume.pool->is_fenced) ? -ESHUTDOWN : -EIO;
 }
 
 /* librbd does not answer writes to an image that is not there.  It does answer

@@ -71,7 +71,7 @@ wait_for_cluster (struct ceph_pool *pool)
 
   /* EBLOCKLISTED: whoever took an image's lock from us, because we did not
    * answer, made sure that nothing of ours is written any more. */
-  if (r == -ESHUTDOWN && !atomic_exchange (&pool->is_fenced, true))
+  if (r == -ESHUTDOWN && !atomic_exchange (&pool->pool.is_fenced, true))
     log_error ("pool: %s: rbd: this server did not answer, and another fenced "
                "it (ceph osd blocklist): requests fail until it is restarted",
                pool->pool.name);
@@ -199,10 +199,10 @@ find_loss (struct ceph_volume *v)
   time_t changed;
   int r;
 
-  if (atomic_load (&ceph_pool (v->volume.pool)->is_fenced)) {
+  if (atomic_load (&v->volume.pool->is_fenced)) {
     if (!atomic_exchange (&v->is_lost, true))
       ceph_abandon (v);
-    return ENGINE_CHANGED_ALL;
+    return ENGINE_CHANGED_ALL | ENGINE_CHANGED_FENCED;
   }
   r = rados_stat (ceph_pool (v->volume.pool)->io, v->header, &bytes,
                   &changed);
@@ -234,7 +234,7 @@ ceph_volume_refresh (struct engine_volume *volume, struct error *err)
       && !atomic_load (&ceph_pool (volume->pool)->is_suspect))
     return v->is_stale ? ENGINE_CHANGED_ALL : 0;
   changed = r = find_loss (v);
-  if (r == ENGINE_CHANGED_ALL)
+  if (r > 0)
     return r;
   for (size_t i = 0; i < sizeof parts / sizeof parts[0] && r >= 0; i++) {
     r = parts[i] (v);

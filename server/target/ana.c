@@ -3,6 +3,7 @@
  * Asymmetric namespace access (Base 2.0 section 8.1): what a path to a volume
  * is good for.  It is the listener by which a host came that differs, so that
  * all namespaces are in one ANA group, and each listener has a state of it.
+ * A volume that another gateway has fenced is inaccessible by all of them.
  *
  * States are any thread's, and read for each I/O command; a listener's number
  * is its own as long as it is wanted, closed and opened again, too, and hosts
@@ -38,15 +39,17 @@ target_remove_listener (struct target *target, uint8_t listener)
   target->listens[listener] = false;
 }
 
+/* listener: or -1, all. */
 static void
-locked_tell (struct subsystem *subsystem, uint8_t listener)
+locked_tell (struct subsystem *subsystem, int listener)
 {
   struct controller *controller;
   struct target_queue *queue;
 
   TAILQ_FOREACH (controller, &subsystem->controllers, in_subsystem)
     TAILQ_FOREACH (queue, &controller->queues, in_controller)
-      if (queue->qid == 0 && queue->portal->listener == listener)
+      if (queue->qid == 0
+          && (listener < 0 || queue->portal->listener == listener))
         queue_mail (queue, MAIL_ANA);
 }
 
@@ -65,11 +68,23 @@ target_set_ana (struct target *target, uint8_t listener,
     locked_tell (subsystem, listener);
 }
 
+void
+subsystem_fenced_off (struct subsystem *subsystem)
+{
+  LOCK_SCOPE (&subsystem->target->lock);
+
+  subsystem->target->ana_changes++;
+  locked_tell (subsystem, -1);
+}
+
 static uint8_t
 state_of (const struct target_queue *queue)
 {
+  const struct engine_volume *volume = queue->controller->subsystem->volume;
   uint8_t state = queue->target->ana[queue->portal->listener];
 
+  if (volume && atomic_load (&volume->pool->is_fenced))
+    return NVME_ANA_STATE_INACCESSIBLE;
   return state ? state : NVME_ANA_STATE_OPTIMIZED;      /* no listener's */
 }
 

@@ -94,6 +94,9 @@ int subsystem_set_hosts (struct subsystem *subsystem,
 
 /* After the volume's size changed: tells the attached hosts. */
 void subsystem_resized (struct subsystem *subsystem);
+/* Tell attached hosts that their paths are inaccessible from now on, as the
+ * pool's is_fenced says. */
+void subsystem_fenced_off (struct subsystem *subsystem);
 
 struct subsystem_host {         /* one controller */
   char hostnqn[NVMEOF_NQN_MAX + 1];

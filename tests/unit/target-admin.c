@@ -678,6 +678,22 @@ test_ana (void **state)
   expect_io (0);
 }
 
+/* Linux would come back to a path that is said to be good. */
+static void
+test_ana_of_fenced (void **state)
+{
+  union nvme_command ask = { .common.opcode = nvme_admin_async_event };
+
+  expect_set (0x0b, 0x800, 0);
+  host_begin (&admin, &ask, HOST_NONE, NULL, 0);
+  atomic_store (&server.pool->is_fenced, true);
+  subsystem_fenced_off (server.subsystem);
+  expect_ana_event (ask.common.cid);
+  assert_int_equal (ana_state (false, false), NVME_ANA_STATE_INACCESSIBLE);
+  expect_io (0x302);
+  atomic_store (&server.pool->is_fenced, false);
+}
+
 static void
 test_unknown_opcodes (void **state)
 {
@@ -728,6 +744,7 @@ main (void)
     TEST (test_events),
     TEST (test_namespace_events),
     TEST (test_ana),
+    TEST (test_ana_of_fenced),
     TEST (test_unknown_opcodes),
   };
 
