@@ -62,6 +62,7 @@
 #define CEPH_STABLE_EPOCH 1
 
 #define CEPH_ADDRESS_MAX 256            /* bytes with the NUL */
+#define CEPH_HEADER_MAX (ENGINE_NAME_MAX + 16)  /* bytes with the NUL */
 
 /* How often a pool's list of images is looked at: nobody tells. */
 #define CEPH_POLL_S 5
@@ -85,6 +86,8 @@ struct ceph_pool {
   atomic_bool is_kept;          /* somebody waits for changes */
   bool is_unfinished;           /* an image was, at the last look: lock */
   char made[ENGINE_NAME_MAX];   /* the image that we made just now */
+  char finished[CEPH_HEADER_MAX];       /* the header of the one that we closed
+                                           last */
   LIST_HEAD (, ceph_volume) volumes;    /* open */
   pthread_mutex_t lock;
   pthread_cond_t woken;                 /* with lock; monotonic */

@@ -144,6 +144,32 @@ identify (struct ceph_volume *v)
   return 0;
 }
 
+/* The object that is there as long as the image is. */
+static int
+name_header (struct ceph_volume *v)
+{
+  char id[64];
+  uint8_t is_old;
+  int r;
+
+  r = rbd_get_old_format (v->image, &is_old);
+  if (r < 0)
+    return r;
+  if (!is_old) {
+    r = rbd_get_id (v->image, id, sizeof id);
+    if (r < 0)
+      return r;
+  }
+  if ((is_old ? asprintf (&v->header, "%.*s.rbd",
+                          (int) strcspn (v->volume.name, "@"),
+                          v->volume.name)
+              : asprintf (&v->header, "rbd_header.%s", id)) < 0) {
+    v->header = NULL;
+    return -ENOMEM;
+  }
+  return 0;
+}
+
 /* --- is it finished? -------------------------------------------------- */
 
 static bool
@@ -185,6 +211,14 @@ wait_a_little (const struct ceph_pool *pool, int64_t age_s)
   return CEPH_NEW_S;
 }
 
+/* Nobody has to look again at what we made, or had open already. */
+static bool
+is_known (const struct ceph_pool *pool, const struct ceph_volume *v)
+{
+  return strcmp (pool->made, v->volume.name) == 0
+    || strcmp (pool->finished, v->header) == 0;
+}
+
 /* A clone is there before it has its parent, and who opened it then is not told:
  * he would read zeroes for ever.  Whoever makes one has it open meanwhile. */
 static int
@@ -195,7 +229,7 @@ check_finished (struct ceph_volume *v)
   int64_t age_s;
   int r;
 
-  if (v->is_snapshot || strcmp (pool->made, v->volume.name) == 0)
+  if (is_known (pool, v))
     return 0;
   r = rbd_get_create_timestamp (v->image, &made);
   if (r < 0)
@@ -212,32 +246,6 @@ check_finished (struct ceph_volume *v)
   return -EAGAIN;
 }
 
-/* The object that is there as long as the image is. */
-static int
-name_header (struct ceph_volume *v)
-{
-  char id[64];
-  uint8_t is_old;
-  int r;
-
-  r = rbd_get_old_format (v->image, &is_old);
-  if (r < 0)
-    return r;
-  if (!is_old) {
-    r = rbd_get_id (v->image, id, sizeof id);
-    if (r < 0)
-      return r;
-  }
-  if ((is_old ? asprintf (&v->header, "%.*s.rbd",
-                          (int) strcspn (v->volume.name, "@"),
-                          v->volume.name)
-              : asprintf (&v->header, "rbd_header.%s", id)) < 0) {
-    v->header = NULL;
-    return -ENOMEM;
-  }
-  return 0;
-}
-
 static int
 fill_volume (struct ceph_volume *v)
 {
@@ -245,7 +253,9 @@ fill_volume (struct ceph_volume *v)
   uint64_t features;
   int r;
 
-  r = v->is_snapshot ? identify_snapshot (v) : check_finished (v);
+  r = name_header (v);
+  if (r == 0)
+    r = v->is_snapshot ? identify_snapshot (v) : check_finished (v);
   if (r == 0)
     r = ceph_get_settings (v->image, &settings);
   if (r == 0)
@@ -261,8 +271,6 @@ fill_volume (struct ceph_volume *v)
     || (features & RBD_FEATURE_NON_PRIMARY);
   v->volume.unmaps = !v->volume.read_only;
   r = identify (v);
-  if (r == 0)
-    r = name_header (v);
   if (r == 0)
     r = find_cache (v);
   if (r == 0)

@@ -277,14 +277,17 @@ volume_open (struct engine_pool *engine_pool, const char *name,
 static void
 volume_close (struct engine_volume *volume)
 {
+  struct ceph_pool *pool = ceph_pool (volume->pool);
   struct ceph_volume *v = ceph_volume (volume);
   int r;
 
   LIST_REMOVE (v, next);
   if (atomic_load (&v->is_lost) && !v->is_snapshot) {
-    ceph_pool (volume->pool)->is_stuck = true;
+    pool->is_stuck = true;
     return;
   }
+  if (!v->is_snapshot)
+    snprintf (pool->finished, sizeof pool->finished, "%s", v->header);
   ceph_unwatch (v);
   r = rbd_close (v->image);
   if (r < 0)

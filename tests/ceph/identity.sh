@@ -7,6 +7,8 @@ start_cluster
 rbd create rbd/theirs --size 8M
 start_gateway
 qbd create demo/ours 8M --block-size 4096
+qbd set demo/ours read_only=on  # at once: it is closed and opened
+qbd set demo/ours read_only=off
 until_so qbd info demo/theirs
 qbd set demo/theirs read_only=on
 qbd host add demo/ours nqn.2014-08.org.example:host1
