@@ -195,13 +195,17 @@ call_operation (rbd_image_t image, struct engine_request *request,
   return rbd_aio_flush (image, completion);
 }
 
-static void
+/* False: the image is lost, and ceph_abandon may be over. */
+static bool
 keep (struct ceph_call *c)
 {
   struct ceph_volume *v = c->volume;
   LOCK_SCOPE (&v->lock);
 
+  if (atomic_load (&v->is_lost))
+    return false;
   TAILQ_INSERT_TAIL (&v->calls, c, next);
+  return true;
 }
 
 static int
@@ -221,7 +225,11 @@ call (struct engine_request *request, bool flush)
     free (c);
     return ceph_errno (r);
   }
-  keep (c);
+  if (!keep (c)) {
+    rbd_aio_release (completion);
+    free (c);
+    return gone (v);
+  }
   r = flush ? rbd_aio_flush (v->image, completion)
             : call_operation (v->image, request, completion);
   if (r == 0)
