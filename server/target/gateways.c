@@ -80,15 +80,17 @@ gateways_ask (struct target_command *command)
 
 /* --- who is asked ------------------------------------------------------- */
 
+/* A server may serve one volume twice, in pools of two names. */
 static struct controller *
 locked_find (struct target *target, const char *uuid, uint16_t cntlid)
 {
+  struct controller *controller = NULL;
   struct subsystem *subsystem;
 
   TAILQ_FOREACH (subsystem, &target->subsystems, in_target)
-    if (strcmp (subsystem->volume->uuid, uuid) == 0)
-      return controller_locked_find (subsystem, cntlid);
-  return NULL;
+    if (!controller && strcmp (subsystem->volume->uuid, uuid) == 0)
+      controller = controller_locked_find (subsystem, cntlid);
+  return controller;
 }
 
 /* That CIRN cannot be guessed says that its own host asks. */

@@ -538,6 +538,34 @@ test_asked_to_end (void **state)
   host_close (&admin);
 }
 
+/* The same volume in a pool of another name. */
+static void
+test_asked_of_two_pools (void **state)
+{
+  struct host_list everybody = { 0 };
+  struct controller_instance instance;
+  struct engine_volume volume;
+  struct subsystem *twin;
+  struct engine_pool pool;
+  struct host admin, io;
+  struct error err;
+
+  memcpy (&pool, server.pool, sizeof pool);
+  strcpy (pool.name, "a");
+  memcpy (&volume, server.volume, sizeof volume);
+  volume.pool = &pool;
+  assert_int_equal (subsystem_add (server.target, &volume, &everybody, &twin,
+                                   &err), 0);
+  host_attach (&admin, &io, &server, 0);
+  instance = instance_of (&admin);
+  assert_int_equal (ask (volume.uuid, admin.cntlid, instance), -EBUSY);
+  host_expect_end (&admin);
+  WAIT_UNTIL (nr_attached () == 0);
+  host_close (&io);
+  host_close (&admin);
+  assert_int_equal (subsystem_remove (twin, "test", &err), 0);
+}
+
 /* --- control's side --------------------------------------------------------------- */
 
 static void
@@ -757,6 +785,7 @@ main (void)
     TEST (test_reset_is_refused),
     TEST (test_reset_twice_and_leave),
     TEST (test_asked_to_end),
+    TEST (test_asked_of_two_pools),
     TEST (test_busy_volume),
     TEST (test_fence),
     TEST (test_hosts),
