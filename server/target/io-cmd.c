@@ -15,7 +15,8 @@
 
 enum {
   STEP_BYTES = 1 << 26,
-  COMPARE_BYTES = 1 << 16,      /* so much memory for each, beside its data */
+  COMPARE_BYTES = 1 << 16,      /* no more memory for each, beside its data */
+  COMPARE_ALIGN = 4096,
 };
 
 static void
@@ -267,7 +268,11 @@ compare_done (struct engine_request *request, int result)
 static void
 compare_execute (struct target_command *command)
 {
-  command->compared = aligned_alloc (4096, COMPARE_BYTES);
+  size_t bytes = (command->data_bytes + COMPARE_ALIGN - 1)
+    / COMPARE_ALIGN * COMPARE_ALIGN;
+
+  command->compared = aligned_alloc (COMPARE_ALIGN, bytes < COMPARE_BYTES
+                                     ? bytes : COMPARE_BYTES);
   if (command->compared)
     run_compare (command);
   else
