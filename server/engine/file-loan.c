@@ -7,13 +7,15 @@
  *
  * The file is mapped once, when it is first needed, as long as it was at open;
  * nobody in this process looks into the map.  A page of a hole would become
- * allocated by that, so what has holes is not lent.  On any reactor.
+ * allocated by that, so what has holes, or does not tell us, is not lent.  On any
+ * reactor.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "server/engine/file-internal.h"
 
@@ -22,13 +24,24 @@ enum {
   LOAN_MAX_PAGES = 257,         /* 1 MiB in pages of 4 KiB, not aligned */
 };
 
-/* NULL: there is no room for it. */
+/* mincore says that all is there to whoever neither owns a file nor may write
+ * it. */
+static bool
+tells_us (const struct file_volume *v)
+{
+  struct stat st;
+
+  return !v->volume.read_only
+    || (fstat (v->fd, &st) == 0 && st.st_uid == geteuid ());
+}
+
+/* NULL: there is no room for it, or it is of no use. */
 static uint8_t *
 map_of (struct file_volume *v)
 {
   uint8_t *map = atomic_load (&v->map), *before = NULL;
 
-  if (map)
+  if (map || !tells_us (v))
     return map;
   map = mmap (NULL, v->map_bytes, PROT_READ, MAP_SHARED, v->fd, 0);
   if (map == MAP_FAILED)

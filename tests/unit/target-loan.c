@@ -193,6 +193,25 @@ test_holes_stay (void **state)
   end ();
 }
 
+/* Of a file that is neither ours nor to be written the kernel does not tell. */
+static void
+test_holes_of_others_stay (void **state)
+{
+  const uid_t nobody = 65534;
+
+  if (geteuid () != 0)
+    skip ();
+  begin (0);
+  server.volume->read_only = true;
+  assert_int_equal (seteuid (nobody), 0);
+  assert_int_equal (read_status (0, MIB_BLOCKS), 0);
+  assert_int_equal (seteuid (0), 0);
+  assert_filled (data, MIB, 0);
+  assert_int_equal (allocated_bytes (), 0);
+  assert_int_equal (atomic_load (&loans), 0);
+  end ();
+}
+
 static void
 test_digests_look (void **state)
 {
@@ -308,6 +327,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown (test_what_arrives, setup, teardown),
     cmocka_unit_test_setup_teardown (test_holes_stay, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_holes_of_others_stay, setup,
+                                     teardown),
     cmocka_unit_test_setup_teardown (test_digests_look, setup, teardown),
     cmocka_unit_test_setup_teardown (test_cut, setup, teardown),
     cmocka_unit_test_setup_teardown (test_grown, setup, teardown),
