@@ -30,7 +30,10 @@ static struct engine_ops counting_ops;
 static int (*real_end_loan) (struct engine_volume *volume,
                              struct engine_request *request,
                              uint64_t from_bytes);
+static int (*real_submit) (struct engine_volume *volume,
+                           struct engine_request *request);
 static _Atomic unsigned loans, copies;
+static atomic_bool cuts;        /* what is lent, in the midst */
 
 static int
 counting_end_loan (struct engine_volume *volume,
@@ -43,9 +46,32 @@ counting_end_loan (struct engine_volume *volume,
 }
 
 static void
+cut_file (uint64_t length_bytes)
+{
+  char *volumes = join (directory, "volumes");
+  char *file = join (volumes, "vol.raw");
+
+  assert_int_equal (truncate (file, (off_t) length_bytes), 0);
+  free (file);
+  free (volumes);
+}
+
+static int
+cutting_submit (struct engine_volume *volume, struct engine_request *request)
+{
+  int r = real_submit (volume, request);
+
+  if (r == 0 && request->lent && atomic_exchange (&cuts, false))
+    cut_file (request->offset_bytes + request->length_bytes / 2);
+  return r;
+}
+
+static void
 count_loans (void)
 {
   counting_ops = *server.volume->ops;
+  real_submit = counting_ops.submit;
+  counting_ops.submit = cutting_submit;
   real_end_loan = counting_ops.end_loan;
   counting_ops.end_loan = counting_end_loan;
   server.volume->ops = &counting_ops;
@@ -227,21 +253,41 @@ test_digests_look (void **state)
 static void
 test_cut (void **state)
 {
-  char *volumes, *file;
-
   begin (0);
   write_mib (&io, 0, 3);
   write_mib (&io, 1, 3);
   assert_int_equal (read_status (0, MIB_BLOCKS), 0);
   assert_int_equal (atomic_load (&loans), 1);
-  volumes = join (directory, "volumes");
-  file = join (volumes, "vol.raw");
-  assert_int_equal (truncate (file, MIB), 0);
-  free (file);
-  free (volumes);
+  cut_file (MIB);
   assert_int_not_equal (read_status (MIB_BLOCKS, MIB_BLOCKS), 0);
   assert_int_equal (read_status (0, MIB_BLOCKS), 0);
   check_blocks (0, MIB_BLOCKS, 3);
+  end ();
+}
+
+/* It is cut when half of it may be on its way: the connection ends, as no status
+ * can follow any more, and nobody else's. */
+static void
+test_cut_while_lent (void **state)
+{
+  union nvme_command sqe = {
+    .rw = host_rw (nvme_cmd_read, MIB_BLOCKS, MIB_BLOCKS),
+  };
+  struct host other_admin, other;
+
+  begin (0);
+  host_attach (&other_admin, &other, &server, 0);
+  write_mib (&io, 0, 8);
+  write_mib (&io, 1, 8);
+  atomic_store (&cuts, true);
+  host_begin (&io, &sqe, HOST_READ, NULL, MIB);
+  host_expect_end (&io);
+  host_close (&io);
+  io = other;
+  assert_int_not_equal (read_status (MIB_BLOCKS, MIB_BLOCKS), 0);
+  assert_int_equal (read_status (0, MIB_BLOCKS), 0);
+  check_blocks (0, MIB_BLOCKS, 8);
+  host_close (&other_admin);
   end ();
 }
 
@@ -331,6 +377,7 @@ main (void)
                                      teardown),
     cmocka_unit_test_setup_teardown (test_digests_look, setup, teardown),
     cmocka_unit_test_setup_teardown (test_cut, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_cut_while_lent, setup, teardown),
     cmocka_unit_test_setup_teardown (test_grown, setup, teardown),
     cmocka_unit_test_setup_teardown (test_nobody_waits, setup, teardown),
     cmocka_unit_test_setup_teardown (test_gone, setup, teardown),
