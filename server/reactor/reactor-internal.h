@@ -124,6 +124,7 @@ void file_queue_done (struct reactor *reactor, struct reactor_file_io *io,
 
 enum workers_kind {
   WORKERS_SLOW,                 /* reactor_work_submit */
+  WORKERS_FAR,                  /* reactor_work_submit_far */
   WORKERS_FILE,                 /* file-threads.c */
 };
 

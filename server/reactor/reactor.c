@@ -217,6 +217,19 @@ destroy_parts (struct reactor *reactor)
     close (reactor->epoll_fd);
 }
 
+static int
+get_workers (void)
+{
+  int r = workers_get (WORKERS_SLOW);
+
+  if (r < 0)
+    return r;
+  r = workers_get (WORKERS_FAR);
+  if (r < 0)
+    workers_put (WORKERS_SLOW);
+  return r;
+}
+
 int
 reactor_create (unsigned index, struct reactor **ret, struct error *err)
 {
@@ -227,7 +240,7 @@ reactor_create (unsigned index, struct reactor **ret, struct error *err)
   if (!reactor)
     return error_set (err, ENOMEM, "reactor: %u: %s", index,
                       strerror (ENOMEM));
-  r = workers_get (WORKERS_SLOW);
+  r = get_workers ();
   if (r < 0)
     goto err_free;
   reactor->index = index;
@@ -244,6 +257,7 @@ reactor_create (unsigned index, struct reactor **ret, struct error *err)
 
  err:
   destroy_parts (reactor);
+  workers_put (WORKERS_FAR);
   workers_put (WORKERS_SLOW);
  err_free:
   free (reactor);
@@ -315,6 +329,7 @@ reactor_destroy (struct reactor *reactor)
   }
   workers_settle ();
   destroy_parts (reactor);
+  workers_put (WORKERS_FAR);
   workers_put (WORKERS_SLOW);
   free (reactor);
 }

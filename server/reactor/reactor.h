@@ -163,5 +163,8 @@ struct reactor_work {
 };
 
 void reactor_work_submit (struct reactor *reactor, struct reactor_work *work);
+/* The same for what waits for other machines, which may not answer. */
+void reactor_work_submit_far (struct reactor *reactor,
+                              struct reactor_work *work);
 
 #endif

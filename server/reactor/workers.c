@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Worker threads for what blocks.  Two groups, so that slow work (SQLite, a
- * name to resolve) never keeps file I/O waiting.  Both are shared by all
- * reactors of the process and live as long as one of them does.
+ * Worker threads for what blocks.  Groups, so that slow work (SQLite, a name to
+ * resolve) never keeps file I/O waiting, nor another machine that does not answer
+ * either of them.  They are shared by all reactors of the process and live as
+ * long as one of them does.
  *
  * Lock order: life_lock, a group's lock.
  */
@@ -34,6 +35,12 @@ static pthread_mutex_t life_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct workers groups[] = {
   [WORKERS_SLOW] = {
     .name = "slow",
+    .nr_wanted = 4,
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .changed = PTHREAD_COND_INITIALIZER,
+  },
+  [WORKERS_FAR] = {
+    .name = "far",
     .nr_wanted = 4,
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .changed = PTHREAD_COND_INITIALIZER,
@@ -174,4 +181,10 @@ void
 reactor_work_submit (struct reactor *reactor, struct reactor_work *work)
 {
   workers_submit (WORKERS_SLOW, reactor, work);
+}
+
+void
+reactor_work_submit_far (struct reactor *reactor, struct reactor_work *work)
+{
+  workers_submit (WORKERS_FAR, reactor, work);
 }

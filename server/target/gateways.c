@@ -75,7 +75,7 @@ gateways_ask (struct target_command *command)
   command->queue->asks = true;
   command->work.work = ask_work;
   command->work.done = ask_done;
-  reactor_work_submit (command->queue->reactor, &command->work);
+  reactor_work_submit_far (command->queue->reactor, &command->work);
 }
 
 /* --- who is asked ------------------------------------------------------- */

@@ -108,9 +108,15 @@ lba_status_done (struct reactor_work *work)
 static void
 lba_status_execute (struct target_command *command)
 {
+  const struct engine_volume *volume =
+    command->queue->controller->subsystem->volume;
+
   command->work.work = lba_status_work;
   command->work.done = lba_status_done;
-  reactor_work_submit (command->queue->reactor, &command->work);
+  if (volume->ops->connects)
+    reactor_work_submit_far (command->queue->reactor, &command->work);
+  else
+    reactor_work_submit (command->queue->reactor, &command->work);
 }
 
 uint16_t

@@ -387,3 +387,9 @@ reactor_work_submit (struct reactor *reactor, struct reactor_work *work)
   work->reactor = reactor;
   world_after (world_chance (1, 3000), work_over, work);
 }
+
+void
+reactor_work_submit_far (struct reactor *reactor, struct reactor_work *work)
+{
+  reactor_work_submit (reactor, work);
+}

@@ -761,6 +761,83 @@ test_work (void **state)
   assert_int_equal (slow.nr_wrong, 0);
 }
 
+static struct {
+  struct reactor_work far[8];   /* more than there are threads for */
+  struct reactor_work near;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  bool near_done, answers;      /* lock */
+} remote = {
+  .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER,
+};
+
+static void
+wait_for (bool *condition)
+{
+  pthread_mutex_lock (&remote.lock);
+  while (!*condition)
+    pthread_cond_wait (&remote.changed, &remote.lock);
+  pthread_mutex_unlock (&remote.lock);
+}
+
+static void
+make_true (bool *condition)
+{
+  pthread_mutex_lock (&remote.lock);
+  *condition = true;
+  pthread_cond_broadcast (&remote.changed);
+  pthread_mutex_unlock (&remote.lock);
+}
+
+static void
+work_far (struct reactor_work *work)
+{
+  wait_for (&remote.answers);
+}
+
+static void
+work_near (struct reactor_work *work)
+{
+}
+
+static void
+far_done (struct reactor_work *work)
+{
+}
+
+static void
+near_done (struct reactor_work *work)
+{
+  make_true (&remote.near_done);
+}
+
+static void
+submit_far_and_near (void *arg)
+{
+  for (size_t i = 0; i < sizeof remote.far / sizeof remote.far[0]; ++i) {
+    remote.far[i] = (struct reactor_work) {
+      .work = work_far, .done = far_done,
+    };
+    reactor_work_submit_far (arg, &remote.far[i]);
+  }
+  remote.near = (struct reactor_work) {
+    .work = work_near, .done = near_done,
+  };
+  reactor_work_submit (arg, &remote.near);
+}
+
+/* Another machine does not answer: nothing else waits for it. */
+static void
+test_far_work (void **state)
+{
+  struct reactor *reactor = start_reactor ();
+
+  reactor_call (reactor, submit_far_and_near, reactor);
+  wait_for (&remote.near_done);
+  make_true (&remote.answers);
+  reactor_destroy (reactor);
+}
+
 static void
 test_never_started (void **state)
 {
@@ -790,6 +867,7 @@ main (void)
     cmocka_unit_test (test_watch_change),
     cmocka_unit_test (test_watch_error),
     cmocka_unit_test (test_work),
+    cmocka_unit_test (test_far_work),
     cmocka_unit_test (test_never_started),
   };
 
