@@ -45,6 +45,7 @@ RDMA needs locked memory
 does not answer
 has left
 the server closed the connection
+this server did not answer, and another fenced
 qbd_operation_duration_seconds
 END
 grep -oE 'B<[a-z_]+=?>' "$page" | grep _ | tr -d 'B<>=' | sort -u |
