@@ -140,20 +140,23 @@ is_live (struct association *association)
   return association_get_state (association, NULL) == ASSOCIATION_LIVE;
 }
 
-/* One that can end the controller of another. */
-static struct association *
+/* The path that can end the controller of another, paths->nr if there is none;
+ * from the next on after the one asked last, as that may be in no state to do
+ * it. */
+static unsigned
 find_fencer (const struct paths *paths, const struct association *lost)
 {
   if (lost->path.nameless || lost->re.old.instance.cirn == 0)
-    return NULL;
+    return paths->nr;
   for (unsigned i = 0; i < paths->nr; i++) {
-    struct association *by = paths->association[i];
+    unsigned at = (paths->fence.next + i) % paths->nr;
+    struct association *by = paths->association[at];
 
     if (by != lost && is_live (by) && by->fresh.can_cross_reset &&
         !by->params.foreign)
-      return by;
+      return at;
   }
-  return NULL;
+  return paths->nr;
 }
 
 /* [locked: the admin queue of `by`] */
@@ -252,17 +255,19 @@ hold (struct association *lost, bool runs, uint64_t now_ms)
 static uint64_t
 fence_one (struct paths *paths, struct association *lost, uint64_t now_ms)
 {
-  struct association *by = find_fencer (paths, lost);
+  unsigned by = find_fencer (paths, lost);
 
   if (lost->params.unfenced)
     fence_over (lost);
-  else if (!by) {
+  else if (by == paths->nr) {
     paths->fence.in_progress = false;
     return hold (lost, any_is_live (paths), now_ms);
   } else if (now_ms < paths->fence.retry_ms)
     return paths->fence.retry_ms;
-  else
-    fence_submit (paths, lost, by, now_ms);
+  else {
+    paths->fence.next = by + 1;
+    fence_submit (paths, lost, paths->association[by], now_ms);
+  }
   return UINT64_MAX;
 }
 

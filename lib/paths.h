@@ -53,6 +53,7 @@ struct paths {
     _Atomic bool answered;
     bool in_progress;                   /* the last answer */
     uint64_t retry_ms;
+    unsigned next;                      /* path, to be asked first */
   } fence;
 
   /* The registry's. */

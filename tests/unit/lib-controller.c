@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 struct controller peer;
-struct association *association, *second;
-static struct paths *both;      /* while there is a second */
+struct association *association, *second, *third;
+static struct paths *several;   /* while there is a second */
 struct association_params params;
 uint64_t now_ms;
 struct qbd_volume *volume;
@@ -82,12 +82,12 @@ setup (void **state)
 int
 teardown (void **state)
 {
-  if (both)
-    paths_free (both);
+  if (several)
+    paths_free (several);
   else
     association_free (association);
-  association = second = NULL;
-  both = NULL;
+  association = second = third = NULL;
+  several = NULL;
   left_behind_forget ();
   for (unsigned i = 0; i < QUEUES; i++)
     assert_true (peer.wire[i].closed || !peer.wire[i].stream.ops);
@@ -187,9 +187,10 @@ value_of (const char *name)
 }
 
 static bool
-is_refused (const char *name)
+is_refused (const char *name, unsigned path)
 {
-  if (strcmp (name, peer.refuse) != 0)
+  if (strcmp (name, peer.refuse) != 0 ||
+      (peer.refuse_paths > 0 && !(peer.refuse_paths & 1u << path)))
     return false;
   if (peer.refuse_nr > 0 && --peer.refuse_nr == 0)
     peer.refuse[0] = '\0';
@@ -200,7 +201,7 @@ static void
 answer (struct wire *wire, const union nvme_command *sqe, uint32_t data_bytes)
 {
   unsigned at = (unsigned) (wire - peer.wire);
-  unsigned path = both ? at / PATH_QUEUES : 0;
+  unsigned path = several ? at / PATH_QUEUES : 0;
   bool admin = at == path * PATH_QUEUES;
   const char *name = name_of (sqe, admin);
   struct nvme_tcp_rsp rsp = { .cqe = { .cid = sqe->common.cid } };
@@ -223,7 +224,7 @@ answer (struct wire *wire, const union nvme_command *sqe, uint32_t data_bytes)
                                           strcmp (name, "connect") != 0))
     return;
   rsp.cqe.value = cpu_to_le64 (value_of (name));
-  if (is_refused (name)) {
+  if (is_refused (name, path)) {
     rsp.cqe.status = cpu_to_le16 ((uint16_t) (peer.refuse_status << 1));
     rsp.cqe.value = cpu_to_le64 (peer.refuse_dw0);
   } else if (strncmp (name, "identify", 8) == 0 ||
@@ -344,25 +345,27 @@ go_live (void)
 }
 
 void
-go_live_twice (void)
+go_live_over (unsigned nr_paths)
 {
-  struct association *first;
+  struct association *all[PATHS] = { NULL };
   struct error err;
 
   params.several = true;
-  both = paths_create (&params.options, &err);
-  assert_non_null (both);
-  assert_int_equal (start (), ASSOCIATION_LIVE);
-  first = association;
-  params.opaque = (void *) (uintptr_t) PATH_QUEUES;
-  assert_int_equal (start (), ASSOCIATION_LIVE);
-  second = association;
-  association = first;
-  paths_add (both, association);
-  paths_add (both, second);
-  paths_look (association, now_ms);
-  paths_look (second, now_ms);
-  open_over (both);
+  several = paths_create (&params.options, &err);
+  assert_non_null (several);
+  for (unsigned i = 0; i < nr_paths; i++) {
+    params.opaque = (void *) (uintptr_t) (i * PATH_QUEUES);
+    assert_int_equal (start (), ASSOCIATION_LIVE);
+    all[i] = association;
+  }
+  association = all[0];
+  second = all[1];
+  third = all[2];
+  for (unsigned i = 0; i < nr_paths; i++) {
+    paths_add (several, all[i]);
+    paths_look (all[i], now_ms);
+  }
+  open_over (several);
 }
 
 int
@@ -387,6 +390,8 @@ tick (void)
     keeper_tick (association, now_ms);
     if (second)
       keeper_tick (second, now_ms);
+    if (third)
+      keeper_tick (third, now_ms);
   } while (serve ());
 }
 

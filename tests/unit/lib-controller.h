@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * For tests of associations: a controller in memory, which answers as the
- * test told it, and an association with it, or two that are paths, on a clock
- * of our own.  One thread.
+ * test told it, and an association with it, or several that are paths, on a
+ * clock of our own.  One thread.
  */
 #ifndef QBD_TESTS_UNIT_LIB_CONTROLLER_H
 #define QBD_TESTS_UNIT_LIB_CONTROLLER_H
 
 #include "tests/unit/lib-wire.h"
 
-enum { QUEUES = 5, PATHS = 2, PATH_QUEUES = 2 };
+enum { PATHS = 3, PATH_QUEUES = 2, QUEUES = PATHS * PATH_QUEUES };
 
 /* The controller.  A test changes what it says before it starts. */
 extern struct controller {
@@ -31,6 +31,7 @@ extern struct controller {
   uint16_t refuse_status;       /* for the command that is refused: */
   char refuse[32];
   unsigned refuse_nr;           /* so often; 0: always */
+  unsigned refuse_paths;        /* by these, a bit each; 0: by all */
   uint32_t refuse_dw0;
   char silent[32];              /* no answer to this one */
   uint32_t connect_dw0;
@@ -43,7 +44,7 @@ extern struct controller {
   bool at_once;                 /* answers when it is listened to */
 } peer;
 
-extern struct association *association, *second;
+extern struct association *association, *second, *third;
 extern struct association_params params;
 extern uint64_t now_ms;
 
@@ -73,8 +74,8 @@ extern uint8_t buf[65536];
 void make_lasting (void);
 /* Starts it, and opens a volume, which the test frees. */
 void go_live (void);
-/* The same with two paths; and with second. */
-void go_live_twice (void);
+/* The same with several paths; and with second, and third. */
+void go_live_over (unsigned nr_paths);
 /* Its connections are lost. */
 void lose (void);
 /* How often the command is in peer.order. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Two paths to a volume: which of them is taken as their ANA states change,
+ * Several paths to a volume: which of them is taken as their ANA states change,
  * and what waits until the controller of one that was lost has ended.
  */
 #include "tests/unit/lib-controller.h"
@@ -8,7 +8,7 @@
 #include "nvmeof/command-check.h"
 #include "nvmeof/cross-reset.h"
 
-enum { ANATT_S = 3 };
+enum { ANATT_S = 3, BOTH = 2 };
 
 static void
 expect_through (void)
@@ -22,7 +22,7 @@ expect_through (void)
 static void
 expect_over (unsigned path)
 {
-  unsigned before[PATHS] = { peer.nr_io[0], peer.nr_io[1] };
+  unsigned before[BOTH] = { peer.nr_io[0], peer.nr_io[1] };
 
   expect_through ();
   assert_int_equal (peer.nr_io[path], before[path] + 1);
@@ -48,7 +48,7 @@ static void
 go_live_with_ana (uint8_t one, uint8_t other)
 {
   prepare_ana (one, other);
-  go_live_twice ();
+  go_live_over (BOTH);
   let_pass (10);
 }
 
@@ -68,7 +68,7 @@ change (uint8_t one, uint8_t other)
 {
   peer.ana[0] = one;
   peer.ana[1] = other;
-  for (unsigned i = 0; i < PATHS; i++)
+  for (unsigned i = 0; i < BOTH; i++)
     tell_ana (i);
   let_pass (10);
 }
@@ -134,7 +134,7 @@ test_no_events (void **state)
 {
   prepare_ana (NVME_ANA_STATE_INACCESSIBLE, NVME_ANA_STATE_INACCESSIBLE);
   peer.ctrl.oaes = cpu_to_le32 (NVME_CTRL_OAES_NA);
-  go_live_twice ();
+  go_live_over (BOTH);
   let_pass (10);
   assert_int_equal (count ("log0c"), 0);
   expect_over (0);
@@ -179,7 +179,7 @@ test_change_in_time (void **state)
 /* A write is in flight over the first path when that is lost, and its
  * controller takes its time. */
 static void
-lose_a_write (uint32_t fast_io_fail_tmo_ms)
+lose_a_write (unsigned nr_paths, uint32_t fast_io_fail_tmo_ms)
 {
   const struct controller_instance instance = { .ciu = 1, .cirn = 7 };
 
@@ -187,7 +187,7 @@ lose_a_write (uint32_t fast_io_fail_tmo_ms)
   peer.cross_reset = CROSS_RESET_IMMEDIATE;
   make_lasting ();
   params.options.fast_io_fail_tmo_ms = fast_io_fail_tmo_ms;
-  go_live_twice ();
+  go_live_over (nr_paths);
   strcpy (peer.refuse, "cross-reset");
   peer.refuse_status = STATUS_SPECIFIC (NVME_SC_CROSS_RESET_IN_PROGRESS);
   peer.mute = true;
@@ -201,7 +201,7 @@ lose_a_write (uint32_t fast_io_fail_tmo_ms)
 static void
 test_old_controller_takes_its_time (void **state)
 {
-  lose_a_write (UINT32_MAX);
+  lose_a_write (BOTH, UINT32_MAX);
   let_pass (1500);
   assert_in_range (count ("cross-reset"), 5, 40);
   assert_int_equal (results[0], -1);
@@ -220,7 +220,7 @@ test_old_controller_takes_its_time (void **state)
 static void
 test_old_controller_takes_too_long (void **state)
 {
-  lose_a_write (2000);
+  lose_a_write (BOTH, 2000);
   let_pass (1900);
   assert_int_equal (results[0], -1);
   let_pass (300);
@@ -237,13 +237,26 @@ test_old_controller_takes_too_long (void **state)
   volume_free (volume);
 }
 
+/* One of the others is in no state to end it, as a server that was cut off
+ * itself. */
+static void
+test_one_fencer_of_two (void **state)
+{
+  lose_a_write (PATHS, UINT32_MAX);
+  peer.refuse_paths = 1 << 0 | 1 << 1;
+  let_pass (500);
+  assert_int_equal (results[0], 0);
+  assert_int_equal (count ("write"), 2);
+  volume_free (volume);
+}
+
 /* One that cannot be told is waited for, twice keep_alive_tmo; also while the
  * other path is none that could be used. */
 static void
 test_hold_while_inaccessible (void **state)
 {
   prepare_ana (NVME_ANA_STATE_OPTIMIZED, NVME_ANA_STATE_INACCESSIBLE);
-  go_live_twice ();
+  go_live_over (BOTH);
   let_pass (10);
   peer.mute = true;
   assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
@@ -268,7 +281,7 @@ test_hold_has_a_limit (void **state)
 {
   make_lasting ();
   params.options.fast_io_fail_tmo_ms = 2000;
-  go_live_twice ();
+  go_live_over (BOTH);
   peer.mute = true;
   assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
   let_pass (10);
@@ -299,7 +312,7 @@ test_stopped_while_waiting (void **state)
   prepare_ana (NVME_ANA_STATE_INACCESSIBLE, NVME_ANA_STATE_INACCESSIBLE);
   params.options.fast_io_fail_tmo_ms = 20000;
   params.options.keep_alive_tmo_ms = 0;
-  go_live_twice ();
+  go_live_over (BOTH);
   let_pass (10);
   assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
   let_pass (5000);
@@ -318,7 +331,7 @@ test_all_refuse (void **state)
 {
   make_lasting ();
   params.options.fast_io_fail_tmo_ms = 2000;
-  go_live_twice ();
+  go_live_over (BOTH);
   strcpy (peer.refuse, "write");
   peer.refuse_status = STATUS_PATH (NVME_SC_ANA_INTERNAL_PATH_ERROR);
   assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
@@ -339,7 +352,7 @@ test_refuses_at_times (void **state)
 {
   make_lasting ();
   params.options.fast_io_fail_tmo_ms = 2000;
-  go_live_twice ();
+  go_live_over (BOTH);
   peer.refuse_status = STATUS_PATH (NVME_SC_ANA_INTERNAL_PATH_ERROR);
   for (unsigned i = 0; i < 20; i++) {
     strcpy (peer.refuse, "write");
@@ -361,7 +374,7 @@ test_all_refuse_for_too_long (void **state)
 
   make_lasting ();
   params.options.ctrl_loss_tmo_ms = 3000;
-  go_live_twice ();
+  go_live_over (BOTH);
   strcpy (peer.refuse, "read");
   peer.refuse_status = STATUS_PATH (NVME_SC_ANA_INTERNAL_PATH_ERROR);
   assert_int_equal (submit (0, IO_READ, 512, 0), 0);
@@ -387,6 +400,7 @@ main (void)
     TEST (test_change_in_time),
     TEST (test_old_controller_takes_its_time),
     TEST (test_old_controller_takes_too_long),
+    TEST (test_one_fencer_of_two),
     TEST (test_hold_while_inaccessible),
     TEST (test_hold_has_a_limit),
     TEST (test_stopped_while_waiting),
