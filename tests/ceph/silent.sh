@@ -27,4 +27,4 @@ cluster resume osd.0
 wait $client
 put 2
 has 2
-must_fail grep -E 'silent|fenced' "$server_log" "$second_log"
+must_fail grep -E 'is silent|fenced' "$server_log" "$second_log"
