@@ -182,4 +182,5 @@ static struct nbdkit_plugin plugin = {
   .flush = flush_disk,
 };
 
+struct nbdkit_plugin *plugin_init (void);
 NBDKIT_REGISTER_PLUGIN (plugin)
