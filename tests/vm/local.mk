@@ -21,17 +21,12 @@ VM_TESTS += tests/vm/qemu-nbd.sh
 VM_TESTS += tests/vm/rdma-auto.sh
 VM_TESTS += tests/vm/rdma-host.sh
 VM_TESTS += tests/vm/rdma-lost.sh
-VM_TESTS += tests/vm/rdma-nbd-copy.sh
-VM_TESTS += tests/vm/rdma-nbd-life.sh
-VM_TESTS += tests/vm/rdma-nbd-parallel.sh
 VM_TESTS += tests/vm/rdma-nbd.sh
 VM_TESTS += tests/vm/rdma-nvmet.sh
-VM_TESTS += tests/vm/rdma-refused.sh
-VM_TESTS += tests/vm/rdma-removed.sh
 VM_TESTS += tests/vm/storage-faults.sh
 
-# The whole list of NBD tests over RDMA, which takes as long as all the others,
-# and links that fail: make check-vm-rdma.
+# The whole list of NBD tests over RDMA, which takes as long as all the others;
+# links that fail, devices that are removed, refusals: make check-vm-rdma.
 VM_RDMA_TESTS =
 VM_RDMA_TESTS += tests/vm/rdma-host-faults.sh
 VM_RDMA_TESTS += tests/vm/rdma-link.sh
@@ -43,6 +38,11 @@ VM_RDMA_TESTS += tests/vm/rdma-nbd-5.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-6.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-7.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-8.sh
+VM_RDMA_TESTS += tests/vm/rdma-nbd-copy.sh
+VM_RDMA_TESTS += tests/vm/rdma-nbd-life.sh
+VM_RDMA_TESTS += tests/vm/rdma-nbd-parallel.sh
+VM_RDMA_TESTS += tests/vm/rdma-refused.sh
+VM_RDMA_TESTS += tests/vm/rdma-removed.sh
 VM_RDMA_TESTS += tests/vm/rdma-paths.sh
 
 # What takes minutes a case: make check-vm-long.
@@ -72,7 +72,7 @@ check-vm: all $(EXTRA_PROGRAMS)
 check-vm-long: all $(EXTRA_PROGRAMS)
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_LONG_TESTS)" \
 		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
-check-vm-rdma: all
+check-vm-rdma: all $(EXTRA_PROGRAMS)
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_RDMA_TESTS)" \
 		check_PROGRAMS= check_LTLIBRARIES= TEST_TIMEOUT=$(VM_TEST_TIMEOUT)
 .PHONY: check-vm check-vm-long check-vm-rdma
