@@ -51,6 +51,8 @@ choose_network (struct sim_network *network)
   network->window_bytes = windows[world_chance (0, 3)];
   if (giving_up) {
     network->delay_min_us = 50;
+    if (network->delay_max_us < network->delay_min_us)
+      network->delay_max_us = network->delay_min_us;
     network->window_bytes = 65536;
   }
   network->pieces = world_chance (0, 3) > 0;
