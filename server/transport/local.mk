@@ -4,6 +4,8 @@ libtransport_la_SOURCES = \
 	server/transport/handshakes.c \
 	server/transport/internal.h \
 	server/transport/listener.c \
+	server/transport/rations.c \
+	server/transport/rations.h \
 	server/transport/tcp-connection.c \
 	server/transport/tcp-internal.h \
 	server/transport/tcp-pool.c \
@@ -14,6 +16,7 @@ libtransport_la_CPPFLAGS = $(AM_CPPFLAGS) $(RDMA_CFLAGS)
 libtransport_la_LIBADD = libtarget.la libnvmeof.la libcommon.la $(RDMA_LIBS)
 if HAVE_RDMA
 libtransport_la_SOURCES += \
+	server/transport/rdma-buffers.c \
 	server/transport/rdma-connection.c \
 	server/transport/rdma-device.c \
 	server/transport/rdma-internal.h \

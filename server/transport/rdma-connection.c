@@ -80,7 +80,7 @@ rdma_release (struct rdma_connection *connection)
     return;
   assert (connection->state == RDMA_CLOSED);
   assert (TAILQ_EMPTY (&connection->requests));
-  rdma_ration_put (connection);
+  ration_put (connection->ration);
   rdma_device_put (connection->device);
   free (connection);
   transport_count (-1);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the connections of one reactor share of an RDMA device: registered
- * memory, the shared receive queue, and its completions.  Made by a worker
+ * memory (rdma-buffers.c: the data in it), the shared receive queue, and its
+ * completions.  Made by a worker
  * thread for the first connection (pinning memory takes its time), given back
  * by one after the last.
  *
  * Locked memory is bounded from the start: as much as the limit of the
- * process allows, shared by the reactors, at most RDMA_DEVICE_*_MAX each.  A
- * request that finds no buffer, or whose ration is used up, waits, and
- * connections take turns.
+ * process allows, shared by the reactors, at most RDMA_DEVICE_*_MAX each.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -86,9 +85,8 @@ static pthread_mutex_t making_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
 static LIST_HEAD (, rdma_device) devices = LIST_HEAD_INITIALIZER (devices);
 
-/* For a task of it that waits, or a function of it that runs. */
-static void
-hold_device (struct rdma_device *device)
+void
+rdma_device_hold (struct rdma_device *device)
 {
   LOCK_SCOPE (&devices_lock);
 
@@ -159,173 +157,8 @@ rdma_request_repost (struct rdma_request *request)
   device->repost = wr;
   if (!device->flush_deferred) {
     device->flush_deferred = true;
-    hold_device (device);
+    rdma_device_hold (device);
     reactor_defer (device->reactor, &device->flush);
-  }
-}
-
-/* --- buffers ------------------------------------------------------------------ */
-
-static struct rdma_ration *
-ration_get (struct rdma_device *device, const struct controller *of)
-{
-  struct rdma_ration *ration;
-
-  LIST_FOREACH (ration, &device->rations, in_device)
-    if (ration->of == of)
-      break;
-  if (ration == NULL) {
-    if ((ration = calloc (1, sizeof *ration)) == NULL)
-      return NULL;
-    ration->of = of;
-    LIST_INSERT_HEAD (&device->rations, ration, in_device);
-  }
-  ration->users++;
-  return ration;
-}
-
-void
-rdma_ration_put (struct rdma_connection *connection)
-{
-  struct rdma_ration *ration = connection->ration;
-
-  connection->ration = NULL;
-  if (ration == NULL || --ration->users > 0)
-    return;
-  assert (ration->bytes == 0);
-  LIST_REMOVE (ration, in_device);
-  free (ration);
-}
-
-/* Who has sent no Connect yet asks for nothing large. */
-static bool
-is_rationed (const struct rdma_request *request)
-{
-  return request->command.data_bytes > RDMA_IN_CAPSULE_BYTES;
-}
-
-static bool
-ration_left (const struct rdma_request *request)
-{
-  const struct rdma_device *device = request->device;
-  const struct rdma_ration *ration = request->connection->ration;
-  uint64_t bytes = request->command.data_bytes;
-
-  return !is_rationed (request) || ration->bytes == 0
-    || device->taken_bytes + bytes + ration->bytes + bytes
-       <= device->data_bytes;
-}
-
-static bool
-take_buffer (struct rdma_request *request)
-{
-  struct rdma_device *device = request->device;
-  uint32_t bytes = request->command.data_bytes;
-
-  request->buffer_offset = buddy_take (device->buddy, bytes);
-  if (request->buffer_offset == BUDDY_NONE) {
-    device->full = true;
-    return false;
-  }
-  request->command.buffer = device->data + request->buffer_offset;
-  if (is_rationed (request)) {
-    device->taken_bytes += bytes;
-    request->connection->ration->bytes += bytes;
-  }
-  return true;
-}
-
-int
-rdma_buffer_get (struct rdma_request *request)
-{
-  struct rdma_connection *connection = request->connection;
-  struct rdma_device *device = request->device;
-
-  assert (request->command.data_bytes <= BUDDY_BYTES_MAX);
-  if (connection->ration == NULL && is_rationed (request)) {
-    connection->ration = ration_get (device, connection->queue.controller);
-    if (connection->ration == NULL)
-      return -ENOMEM;
-  }
-  if (!device->full && TAILQ_EMPTY (&connection->waiting)
-      && ration_left (request) && take_buffer (request))
-    return 0;
-  if (TAILQ_EMPTY (&connection->waiting)) {
-    TAILQ_INSERT_TAIL (&device->starved, connection, in_starved);
-    device->nr_starved++;
-  }
-  TAILQ_INSERT_TAIL (&connection->waiting, request, in_list);
-  rdma_request_set_state (request, RDMA_REQUEST_WAITING);
-  return -EAGAIN;
-}
-
-void
-rdma_buffer_cancel (struct rdma_request *request)
-{
-  struct rdma_connection *connection = request->connection;
-  struct rdma_device *device = request->device;
-
-  TAILQ_REMOVE (&connection->waiting, request, in_list);
-  if (!TAILQ_EMPTY (&connection->waiting))
-    return;
-  TAILQ_REMOVE (&device->starved, connection, in_starved);
-  if (--device->nr_starved == 0)
-    device->full = false;
-}
-
-static void
-rotate (struct rdma_device *device, struct rdma_connection *connection)
-{
-  TAILQ_REMOVE (&device->starved, connection, in_starved);
-  TAILQ_INSERT_TAIL (&device->starved, connection, in_starved);
-}
-
-/* One request of each connection in turn; none overtakes one for which there
- * is no room yet.  Who waits for its ration only is left out. */
-static void
-grant_buffers (struct reactor_task *task)
-{
-  struct rdma_device *device =
-    (void *) ((char *) task - offsetof (struct rdma_device, grant));
-  unsigned nr_left_out = 0;
-
-  device->grant_deferred = false;
-  device->full = false;
-  while (nr_left_out < device->nr_starved) {
-    struct rdma_connection *connection = TAILQ_FIRST (&device->starved);
-    struct rdma_request *request = TAILQ_FIRST (&connection->waiting);
-    bool left_out = !ration_left (request);
-
-    if (!left_out && !take_buffer (request))
-      break;
-    rotate (device, connection);
-    nr_left_out = left_out ? nr_left_out + 1 : 0;
-    if (!left_out) {
-      rdma_buffer_cancel (request);
-      rdma_request_granted (request);
-    }
-  }
-  rdma_device_put (device);
-}
-
-void
-rdma_buffer_give (struct rdma_request *request)
-{
-  struct rdma_device *device = request->device;
-  uint32_t bytes = request->command.data_bytes;
-
-  if (request->buffer_offset == BUDDY_NONE)
-    return;
-  buddy_give (device->buddy, request->buffer_offset, bytes);
-  request->buffer_offset = BUDDY_NONE;
-  if (is_rationed (request)) {
-    device->taken_bytes -= bytes;
-    request->connection->ration->bytes -= bytes;
-  }
-  if (!TAILQ_EMPTY (&device->starved) && !device->grant_deferred) {
-    device->grant_deferred = true;
-    hold_device (device);
-    reactor_defer (device->reactor, &device->grant);
   }
 }
 
@@ -349,7 +182,7 @@ poll_receives (struct rdma_device *device)
   if (!rdma_poll_receives (device) || device->again_posted)
     return;
   device->again_posted = true;
-  hold_device (device);
+  rdma_device_hold (device);
   reactor_post (device->reactor, &device->again);
 }
 
@@ -373,7 +206,7 @@ channel_ready (struct reactor_watch *watch, uint32_t epoll_events)
   struct ibv_cq *cq;
   void *context;
 
-  hold_device (device);
+  rdma_device_hold (device);
   while (ibv_get_cq_event (device->channel, &cq, &context) == 0) {
     ibv_ack_cq_events (cq, 1);
     if (context != NULL && !rdma_has_send_cq (context))
@@ -638,7 +471,7 @@ device_create (struct reactor *reactor, struct ibv_context *verbs,
   device->watch.fd = -1;
   device->again.run = run_again;
   device->flush.run = flush_reposts;
-  device->grant.run = grant_buffers;
+  device->grant.run = rdma_grant_buffers;
   device->end.work = close_unused;
   device->end.done = closed_unused;
   TAILQ_INIT (&device->starved);

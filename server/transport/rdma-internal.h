@@ -26,6 +26,7 @@
 #include "common/buddy.h"
 #include "nvmeof/rdma.h"
 #include "server/transport/internal.h"
+#include "server/transport/rations.h"
 
 enum {
   RDMA_IN_CAPSULE_BYTES = 4096,         /* I/O queues; IOCCSZ says so */
@@ -82,17 +83,6 @@ TAILQ_HEAD (rdma_request_list, rdma_request);
 
 /* --- what a reactor has of a device: rdma-device.c ---------------------------- */
 
-/* Data buffers of the connections of one controller, but for small ones.  It may
- * take as much as it leaves to others, and one buffer in any case: a host that
- * died with its queues full keeps nobody else from being served, and no other
- * path of its own. */
-struct rdma_ration {
-  LIST_ENTRY (rdma_ration) in_device;
-  const struct controller *of;  /* compared only */
-  unsigned users;
-  uint32_t bytes;               /* taken */
-};
-
 struct rdma_device {
   struct reactor *reactor;      /* constant */
   struct ibv_context *verbs;    /* constant; librdmacm's */
@@ -117,7 +107,9 @@ struct rdma_device {
   bool full;                    /* the first of `starved` waits for room, and
                                    all others behind it */
   struct buddy *buddy;
-  LIST_HEAD (, rdma_ration) rations;
+  /* By controller: a host that died with its queues full keeps nobody else from
+   * being served, and no other path of its own. */
+  struct ration_list rations;
   unsigned nr_slots;
   struct rdma_request *requests;
   struct ibv_recv_wr *receives; /* one each, and two sges */
@@ -171,11 +163,19 @@ int rdma_device_start (struct rdma_device *device);
  * the last id, so that one of them is destroyed after all that is ours. */
 void rdma_device_keep_id (struct rdma_device *device, struct rdma_cm_id *id,
                           struct rdma_event_channel *channel);
-/* The reactor. */
+/* The reactor: for a task of it that waits, or a function of it that runs. */
+void rdma_device_hold (struct rdma_device *device);
 void rdma_device_put (struct rdma_device *device);
 
 struct rdma_connection *rdma_device_find (struct rdma_device *device,
                                           uint32_t qp_num);
+
+void rdma_request_set_state (struct rdma_request *request,
+                             enum rdma_request_state state);
+/* Back to the shared receive queue. */
+void rdma_request_repost (struct rdma_request *request);
+
+/* --- rdma-buffers.c ------------------------------------------------------------ */
 
 /* A buffer for the command.  0, or -EAGAIN: the request waits for one, in
  * state WAITING, and rdma_request_granted is called later.  -ENOMEM. */
@@ -183,13 +183,8 @@ int rdma_buffer_get (struct rdma_request *request);
 void rdma_buffer_cancel (struct rdma_request *request);
 /* If it has one. */
 void rdma_buffer_give (struct rdma_request *request);
-/* The connection takes no more. */
-void rdma_ration_put (struct rdma_connection *connection);
-
-void rdma_request_set_state (struct rdma_request *request,
-                             enum rdma_request_state state);
-/* Back to the shared receive queue. */
-void rdma_request_repost (struct rdma_request *request);
+/* The device's task `grant`. */
+void rdma_grant_buffers (struct reactor_task *task);
 
 /* --- connections: rdma-connection.c ----------------------------------------- */
 
@@ -240,10 +235,10 @@ struct rdma_connection {
 
   struct rdma_request_list requests;    /* all in flight */
   unsigned nr_unanswered;       /* commands that the host waits for */
-  /* rdma-device.c: requests that wait for a buffer */
+  /* rdma-buffers.c: requests that wait for a buffer */
   struct rdma_request_list waiting;
   TAILQ_ENTRY (rdma_connection) in_starved;
-  struct rdma_ration *ration;   /* NULL: asked for small buffers only */
+  struct ration *ration;        /* NULL: asked for small buffers only */
 
   /* rdma-send.c */
   unsigned send_room;           /* work requests that can be posted */

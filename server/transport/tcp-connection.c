@@ -103,7 +103,7 @@ tcp_release (struct tcp_connection *connection)
     return;
   assert (connection->state == TCP_CLOSED);
   assert (TAILQ_EMPTY (&connection->requests));
-  tcp_ration_put (connection);
+  ration_put (connection->ration);
   tcp_pool_put (connection->pool);
   free (connection);
   transport_count (-1);

@@ -19,6 +19,7 @@
 
 #include "nvmeof/tcp-check.h"
 #include "server/transport/internal.h"
+#include "server/transport/rations.h"
 
 enum {
   TCP_IN_CAPSULE_BYTES = 16384,         /* I/O queues; IOCCSZ says so */
@@ -92,9 +93,6 @@ void tcp_request_put (struct tcp_request *request);
 void tcp_request_set_state (struct tcp_request *request,
                             enum tcp_request_state state);
 
-/* Before the last hold ends. */
-void tcp_ration_put (struct tcp_connection *connection);
-
 /* A buffer for the command.  0; -EAGAIN: the request waits for one, in
  * state WAITING, and tcp_request_granted is called later; -ENOMEM.
  * Those up to TCP_IN_CAPSULE_BYTES never wait. */
@@ -154,7 +152,7 @@ struct tcp_connection {
   TAILQ_ENTRY (tcp_connection) in_starved;
   uint64_t large_bytes;         /* of buffers that it has */
   uint32_t turn_large_bytes;    /* of buffers that it took in this turn */
-  struct tcp_ration *ration;    /* its subsystem's; NULL until needed */
+  struct ration *ration;        /* its subsystem's; NULL until needed */
 
   /* tcp-receive.c: the PDU that is coming in */
   enum tcp_phase phase;

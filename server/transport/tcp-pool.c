@@ -27,16 +27,6 @@ static const uint64_t connection_large_max_bytes = 16 << 20;
 static const uint64_t pool_free_max_bytes = 16 << 20;
 enum { POOL_FREE_REQUESTS_MAX = 512 };
 
-/* What the connections to one subsystem have.  It may take as much as it
- * leaves to others, and one buffer in any case: those who have much never
- * keep one who has nothing from being served. */
-struct tcp_ration {
-  LIST_ENTRY (tcp_ration) in_pool;
-  const struct subsystem *of;   /* compared only; NULL: none */
-  unsigned users;
-  uint64_t large_bytes;
-};
-
 /* A free buffer holds the list in its first bytes. */
 struct buffer {
   SLIST_ENTRY (buffer) next;
@@ -54,7 +44,7 @@ struct tcp_pool {
   uint64_t free_bytes;
 
   uint64_t large_bytes;
-  LIST_HEAD (, tcp_ration) rations;
+  struct ration_list rations;   /* by subsystem; or NULL: none yet */
   TAILQ_HEAD (, tcp_connection) starved;
   struct reactor_task grant;
   bool grant_posted;
@@ -195,54 +185,23 @@ give_buffer (struct tcp_pool *pool, void *memory, uint32_t bytes)
   pool->free_bytes += class_bytes[class];
 }
 
-static struct tcp_ration *
-ration_get (struct tcp_pool *pool, const struct subsystem *of)
-{
-  struct tcp_ration *ration;
-
-  LIST_FOREACH (ration, &pool->rations, in_pool)
-    if (ration->of == of)
-      break;
-  if (ration == NULL) {
-    if ((ration = calloc (1, sizeof *ration)) == NULL)
-      return NULL;
-    ration->of = of;
-    LIST_INSERT_HEAD (&pool->rations, ration, in_pool);
-  }
-  ration->users++;
-  return ration;
-}
-
-void
-tcp_ration_put (struct tcp_connection *connection)
-{
-  struct tcp_ration *ration = connection->ration;
-
-  if (ration == NULL || --ration->users > 0)
-    return;
-  assert (ration->large_bytes == 0);
-  LIST_REMOVE (ration, in_pool);
-  free (ration);
-}
-
 static bool
 ration_left (const struct tcp_connection *connection, uint32_t bytes)
 {
-  const struct tcp_ration *ration = connection->ration;
   uint64_t cost = class_bytes[class_of (bytes)];
 
   if (connection->large_bytes + cost > connection_large_max_bytes)
     return false;
-  return ration->large_bytes == 0
-    || connection->pool->large_bytes + cost + ration->large_bytes + cost
-       <= (uint64_t) limit_value (LIMIT_BUFFERS_MIB) << 20;
+  return ration_has_room (connection->ration, cost,
+                          connection->pool->large_bytes,
+                          (uint64_t) limit_value (LIMIT_BUFFERS_MIB) << 20);
 }
 
 static void
 account_large (struct tcp_connection *connection, int64_t bytes)
 {
   connection->large_bytes += (uint64_t) bytes;
-  connection->ration->large_bytes += (uint64_t) bytes;
+  connection->ration->bytes += (uint64_t) bytes;
   connection->pool->large_bytes += (uint64_t) bytes;
 }
 
@@ -291,7 +250,7 @@ tcp_buffer_get (struct tcp_request *request)
     return get_now (request);
   if (connection->ration == NULL) {
     connection->ration =
-      ration_get (connection->pool,
+      ration_get (&connection->pool->rations,
                   target_queue_subsystem (&connection->queue));
     if (connection->ration == NULL)
       return -ENOMEM;

@@ -80,7 +80,7 @@ static void
 close_device (void)
 {
   for (unsigned i = 0; i < NR_HOSTS; i++)
-    rdma_ration_put (&hosts[i].connection);
+    ration_put (hosts[i].connection.ration);
   assert_true (TAILQ_EMPTY (&device->starved));
   assert_true (buddy_is_whole (device->buddy));
   rdma_device_put (device);
