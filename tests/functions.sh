@@ -22,6 +22,8 @@
 #   start_server ARG...    qbd-server on unix:// in $tmp (unless --listen is
 #                    given); sets $server_pid and $server_log, and
 #                    QBD_CONTROL and QBD_SERVER for its clients
+#   start_configured_server FILE    the same, but on what the configuration says;
+#                    QBD_SERVER is for the caller to set
 #   start_volume SIZE [ARG...]      start_server with a new pool, and in it the
 #                    volume demo/disk (ARG: of qbd create).  It is a file
 #                    pool, or where QBD_TEST_POOL says, like "ram:"
@@ -194,10 +196,20 @@ start_server ()
            test -z "$QBD_TEST_LISTEN" || listen+=(--allow-any-host)
            export QBD_SERVER=$server_uri ;;
     esac
+    _start_server "${listen[@]}" "$@"
+}
+
+start_configured_server ()
+{
+    _start_server -c "$@"
+}
+
+_start_server ()
+{
     export QBD_CONTROL="$tmp/control"
     server_log="$tmp/server$((++_count)).log"
     : >"$server_log"
-    qbd-server --control "$QBD_CONTROL" "${listen[@]}" "$@" \
+    qbd-server --control "$QBD_CONTROL" "$@" \
         </dev/null >>"$server_log" 2>&1 &
     server_pid=$!
     _pids+=("$server_pid qbd-server")

@@ -38,14 +38,7 @@ goes_over ()                    # the load, and hardly by the other one
 }
 
 configure optimized non-optimized
-# start_server would say --listen, which goes before the file.
-export QBD_CONTROL=$tmp/control
-server_log=$tmp/server.log
-qbd-server --control "$QBD_CONTROL" -c "$tmp/server.conf" </dev/null \
-           2>"$server_log" &
-server_pid=$!
-_pids+=("$server_pid qbd-server")
-wait_for_line "$server_log" ': ready$'
+start_configured_server "$tmp/server.conf"
 qbd create demo/disk 64M
 server_uri=unix://$tmp/server-a start_path a
 server_uri=unix://$tmp/server-b start_path b

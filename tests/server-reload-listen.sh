@@ -32,14 +32,7 @@ listeners_are ()
 
 a=unix://$tmp/a.sock b=unix://$tmp/b.sock any=tcp://127.0.0.1:0
 configure "$a" "$any"
-# start_server would say --listen, which goes before the file.
-export QBD_CONTROL=$tmp/control
-server_log=$tmp/server.log
-qbd-server --control "$QBD_CONTROL" -c "$tmp/server.conf" </dev/null \
-           2>"$server_log" &
-server_pid=$!
-_pids+=("$server_pid qbd-server")
-wait_for_line "$server_log" ': ready$'
+start_configured_server "$tmp/server.conf"
 tcp=$(tcp_address)
 listeners_are "$a" "$tcp"
 qbd create mem/disk 1M

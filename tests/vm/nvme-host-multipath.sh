@@ -90,13 +90,7 @@ for address in 10.0.9.1 10.0.9.2; do
 done
 mkdir "$tmp/pool"
 configure optimized optimized
-export QBD_CONTROL=$tmp/control
-server_log=$tmp/server.log
-qbd-server --control "$QBD_CONTROL" -c "$tmp/server.conf" </dev/null \
-           2>"$server_log" &
-server_pid=$!
-_pids+=("$server_pid qbd-server")
-wait_for_line "$server_log" ': ready$'
+start_configured_server "$tmp/server.conf"
 qbd create demo/disk 128M
 nqn=$(qbd info --json demo/disk | jq -r .nqn)
 for address in 10.0.9.1 10.0.9.2; do
