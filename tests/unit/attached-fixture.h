@@ -23,6 +23,12 @@ int teardown (void **state);
 int setup_bare (void **state);
 int teardown_bare (void **state);
 
+/* Admin commands of the attached host: the status, or what it must be. */
+uint16_t identify (uint8_t cns, uint32_t nsid, void *data);  /* 4096 bytes */
+struct nvme_cqe feature (uint8_t opcode, uint32_t cdw10, uint32_t cdw11);
+void expect_set (uint32_t cdw10, uint32_t cdw11, uint16_t status);
+void expect_get (uint32_t cdw10, uint32_t value);
+
 #define DNR(sc) STATUS_DNR (sc)
 #define SPECIFIC(sc) STATUS_DNR (STATUS_SPECIFIC (sc))
 

@@ -5,6 +5,7 @@ target_tests = \
 	tests/unit/command-check \
 	tests/unit/listener \
 	tests/unit/target-admin \
+	tests/unit/target-events \
 	tests/unit/target-fabrics \
 	tests/unit/target-fence \
 	tests/unit/target-io \
@@ -38,6 +39,10 @@ tests_unit_target_admin_SOURCES = tests/unit/target-admin.c
 tests_unit_target_admin_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
 	$(UUID_CFLAGS)
 tests_unit_target_admin_LDADD = libserver-fixture.la $(UUID_LIBS)
+
+tests_unit_target_events_SOURCES = tests/unit/target-events.c
+tests_unit_target_events_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_target_events_LDADD = libserver-fixture.la
 
 tests_unit_target_fabrics_SOURCES = tests/unit/target-fabrics.c
 tests_unit_target_fabrics_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
