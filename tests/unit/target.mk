@@ -8,6 +8,7 @@ target_tests = \
 	tests/unit/target-events \
 	tests/unit/target-fabrics \
 	tests/unit/target-fence \
+	tests/unit/target-hosts \
 	tests/unit/target-io \
 	tests/unit/target-lba-status \
 	tests/unit/target-loan \
@@ -48,9 +49,15 @@ tests_unit_target_fabrics_SOURCES = tests/unit/target-fabrics.c
 tests_unit_target_fabrics_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_target_fabrics_LDADD = libserver-fixture.la
 
-tests_unit_target_fence_SOURCES = tests/unit/target-fence.c
+tests_unit_target_fence_SOURCES = tests/unit/target-fence.c \
+	tests/unit/fence-fixture.c tests/unit/fence-fixture.h
 tests_unit_target_fence_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_target_fence_LDADD = libserver-fixture.la
+
+tests_unit_target_hosts_SOURCES = tests/unit/target-hosts.c \
+	tests/unit/fence-fixture.c tests/unit/fence-fixture.h
+tests_unit_target_hosts_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_target_hosts_LDADD = libserver-fixture.la
 
 tests_unit_target_io_SOURCES = tests/unit/target-io.c
 tests_unit_target_io_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
