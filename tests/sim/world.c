@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/random.h"
 #include "tests/sim/world.h"
 
 struct event {
@@ -52,25 +53,13 @@ world_now_ms (void)
   return world.now_us / 1000;
 }
 
-/* A counter, mixed well (SplitMix64): every bit depends on the whole seed, the
- * low ones, which decide about one in two or four, as well. */
-static uint64_t
-next_chance (void)
-{
-  uint64_t z = world.chance += 0x9e3779b97f4a7c15;
-
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-  z = (z ^ z >> 27) * 0x94d049bb133111eb;
-  return z ^ z >> 31;
-}
-
 uint64_t
 world_chance (uint64_t low, uint64_t high)
 {
   uint64_t r;
 
   assert (low <= high);
-  r = next_chance ();
+  r = random64 (&world.chance);
   return high - low == UINT64_MAX ? r : low + r % (high - low + 1);
 }
 

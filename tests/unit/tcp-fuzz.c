@@ -15,27 +15,17 @@
 
 #include <cmocka.h>
 
+#include "common/random.h"
 #include "nvmeof/tcp-check.h"
 
 enum { SEEDS = 16, PDUS_PER_SEED = 50000 };
 
 static uint64_t random_state;
 
-/* splitmix64 */
-static uint64_t
-random64 (void)
-{
-  uint64_t z = random_state += 0x9e3779b97f4a7c15u;
-
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  return z ^ z >> 31;
-}
-
 static uint32_t
 below (uint32_t limit)
 {
-  return (uint32_t) (random64 () % limit);
+  return random_below (&random_state, limit);
 }
 
 /* Values at which lengths and offsets break. */
@@ -48,7 +38,7 @@ edgy (uint32_t near)
   };
 
   switch (below (4)) {
-  case 0: return (uint32_t) random64 ();
+  case 0: return (uint32_t) random64 (&random_state);
   case 1: return edges[below (sizeof edges / sizeof edges[0])];
   default: return near + below (5) - 2;
   }
@@ -151,7 +141,7 @@ damage (struct scene *s)
       s->bytes[below (s->hlen)] ^= (uint8_t) (1 << below (8));
       break;
     case 1:                     /* a byte of the common header */
-      s->bytes[below (8)] = (uint8_t) random64 ();
+      s->bytes[below (8)] = (uint8_t) random64 (&random_state);
       break;
     default:                    /* a length or an offset */
       if (offset + 4 <= s->hlen)
@@ -186,7 +176,8 @@ make_scene (void)
       .plen_max = 128 + 8 + 65536,
     },
     .expect = {
-      .cccid = (uint16_t) random64 (), .ttag = (uint16_t) random64 (),
+      .cccid = (uint16_t) random64 (&random_state),
+      .ttag = (uint16_t) random64 (&random_state),
       .datao = below (2) ? below (1 << 20) : UINT32_MAX - below (1 << 20),
       .left = 1 + below (65536),
       .pdu_max = below (2) ? UINT32_MAX : 4096 + below (65536),
@@ -400,7 +391,7 @@ noise (void **state)
       struct scene s = make_scene ();
 
       for (unsigned b = below (2); b < s.hlen; b++)
-        s.bytes[b] = (uint8_t) random64 ();
+        s.bytes[b] = (uint8_t) random64 (&random_state);
       passes (&s);
       free (s.bytes);
     }
