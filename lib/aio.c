@@ -200,7 +200,7 @@ aio_submit (struct qbd_volume *volume, struct qbd_aio *user, enum io_op op,
     return 0;
   }
   aio->waiter.go = aio_go;
-  aio->waiter.changes = op != IO_READ && op != IO_FLUSH;
+  aio->waiter.changes = io_changes (op);
   r = transfer_route (transfer);
   if (r == -EAGAIN && paths_wait_room (volume->paths)) {
     transfer->moves = true;

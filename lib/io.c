@@ -194,7 +194,7 @@ transfer_init (struct transfer *transfer, struct qbd_volume *volume,
     .losses = paths_losses (volume->paths, volume->ns),
   };
   transfer->flush_left = wants_flush (transfer);
-  if (volume->ns->retain && op != IO_READ && op != IO_FLUSH)
+  if (volume->ns->retain && io_changes (op))
     transfer->begun = retain_begin (volume->ns->retain);
 }
 
@@ -355,7 +355,7 @@ int
 transfer_route (struct transfer *transfer)
 {
   struct paths *paths = transfer->volume->paths;
-  bool changes = transfer->op != IO_READ && transfer->op != IO_FLUSH;
+  bool changes = io_changes (transfer->op);
   int error;
 
   if (paths->nr == 1) {
@@ -562,8 +562,7 @@ route (struct transfer *transfer)
   int r;
 
   while ((r = transfer_route (transfer)) == -EAGAIN)
-    paths_await (transfer->volume->paths, transfer->op != IO_READ &&
-                 transfer->op != IO_FLUSH);
+    paths_await (transfer->volume->paths, io_changes (transfer->op));
   return r;
 }
 

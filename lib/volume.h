@@ -49,6 +49,12 @@ enum io_op {
   IO_WRITE_ZEROES,
 };
 
+static inline bool
+io_changes (enum io_op op)
+{
+  return op != IO_READ && op != IO_FLUSH;
+}
+
 struct transfer;
 
 /* One command of a transfer. */
