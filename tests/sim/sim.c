@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "lib/internal.h"
 #include "common/volume-model.h"
+#include "lib/internal.h"
 #include "tests/sim/sim-call.h"
 #include "tests/sim/sim-client.h"
 #include "tests/sim/sim-server.h"
