@@ -49,26 +49,24 @@ stopped_ms (const struct paths *paths, uint64_t now_ms)
 
 /* --- each path ---------------------------------------------------------- */
 
+static bool
+is_accessible (uint8_t ana)
+{
+  return ana != NVME_ANA_STATE_INACCESSIBLE &&
+    ana != NVME_ANA_STATE_PERSISTENT_LOSS && ana != NVME_ANA_STATE_CHANGE;
+}
+
 /* Before the ANA state is known, one that may have a better one is taken where
  * there is none that has. */
 static enum path_use
 judge (const struct association *association, uint64_t now_ms)
 {
-  /* clang switches on no atomic. */
-  const unsigned ana = association->path.ana;
+  const uint8_t ana = association->path.ana;
 
-  if (now_ms < association->path.doubt_until_ms)
+  if (now_ms < association->path.doubt_until_ms || !is_accessible (ana))
     return PATH_NONE;
-  switch (ana) {
-  case NVME_ANA_STATE_OPTIMIZED:
-    return PATH_FIRST;
-  case NVME_ANA_STATE_INACCESSIBLE:
-  case NVME_ANA_STATE_PERSISTENT_LOSS:
-  case NVME_ANA_STATE_CHANGE:
-    return PATH_NONE;
-  default:
-    return association->fresh.ana_log_bytes > 0 ? PATH_SECOND : PATH_FIRST;
-  }
+  return ana == NVME_ANA_STATE_OPTIMIZED ||
+    association->fresh.ana_log_bytes == 0 ? PATH_FIRST : PATH_SECOND;
 }
 
 /* Another state must come within ANATT; the path is made anew otherwise (Base
@@ -295,22 +293,13 @@ fence_all (struct paths *paths, uint64_t now_ms)
 
 /* --- no path ------------------------------------------------------------ */
 
-static bool
-is_accessible (const struct association *association)
-{
-  uint8_t ana = association->path.ana;
-
-  return ana != NVME_ANA_STATE_INACCESSIBLE &&
-    ana != NVME_ANA_STATE_PERSISTENT_LOSS && ana != NVME_ANA_STATE_CHANGE;
-}
-
 /* Some are connected: what is it then? */
 static void
 describe_none (const struct paths *paths, struct error *why)
 {
   for (unsigned i = 0; i < paths->nr; i++)
     if (is_live (paths->association[i]) &&
-        is_accessible (paths->association[i])) {
+        is_accessible (paths->association[i]->path.ana)) {
       error_set (why, EIO, "commands are refused over all there are");
       return;
     }
