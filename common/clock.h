@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The one place that reads the monotonic clock.
+ * The one place that reads the monotonic clock; and gaps in what was read.
  */
 #ifndef QBD_CLOCK_H
 #define QBD_CLOCK_H
@@ -21,6 +21,18 @@ static inline uint64_t
 clock_now_ms (void)
 {
   return clock_now_ns () / 1000000;
+}
+
+enum { CLOCK_GAP_MS = 1000 };
+
+/* For how long this process was stopped: it would have looked at the clock at
+ * planned_ms (0: it had no plan).  A gap that ends before that does not show:
+ * who counts time plans to look every CLOCK_GAP_MS. */
+static inline uint64_t
+clock_gap_ms (uint64_t planned_ms, uint64_t now_ms)
+{
+  return planned_ms != 0 && now_ms > planned_ms &&
+    now_ms - planned_ms > CLOCK_GAP_MS ? now_ms - planned_ms : 0;
 }
 
 #endif

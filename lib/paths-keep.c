@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "lib/association-steps.h"
 #include "nvmeof/command-check.h"
 #include "nvmeof/status.h"
@@ -28,23 +29,12 @@ enum {
   DOUBT_MS = 100,               /* a path that refused is left alone */
   REFUSED_MS = 1000,            /* then it has not refused again */
   FENCE_RETRY_MS = 100,
-  GAP_MS = 1000,                /* this process was stopped */
 };
 
 static uint64_t
 earlier (uint64_t a, uint64_t b)
 {
   return a < b ? a : b;
-}
-
-/* For so long this process was stopped; a time that does not count. */
-static uint64_t
-stopped_ms (const struct paths *paths, uint64_t now_ms)
-{
-  uint64_t planned_ms = paths->keep.planned_ms;
-
-  return planned_ms != 0 && now_ms > planned_ms &&
-    now_ms - planned_ms > GAP_MS ? now_ms - planned_ms : 0;
 }
 
 /* --- each path ---------------------------------------------------------- */
@@ -106,7 +96,8 @@ paths_look (struct association *association, uint64_t now_ms)
 static uint64_t
 look_at_all (struct paths *paths, uint64_t now_ms)
 {
-  uint64_t next_ms = UINT64_MAX, gap_ms = stopped_ms (paths, now_ms);
+  uint64_t gap_ms = clock_gap_ms (paths->keep.planned_ms, now_ms);
+  uint64_t next_ms = UINT64_MAX;
 
   for (unsigned i = 0; i < paths->nr; i++) {
     struct association *association = paths->association[i];
@@ -340,7 +331,7 @@ judge_loss (struct paths *paths, bool any, uint64_t now_ms)
   if (paths->keep.since_ms == 0)
     paths->keep.since_ms = now_ms;
   else
-    paths->keep.since_ms += stopped_ms (paths, now_ms);
+    paths->keep.since_ms += clock_gap_ms (paths->keep.planned_ms, now_ms);
   waited_ms = now_ms - paths->keep.since_ms;
   if (options->ctrl_loss_tmo_ms != UINT32_MAX) {
     if (options->ctrl_loss_tmo_ms > 0 &&
@@ -356,7 +347,8 @@ judge_loss (struct paths *paths, bool any, uint64_t now_ms)
                          options->fast_io_fail_tmo_ms);
   }
   /* Once a second, so that a gap is seen as one. */
-  return earlier (next_ms > now_ms ? next_ms : UINT64_MAX, now_ms + GAP_MS);
+  return earlier (next_ms > now_ms ? next_ms : UINT64_MAX,
+                  now_ms + CLOCK_GAP_MS);
 }
 
 /* An old controller takes its time: what changes the volume waits for it, and
@@ -377,14 +369,16 @@ judge_changes (struct paths *paths, uint64_t now_ms)
   if (paths->keep.changes_since_ms == 0)
     paths->keep.changes_since_ms = now_ms;
   else
-    paths->keep.changes_since_ms += stopped_ms (paths, now_ms);
+    paths->keep.changes_since_ms += clock_gap_ms (paths->keep.planned_ms,
+                                                  now_ms);
   if (tmo_ms == UINT32_MAX)
     return UINT64_MAX;
   if (now_ms - paths->keep.changes_since_ms >= tmo_ms) {
     paths->change_error = EIO;
     return UINT64_MAX;
   }
-  return earlier (paths->keep.changes_since_ms + tmo_ms, now_ms + GAP_MS);
+  return earlier (paths->keep.changes_since_ms + tmo_ms,
+                  now_ms + CLOCK_GAP_MS);
 }
 
 /* A path that refuses whatever it is given, each time when it is tried again,

@@ -28,7 +28,6 @@ enum {
   HANDSHAKE_MS = 2000,          /* until a transport must be ready, at first */
   INSIDE_MS = 5,                /* threads are on their way out of a queue */
   DEAD_LOOK_MS = 1000,          /* is an RDMA device of ours removed? */
-  GAP_MS = 1000,                /* this process was stopped */
   STEADY_MS = 5000,             /* live for so long, pauses begin anew */
   HOLD_WITHOUT_KATO_MS = 30000,
 };
@@ -270,15 +269,12 @@ give_up (struct association *association)
   association_give_up (association, &err, EIO);
 }
 
-/* Time in which this process was stopped does not count: it would have looked
- * at the clock. */
+/* Time in which this process was stopped does not count. */
 static void
 leave_gap_out (struct association *association, uint64_t now_ms)
 {
-  uint64_t planned_ms = association->re.planned_ms;
-
-  if (planned_ms != 0 && now_ms > planned_ms + GAP_MS)
-    association->re.since_ms += now_ms - planned_ms;
+  association->re.since_ms += clock_gap_ms (association->re.planned_ms,
+                                            now_ms);
 }
 
 /* Of several paths one may be lost for ever: paths-keep.c judges all of
@@ -369,7 +365,7 @@ plan (const struct association *association, uint64_t tick_ms,
 
   if (association->params.several)
     return tick_ms;
-  tick_ms = earlier (tick_ms, now_ms + GAP_MS);
+  tick_ms = earlier (tick_ms, now_ms + CLOCK_GAP_MS);
   if (options->ctrl_loss_tmo_ms != UINT32_MAX)
     tick_ms = earlier (tick_ms, lost_ms + options->ctrl_loss_tmo_ms);
   if (options->fast_io_fail_tmo_ms != UINT32_MAX &&
@@ -492,13 +488,14 @@ go_on (struct association *association, uint64_t now_ms)
   enum retain_replay replayed;
 
   if (now_ms < association->re.hold_until_ms)
-    return earlier (earlier (association->re.hold_until_ms, now_ms + GAP_MS),
+    return earlier (earlier (association->re.hold_until_ms,
+                             now_ms + CLOCK_GAP_MS),
                     judge_wait (association, now_ms));
   begin_changes (association);
   replayed = replay (association, now_ms);
   if (replayed != RETAIN_REPLAY_OVER)
     return earlier (replayed == RETAIN_REPLAY_GOES_ON ? now_ms :
-                    now_ms + GAP_MS, judge_wait (association, now_ms));
+                    now_ms + CLOCK_GAP_MS, judge_wait (association, now_ms));
   association->re.changing = true;
   association->re.fast_failed = false;
   association->re.live_ms = now_ms;
