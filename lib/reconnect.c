@@ -269,12 +269,14 @@ give_up (struct association *association)
   association_give_up (association, &err, EIO);
 }
 
-/* Time in which this process was stopped does not count. */
+/* Time in which this process was stopped does not count.  Once: a try that
+ * succeeds comes here twice in one tick. */
 static void
 leave_gap_out (struct association *association, uint64_t now_ms)
 {
   association->re.since_ms += clock_gap_ms (association->re.planned_ms,
                                             now_ms);
+  association->re.planned_ms = now_ms;
 }
 
 /* Of several paths one may be lost for ever: paths-keep.c judges all of

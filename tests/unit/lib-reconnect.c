@@ -215,6 +215,33 @@ test_stopped_while_holding (void **state)
   volume_free (volume);
 }
 
+/* It was stopped while the last answer to a try came, and loses that
+ * connection at once: what was left out is left out once. */
+static void
+test_stopped_while_connecting (void **state)
+{
+  params.unfenced = true;
+  make_lasting ();
+  params.options.ctrl_loss_tmo_ms = 5000;
+  go_live ();
+  lose ();
+  while (state_now () != ASSOCIATION_NAMESPACE) {
+    now_ms += 10;
+    keeper_tick (association, now_ms);
+    serve ();
+  }
+  now_ms += 20000;
+  keeper_tick (association, now_ms);
+  assert_int_equal (state_now (), ASSOCIATION_LIVE);
+  lose ();
+  refuse_connect (STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY), 0);
+  let_pass (3000);
+  assert_int_equal (state_now (), ASSOCIATION_DOWN);
+  let_pass (2000);
+  assert_int_equal (state_now (), ASSOCIATION_LOST);
+  volume_free (volume);
+}
+
 /* --- the hold ----------------------------------------------------------- */
 
 /* How long a write waits after a loss, in seconds. */
@@ -467,6 +494,7 @@ main (void)
     TEST (test_slow_after_busy),
     TEST (test_time_in_use_is_no_loss),
     TEST (test_stopped_while_holding),
+    TEST (test_stopped_while_connecting),
     TEST (test_hold),
     TEST (test_hold_where_traffic_counts),
     TEST (test_hold_in_units),
