@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 struct controller peer;
-struct association *association, *second, *third;
-static struct paths *several;   /* while there is a second */
+struct association *association;
+struct paths *several;
 struct association_params params;
 uint64_t now_ms;
 struct qbd_volume *volume;
@@ -86,7 +86,7 @@ teardown (void **state)
     paths_free (several);
   else
     association_free (association);
-  association = second = third = NULL;
+  association = NULL;
   several = NULL;
   left_behind_forget ();
   for (unsigned i = 0; i < QUEUES; i++)
@@ -347,7 +347,6 @@ go_live (void)
 void
 go_live_over (unsigned nr_paths)
 {
-  struct association *all[PATHS] = { NULL };
   struct error err;
 
   params.several = true;
@@ -356,15 +355,10 @@ go_live_over (unsigned nr_paths)
   for (unsigned i = 0; i < nr_paths; i++) {
     params.opaque = (void *) (uintptr_t) (i * PATH_QUEUES);
     assert_int_equal (start (), ASSOCIATION_LIVE);
-    all[i] = association;
+    paths_add (several, association);
+    paths_look (association, now_ms);
   }
-  association = all[0];
-  second = all[1];
-  third = all[2];
-  for (unsigned i = 0; i < nr_paths; i++) {
-    paths_add (several, all[i]);
-    paths_look (all[i], now_ms);
-  }
+  association = several->association[0];
   open_over (several);
 }
 
@@ -386,13 +380,10 @@ pump (void)
 void
 tick (void)
 {
-  do {
-    keeper_tick (association, now_ms);
-    if (second)
-      keeper_tick (second, now_ms);
-    if (third)
-      keeper_tick (third, now_ms);
-  } while (serve ());
+  do
+    for (unsigned i = 0; i < (several ? several->nr : 1); i++)
+      keeper_tick (several ? several->association[i] : association, now_ms);
+  while (serve ());
 }
 
 void

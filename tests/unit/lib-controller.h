@@ -44,7 +44,8 @@ extern struct controller {
   bool at_once;                 /* answers when it is listened to */
 } peer;
 
-extern struct association *association, *second, *third;
+extern struct association *association;
+extern struct paths *several;   /* of which that is the first; or NULL */
 extern struct association_params params;
 extern uint64_t now_ms;
 
@@ -74,7 +75,7 @@ extern uint8_t buf[65536];
 void make_lasting (void);
 /* Starts it, and opens a volume, which the test frees. */
 void go_live (void);
-/* The same with several paths; and with second, and third. */
+/* The same with several paths. */
 void go_live_over (unsigned nr_paths);
 /* Its connections are lost. */
 void lose (void);
