@@ -241,17 +241,16 @@ hold (struct association *lost, bool runs, uint64_t now_ms)
   return lost->path.hold_until_ms ? lost->path.hold_until_ms : UINT64_MAX;
 }
 
+/* by: what find_fencer said. */
 static uint64_t
-fence_one (struct paths *paths, struct association *lost, uint64_t now_ms)
+fence_one (struct paths *paths, struct association *lost, unsigned by,
+           uint64_t now_ms)
 {
-  unsigned by = find_fencer (paths, lost);
-
   if (lost->params.unfenced)
     fence_over (lost);
-  else if (by == paths->nr) {
-    paths->fence.in_progress = false;
+  else if (by == paths->nr)
     return hold (lost, any_is_live (paths), now_ms);
-  } else if (now_ms < paths->fence.retry_ms)
+  else if (now_ms < paths->fence.retry_ms)
     return paths->fence.retry_ms;
   else {
     paths->fence.next = by + 1;
@@ -264,20 +263,23 @@ static uint64_t
 fence_all (struct paths *paths, uint64_t now_ms)
 {
   uint64_t next_ms = UINT64_MAX;
-  bool left = false;
+  bool can_ask = false;
 
   if (paths->fence.lost && paths->fence.answered)
     fence_judge (paths, now_ms);
   for (unsigned i = 0; i < paths->nr; i++) {
-    if (!paths->association[i]->path.unfenced)
+    struct association *lost = paths->association[i];
+    unsigned by;
+
+    if (!lost->path.unfenced)
       continue;
-    left = true;
+    by = find_fencer (paths, lost);
+    can_ask |= by < paths->nr;
     if (!paths->fence.lost)
-      next_ms = earlier (next_ms, fence_one (paths, paths->association[i],
-                                             now_ms));
+      next_ms = earlier (next_ms, fence_one (paths, lost, by, now_ms));
   }
-  /* It may have ended without being asked again. */
-  if (!left)
+  /* What was in progress may be over, or waited for, without being asked. */
+  if (!can_ask)
     paths->fence.in_progress = false;
   return next_ms;
 }

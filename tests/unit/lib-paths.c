@@ -176,20 +176,26 @@ test_change_in_time (void **state)
 
 /* --- the fence ---------------------------------------------------------- */
 
-/* A write is in flight over the first path when that is lost, and its
- * controller takes its time. */
+/* Its controllers can end each other, and take their time. */
 static void
-lose_a_write (unsigned nr_paths, uint32_t fast_io_fail_tmo_ms)
+prepare_cross_reset (void)
 {
   const struct controller_instance instance = { .ciu = 1, .cirn = 7 };
 
   cross_reset_put_identify (&peer.ctrl, &instance, 1);
   peer.cross_reset = CROSS_RESET_IMMEDIATE;
-  make_lasting ();
-  params.options.fast_io_fail_tmo_ms = fast_io_fail_tmo_ms;
-  go_live_over (nr_paths);
   strcpy (peer.refuse, "cross-reset");
   peer.refuse_status = STATUS_SPECIFIC (NVME_SC_CROSS_RESET_IN_PROGRESS);
+  make_lasting ();
+}
+
+/* A write is in flight over the first path when that is lost. */
+static void
+lose_a_write (unsigned nr_paths, uint32_t fast_io_fail_tmo_ms)
+{
+  prepare_cross_reset ();
+  params.options.fast_io_fail_tmo_ms = fast_io_fail_tmo_ms;
+  go_live_over (nr_paths);
   peer.mute = true;
   assert_int_equal (submit (0, IO_WRITE, 512, 0), 0);
   let_pass (10);
@@ -234,6 +240,38 @@ test_old_controller_takes_too_long (void **state)
   assert_int_equal (submit (1, IO_WRITE, 512, 0), 0);
   let_pass (10);
   assert_int_equal (results[1], 0);
+  volume_free (volume);
+}
+
+/* Two are lost.  Nobody can name the controller of one, which is waited for;
+ * that the other's does not end has its time limit all the same. */
+static void
+test_one_without_fencer_of_two (void **state)
+{
+  struct error err;
+
+  prepare_cross_reset ();
+  params.options.policy = OPTIONS_POLICY_ROUND_ROBIN;
+  params.options.ctrl_loss_tmo_ms = 3000;
+  go_live_over (PATHS);
+  association->re.old.instance.cirn = 0;
+  peer.mute = true;
+  for (unsigned i = 0; i < 2; i++)
+    assert_int_equal (submit (i, IO_WRITE, 512, 0), 0);
+  let_pass (10);
+  assert_int_equal (peer.nr_io[0], 1);
+  assert_int_equal (peer.nr_io[1], 1);
+  peer.mute = false;
+  for (unsigned i = 0; i < 2; i++)
+    association_lose (several->association[i], ECONNRESET, "test");
+  let_pass (2900);
+  assert_int_equal (results[0], -1);
+  let_pass (300);
+  assert_int_equal (results[0], EIO);
+  assert_int_equal (results[1], EIO);
+  association_get_state (association, &err);
+  assert_string_equal (err.message, "p/v: no path for 3 s: the controller of "
+                       "a lost path does not end");
   volume_free (volume);
 }
 
@@ -400,6 +438,7 @@ main (void)
     TEST (test_change_in_time),
     TEST (test_old_controller_takes_its_time),
     TEST (test_old_controller_takes_too_long),
+    TEST (test_one_without_fencer_of_two),
     TEST (test_one_fencer_of_two),
     TEST (test_hold_while_inaccessible),
     TEST (test_hold_has_a_limit),
