@@ -314,7 +314,8 @@ association_mpsmin (const struct association *association)
 static void
 submit_enable (struct association *association)
 {
-  uint64_t cc = CC_ENABLE | (uint64_t) association_mpsmin (association) << CC_MPS_SHIFT;
+  uint64_t cc = CC_ENABLE |
+    (uint64_t) association_mpsmin (association) << CC_MPS_SHIFT;
   union nvme_command sqe = { .property = {
       .opcode = nvme_admin_fabrics,
       .fctype = NVMF_FCTYPE_PROPERTY_SET,

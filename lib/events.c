@@ -7,9 +7,9 @@
  *
  *   NEW -> CONFIGURE -> LOG -> IDENTIFY ... -> ARMED -> LOG -> ...
  *
- * One of several paths asks for "Asymmetric Namespace Access Change", too, where
- * the controller has it, and reads its log page: ANA, before each ARMED.  The
- * namespace may be in another group since: so it is identified before.
+ * One of several paths asks for "Asymmetric Namespace Access Change", too,
+ * where the controller has it, and reads its log page: ANA, before each ARMED.
+ * The namespace may be in another group since: so it is identified before.
  *
  * The first round looks before it waits, so that nothing is missed between
  * set-up and the first request.  Each step is submitted by the completion of

@@ -32,10 +32,12 @@
  * Everything from association.c down is driven: it takes the time as an
  * argument, makes no thread and waits for nothing but what `dial` does.  The
  * simulator uses: association_create, _start, _drive, _next_ms;
- * paths_create, _add, _free; volume_create, aio_submit, volume_pump, volume_free.
+ * paths_create, _add, _free; volume_create, aio_submit, volume_pump,
+ * volume_free.
  *
  * Lock order: registry, keeper, association, volume (fds), queue, volume
- * (aio); that of left-behind.c is below all.  A request's done callback runs with its queue's lock held.
+ * (aio); that of left-behind.c is below all.  A request's done callback runs
+ * with its queue's lock held.
  *
  * Functions return 0 or -errno and fill an error where they have one; only
  * the functions of libqbd.h set errno and the thread's message.

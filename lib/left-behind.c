@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Controllers that were left behind by associations which were given up.  Changes
- * that they had taken may still be inside, and take effect over what is
+ * Controllers that were left behind by associations which were given up.
+ * Changes that they had taken may still be inside, and take effect over what is
  * written by whoever opens the subsystem anew.  So the first that does in this
  * process, as the same host, sees to it that they are over: as reconnect.c
  * says, but before it is used at all (association-identify.c).

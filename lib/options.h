@@ -76,9 +76,9 @@ struct options {
 int options_resolve (const struct qbd_config *config,
                      struct options *options, struct error *err);
 struct interrupt *config_interrupt (const struct qbd_config *config);
-/* It names one volume. */
 /* Those for the one server i of several. */
 struct options options_of_server (const struct options *options, unsigned i);
+/* It names one volume. */
 int options_check_volume (const struct options *options, struct error *err);
 /* What a user calls it. */
 const char *options_name (const struct options *options);
