@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What import, export and bench share: the way to a volume's blocks, how far a copy
- * has come, and images that are not raw.  One thread; Ctrl-C only sets a
- * flag that transfer_interrupted tells.
+ * What import, export and bench share: the way to a volume's blocks, how far
+ * a copy has come, and images that are not raw.  One thread; Ctrl-C only sets
+ * a flag that transfer_interrupted tells, to torture, too.
  *
  * The data goes over NVMe/TCP, as any host's; the control API only says
  * where the server listens.

@@ -46,7 +46,7 @@ report_progress (struct torture *torture, uint64_t now_ns)
 }
 
 void
-report_progress_end (const struct torture *torture)
+report_progress_end (void)
 {
   if (drawn_ns != 0)
     fputs ("\r\033[K", stderr);

@@ -38,9 +38,6 @@ struct target_op {
   struct link *link;            /* since it was submitted */
 };
 
-/* The error of a link that cannot be had again. */
-#define TARGET_WRONG EPROTO
-
 #define TARGET_NAME_BYTES 256
 struct target {
   const struct target_ops *ops;

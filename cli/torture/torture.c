@@ -296,7 +296,7 @@ run_until_over (struct torture *torture, struct client *const clients[],
     r = restart_when_due (torture, &random, &due_ms, err);
     report_progress (torture, torture_now_ns (torture));
   }
-  report_progress_end (torture);
+  report_progress_end ();
   return r;
 }
 

@@ -157,7 +157,7 @@ uint64_t history_nr_violations (const struct history *history);
 /* --- report.c ------------------------------------------------------------- */
 
 void report_progress (struct torture *torture, uint64_t now_ns);
-void report_progress_end (const struct torture *torture);
+void report_progress_end (void);
 void report_print (const struct torture *torture);
 
 #endif
