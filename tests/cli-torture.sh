@@ -81,7 +81,12 @@ stop_nbdkit
 # A socket that its server knows by another name.
 start_nbdkit memory 1M
 mv "$socket" "$tmp/an other"
-torture "nbd+unix:///?socket=$tmp/an%20other" --ops 100
+mkdir "$tmp/t"
+TMPDIR=$tmp/t torture "nbd+unix:///?socket=$tmp/an%20other" --ops 100
+rmdir "$tmp/t"                  # nothing is left in it
+# A name that is too long for a socket's path, in a place that is not there.
+TMPDIR=/$(printf '%0100d' 0) \
+    torture "nbd+unix:///?socket=$tmp/an%20other" --ops 100
 stop_nbdkit
 start_nbdkit --filter=error memory 1M error-zero=EIO error-zero-rate=100%
 torture "$uri" --ops 300 --json --faults none >"$tmp/report"

@@ -18,13 +18,13 @@
 
 #define PAIRS_MAX 512           /* connections, old ones too */
 #define KEEP_MS 20              /* in which the client sends what is kept */
-#define PATH_BYTES 108
+#define DIR_NAME "qbd-torture.XXXXXX"
 
 struct proxy {
   struct proxy_params params;
   char dir[64];
   struct listener {
-    char path[PATH_BYTES];
+    struct address address;
     int fd;
     struct plan plan;
   } *listeners;                 /* one for each client */
@@ -178,14 +178,13 @@ static int
 listen_for (struct proxy *proxy, unsigned client, struct error *err)
 {
   struct listener *listener = &proxy->listeners[client];
-  struct address address = { .family = ADDRESS_UNIX };
 
-  snprintf (listener->path, sizeof listener->path, "%s/%u", proxy->dir,
-            client + 1);
-  snprintf (address.path, sizeof address.path, "%s", listener->path);
+  listener->address.family = ADDRESS_UNIX;
+  snprintf (listener->address.path, sizeof listener->address.path, "%s/%u",
+            proxy->dir, client + 1);
   plan_init (&listener->plan, proxy->params.seed, client, proxy->params.faults,
              clock_now_ms ());
-  listener->fd = stream_listen (&address, err);
+  listener->fd = stream_listen (&listener->address, err);
   return listener->fd < 0 ? listener->fd : 0;
 }
 
@@ -194,7 +193,7 @@ proxy_unlink (struct proxy *proxy)
 {
   for (unsigned i = 0; proxy->listeners && i < proxy->params.nr_clients; i++)
     if (proxy->listeners[i].fd >= 0)
-      unlink (proxy->listeners[i].path);
+      unlink (proxy->listeners[i].address.path);
   if (proxy->dir[0])
     rmdir (proxy->dir);
 }
@@ -224,9 +223,11 @@ prepare (struct proxy *proxy, struct error *err)
   const char *temp = getenv ("TMPDIR");
   int r = 0;
 
-  if (temp == NULL || strlen (temp) > 30)       /* a socket's path is short */
+  /* A socket's path is short, and libqbd wants an absolute one. */
+  if (temp == NULL || temp[0] != '/'
+      || strlen (temp) + sizeof "/" DIR_NAME > sizeof proxy->dir)
     temp = "/tmp";
-  snprintf (proxy->dir, sizeof proxy->dir, "%s/qbd-torture.XXXXXX", temp);
+  snprintf (proxy->dir, sizeof proxy->dir, "%s/" DIR_NAME, temp);
   if (mkdtemp (proxy->dir) == NULL) {
     r = error_set (err, errno, "torture: %s: %s", proxy->dir, strerror (errno));
     proxy->dir[0] = '\0';
@@ -272,7 +273,7 @@ proxy_start (const struct proxy_params *params, struct error *err)
 const char *
 proxy_socket (const struct proxy *proxy, unsigned client)
 {
-  return proxy->listeners[client].path;
+  return proxy->listeners[client].address.path;
 }
 
 static void
