@@ -18,6 +18,7 @@
 
 #define PAIRS_MAX 512           /* connections, old ones too */
 #define KEEP_MS 20              /* in which the client sends what is kept */
+#define ACCEPT_PAUSE_MS 50      /* when descriptors have run out */
 #define DIR_NAME "qbd-torture.XXXXXX"
 
 struct proxy {
@@ -35,6 +36,7 @@ struct proxy {
   /* The thread's own. */
   struct pair *pairs;
   unsigned nr_pairs;
+  uint64_t accept_ms;           /* not before */
 };
 
 /* --- faults --------------------------------------------------------------- */
@@ -84,6 +86,9 @@ accept_one (struct proxy *proxy, unsigned client)
                     SOCK_NONBLOCK | SOCK_CLOEXEC);
   struct pair *pair;
 
+  /* Who waits would be reported for ever. */
+  if (fd < 0 && errno != EAGAIN)
+    proxy->accept_ms = clock_now_ms () + ACCEPT_PAUSE_MS;
   if (fd < 0)
     return;
   if (proxy->nr_pairs == PAIRS_MAX) {
@@ -124,12 +129,16 @@ static nfds_t
 gather (struct proxy *proxy, struct pollfd *fds, int *timeout_ms)
 {
   uint64_t now_ms = clock_now_ms (), due_ms = now_ms + 1000;
+  bool accepts = now_ms >= proxy->accept_ms;
   nfds_t nr = 0;
+
+  if (!accepts)
+    due_ms = proxy->accept_ms;
 
   fds[nr++] = (struct pollfd) { .fd = proxy->wake_fd, .events = POLLIN };
   for (unsigned i = 0; i < proxy->params.nr_clients; i++)
     fds[nr++] = (struct pollfd) {
-      .fd = proxy->listeners[i].fd, .events = POLLIN,
+      .fd = accepts ? proxy->listeners[i].fd : -1, .events = POLLIN,
     };
   for (struct pair *pair = proxy->pairs; pair; pair = pair->next) {
     uint64_t next_ms = pair_due_ms (pair, now_ms);
