@@ -17,24 +17,22 @@ read -r -t "$patience" _ <&"${COPROC[0]}"
 qbd torture "nbd+unix:///?socket=$tmp/silent" 2>"$tmp/silent.said" &
 silent_pid=$!
 
+finds ()                        # NAME FAULT ARG...
+{
+    start_nbdkit "$broken" "fault=$2"
+    violates "$1" "$uri" "${@:3}" --faults none
+    stop_nbdkit
+}
+finds 'lost write' lose --seed 1 --ops 2000
+finds 'stale write' stale --seed 2 --ops 4000
+finds 'torn write' tear --seed 3 --ops 2000
+finds 'torn write' half --seed 3 --ops 2000
+finds 'never written' stray --seed 4 --ops 2000
 start_nbdkit "$broken" fault=lose
-violates 'lost write' "$uri" --seed 1 --ops 2000 --faults none
 torture "$uri" --seed 1 --ops 2000 --faults none >"$tmp/text" || test $? -eq 3
 grep -Eq '^(lost|stale) write: block [0-9]+ \(512 bytes from [0-9]+\)$' "$tmp/text"
 grep -Eq '^ +[0-9.]+ +[0-9.]+  client [1-4]: write [0-9]+ of ' "$tmp/text"
 grep -Fxq 'result: VIOLATED' "$tmp/text"
-stop_nbdkit
-start_nbdkit "$broken" fault=stale
-violates 'stale write' "$uri" --seed 2 --ops 4000 --faults none
-stop_nbdkit
-start_nbdkit "$broken" fault=tear
-violates 'torn write' "$uri" --seed 3 --ops 2000 --faults none
-stop_nbdkit
-start_nbdkit "$broken" fault=half
-violates 'torn write' "$uri" --seed 3 --ops 2000 --faults none
-stop_nbdkit
-start_nbdkit "$broken" fault=stray
-violates 'never written' "$uri" --seed 4 --ops 2000 --faults none
 stop_nbdkit
 
 # Its cache goes with it, by a command that ends it.

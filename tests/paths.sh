@@ -20,7 +20,7 @@ start_path ()
     python3 "$srcdir/tests/path.py" "$tmp/$1" "${server_uri#unix://}" "${@:2}" \
         <>"$tmp/$1.in" >>"$tmp/$1.log" 2>&1 &
     _path_pid[$1]=$!
-    cleanup_fn kill $!
+    cleanup_fn kill -s KILL $!  # also when it was stopped
     wait_for_line "$tmp/$1.log" '^listening'
 }
 
