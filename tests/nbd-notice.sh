@@ -42,7 +42,9 @@ wait_for_line "$nbdkit_log" 'error: demo/disk: .*: no connection for 1 s: '
 test "$(lines '')" = 2
 stop_nbdkit
 
-start_server --pool "demo=$pool_url"
+# Paths are of Unix sockets, whatever the server listens on else.
+server_uri=unix://$tmp/server-of-paths
+start_server --pool "demo=$pool_url" --listen "$server_uri"
 start_path a
 start_path b
 start_nbdkit qbd demo/disk server="unix://$tmp/a" server="unix://$tmp/b" \

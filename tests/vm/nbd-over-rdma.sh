@@ -12,7 +12,8 @@ declare -A not_over_rdma=(
     [nbd-faults]="cuts a TCP connection; rdma-lost.sh loses RDMA's"
     [nbd-ipv6]="TCP's addresses; rdma-auto.sh has RDMA's"
     [nbd-left-behind]="its path forwards the bytes of a Unix socket"
-    [nbd-lost-again]="its proxy forwards the bytes of a Unix socket"
+    [nbd-left-behind-foreign]="the same"
+    [nbd-lost-again]="the same"
     [nbd-paths-absent]="its paths forward the bytes of a Unix socket;
                         rdma-paths.sh has RDMA's"
     [nbd-paths-all-lost]="the same"
@@ -20,7 +21,7 @@ declare -A not_over_rdma=(
     [nbd-paths]="the same"
     [nbd-server-absent]="what sockets say; rdma-refused.sh has RDMA's"
     [nbd-server-foreign]="its servers speak by sockets"
-    [nbd-slow-server]="its proxy forwards the bytes of a Unix socket"
+    [nbd-slow-server]="its path forwards the bytes of a Unix socket"
     [nbd-stop-silent]="its server is a Unix socket; rdma-refused.sh has RDMA's"
     [nbd-tcp]="the forms of a TCP address"
 )
