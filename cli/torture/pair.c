@@ -215,7 +215,7 @@ wants (const struct pipe *in, const struct pipe *out, bool held,
 {
   short events = 0;
 
-  if (!in->ended && in->end - in->start < PIPE_BYTES)
+  if (!in->ended && used (in) < PIPE_BYTES)
     events |= POLLIN;
   if (used (out) > 0 && !held && now_ms >= out->not_before_ms)
     events |= POLLOUT;
