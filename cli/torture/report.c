@@ -152,7 +152,6 @@ static void
 print_findings (const struct torture *torture)
 {
   const struct history *history = torture->history;
-  uint64_t nr = history_nr_violations (history);
 
   for (unsigned i = 0; i < history->nr_findings; i++)
     print_finding (torture, &history->findings[i]);
@@ -167,7 +166,7 @@ print_findings (const struct torture *torture)
     printf ("no answer        %" PRIu64 " requests\n", torture->nr_unanswered);
   if (torture->stopped.code)
     printf ("it ended early: %s\n", torture->stopped.message);
-  puts (nr + torture->nr_unanswered > 0 ? "result: VIOLATED"
+  puts (torture_nr_violations (torture) > 0 ? "result: VIOLATED"
         : torture->stopped.code ? "result: nothing found until then"
         : "result: nothing found");
 }
@@ -322,8 +321,7 @@ print_json (const struct torture *torture)
                     (json_int_t) proxy_late_bytes (torture->proxy),
                     "blocks_judged", (json_int_t) torture->blocks_judged,
                     "wrong_blocks", wrong, "findings", findings,
-                    "violated", history_nr_violations (history)
-                    + torture->nr_unanswered > 0);
+                    "violated", torture_nr_violations (torture) > 0);
   if (torture->zero_error)
     json_object_set_new (json, "zero_error",
                          json_string (strerror (torture->zero_error)));

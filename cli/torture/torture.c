@@ -395,8 +395,7 @@ run_clients (struct torture *torture, struct error *err)
 static int
 verdict (const struct torture *torture, struct error *err)
 {
-  uint64_t nr = history_nr_violations (torture->history)
-    + torture->nr_unanswered;
+  uint64_t nr = torture_nr_violations (torture);
 
   if (nr > 0)
     return error_set (err, CLI_PROBLEMS_LEFT, "torture: %.200s: violations: %"
@@ -431,7 +430,7 @@ run_torture (const struct cli *cli, char *const operands[], struct error *err)
   if (r < 0)
     torture.stopped = *err;
   report_print (&torture);
-  if (r == 0 || history_nr_violations (torture.history) > 0)
+  if (r == 0 || torture_nr_violations (&torture) > 0)
     r = verdict (&torture, err);
   proxy_unlink (torture.proxy);
   if (torture.clients_left)

@@ -151,8 +151,15 @@ void history_again (struct history *history, uint64_t sequence);
 void history_judge (struct history *history, struct model *model,
                     const struct event *read, uint64_t begun_at,
                     const uint8_t *data);
-/* Violations: what no target may do. */
+/* Of what was read: what no target may do. */
 uint64_t history_nr_violations (const struct history *history);
+
+/* The same, and what had no answer. */
+static inline uint64_t
+torture_nr_violations (const struct torture *torture)
+{
+  return history_nr_violations (torture->history) + torture->nr_unanswered;
+}
 
 /* --- report.c ------------------------------------------------------------- */
 
