@@ -131,16 +131,20 @@ is_same_host (const struct sockaddr_storage *a,
 
 /* TCP's buffers grow when they are used, a Unix socket's do not: data of 1 MiB
  * would go out in pieces of 200 KiB, each after a sleep.  The kernel allows as
- * much of it as the administrator does (net.core.wmem_max). */
+ * much of it as the administrator does (net.core.wmem_max); who gave sockets
+ * more (net.core.wmem_default) keeps it.  It tells twice what it is told. */
 static void
 make_room (int fd)
 {
   const int bytes = UNIX_SEND_BYTES;
   struct sockaddr_storage own;
-  socklen_t own_bytes = sizeof own;
+  socklen_t own_bytes = sizeof own, has_bytes = sizeof bytes;
+  int has;
 
   if (getsockname (fd, (struct sockaddr *) &own, &own_bytes) == 0 &&
-      own.ss_family == AF_UNIX)
+      own.ss_family == AF_UNIX &&
+      getsockopt (fd, SOL_SOCKET, SO_SNDBUF, &has, &has_bytes) == 0 &&
+      has < 2 * bytes)
     setsockopt (fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 

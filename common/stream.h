@@ -73,8 +73,8 @@ stream_close (struct stream *stream)
 
 /* Sockets.  The descriptor becomes non-blocking, close-on-exec and, on TCP,
  * no-delay; within a machine TCP does not pace, and a Unix socket has room for
- * more.  The stream owns fd; NULL only
- * for want of memory (fd is then still the caller's). */
+ * more.  The stream owns fd; NULL only for want of memory (fd is then still the
+ * caller's). */
 struct stream *stream_from_socket (int fd);
 /* The same in the caller's memory, which is his again after close. */
 void stream_init_socket (struct stream *stream, int fd);

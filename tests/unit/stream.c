@@ -110,6 +110,28 @@ check_room (int fd)
   assert_true (bytes > before);
 }
 
+/* An administrator may have given sockets more than we would. */
+static void
+keeps_room (void **state)
+{
+  const int much = 16 << 20;
+  socklen_t len = sizeof much;
+  int fds[2], before, after;
+  struct stream *stream;
+
+  assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), 0);
+  assert_int_equal (setsockopt (fds[0], SOL_SOCKET, SO_SNDBUF, &much, len), 0);
+  assert_int_equal (getsockopt (fds[0], SOL_SOCKET, SO_SNDBUF, &before, &len),
+                    0);
+  stream = stream_from_socket (fds[0]);
+  assert_non_null (stream);
+  assert_int_equal (getsockopt (fds[0], SOL_SOCKET, SO_SNDBUF, &after, &len),
+                    0);
+  assert_true (after >= before);
+  stream_close (stream);
+  close (fds[1]);
+}
+
 static void
 wait_readable (int fd)
 {
@@ -618,6 +640,7 @@ main (void)
     cmocka_unit_test (tcp_ipv6),
     cmocka_unit_test (tcp_ipv6_only),
     cmocka_unit_test (unix_socket),
+    cmocka_unit_test (keeps_room),
     cmocka_unit_test (tcp_tries_each_address),
     cmocka_unit_test (connect_refused),
     cmocka_unit_test (connect_unknown_host),
