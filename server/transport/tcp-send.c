@@ -148,8 +148,8 @@ tcp_flush (struct tcp_connection *connection)
       break;
     }
     n = stream_send (connection->stream, iov, gather (connection, iov));
-    if (n == -EAGAIN)
-      break;
+    if (n == -EAGAIN || (n == -EFAULT && connection->borrower != NULL))
+      break;                    /* end_loan looks what is there */
     if (n < 0) {
       tcp_closed (connection, "a connection of its host broke");
       break;

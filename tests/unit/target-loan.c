@@ -266,13 +266,14 @@ test_cut (void **state)
 }
 
 /* It is cut when half of it may be on its way: the connection ends, as no status
- * can follow any more, and nobody else's. */
+ * can follow any more, and nobody else's.  The volume is known to be damaged
+ * from then on. */
 static void
 test_cut_while_lent (void **state)
 {
   union nvme_command sqe = {
     .rw = host_rw (nvme_cmd_read, MIB_BLOCKS, MIB_BLOCKS),
-  };
+  }, write = { .rw = host_rw (nvme_cmd_write, 0, 1) };
   struct host other_admin, other;
 
   begin (0);
@@ -284,6 +285,8 @@ test_cut_while_lent (void **state)
   host_expect_end (&io);
   host_close (&io);
   io = other;
+  assert_int_not_equal (host_status (&io, &write, HOST_IN_CAPSULE, data, 512),
+                        0);
   assert_int_not_equal (read_status (MIB_BLOCKS, MIB_BLOCKS), 0);
   assert_int_equal (read_status (0, MIB_BLOCKS), 0);
   check_blocks (0, MIB_BLOCKS, 8);
