@@ -75,8 +75,8 @@ wait_for_cluster (struct ceph_pool *pool)
     log_error ("pool: %s: rbd: this server did not answer, and another fenced "
                "it (ceph osd blocklist): requests fail until it is restarted",
                pool->pool.name);
-  if (r < 0)
-    atomic_store (&pool->is_suspect, true);
+  /* What could not be looked at then remembers that itself. */
+  atomic_store (&pool->is_suspect, r < 0);
 }
 
 void
