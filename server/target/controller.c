@@ -349,7 +349,8 @@ keep_alive_expired (struct reactor_timer *timer)
   else if (controller->kato_ms > 0)
     controller_locked_die (controller, "its keep-alive timer expired");
   else {
-    limit_reached (LIMIT_IDLE_MS, admin->portal->peer, "was idle without keep-alive");
+    limit_reached (LIMIT_IDLE_MS, admin->portal->peer,
+                   "was idle without keep-alive");
     controller_locked_die (controller, "it was idle without keep-alive");
   }
 }
