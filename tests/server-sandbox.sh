@@ -52,6 +52,12 @@ ln -s "$tmp/elsewhere" "$tmp/pool/volumes"
 start_server --pool "demo=file:$tmp/pool"
 grep -q ": error: open: demo/disk: .*: Permission denied; demo/disk is not served\$" \
      "$server_log"
+# Nor does a check say that all is well, or a repair, which tries in vain.
+for repair in "" --repair; do
+    expect_error 'problems that are left: 1$' qbd check demo $repair \
+                 >"$tmp/said"
+    grep '^disk: is not served (.*: Permission denied)' "$tmp/said"
+done
 stop_server
 start_server --pool "demo=file:$tmp/pool" --sandbox off
 test "$(of_threads NoNewPrivs)" = "$(awk '$1 == "NoNewPrivs:" { print $2 }' \

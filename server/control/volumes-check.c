@@ -67,7 +67,8 @@ serve_repaired (struct volumes *volumes, struct pool *pool,
   }
 }
 
-/* Volumes that are not served, with nothing wrong that the engine knows of. */
+/* Volumes that are not served (after a repair: still not), with nothing wrong
+ * that the engine knows of. */
 static void
 tell_unserved (const struct pool *pool, engine_found_fn *found, void *opaque)
 {
@@ -100,7 +101,7 @@ pass_finding (void *opaque, const struct engine_finding *finding)
   struct volume *volume;
 
   TAILQ_FOREACH (volume, &checking->pool->volumes, link)
-    if (strcmp (volume->name, finding->object) == 0)
+    if (strcmp (volume->name, finding->object) == 0 && !finding->repaired)
       volume->found = true;
   checking->found (checking->opaque, finding);
 }
@@ -142,9 +143,9 @@ volumes_check (struct volumes *volumes, const char *name, bool repair,
   if (pool->ops->pool_check)
     r = pool->ops->pool_check (pool->engine, &check, err);
   note_progress (&checking, 0, 0);
-  if (r == 0 && !repair)
-    tell_unserved (pool, found, opaque);
   if (r == 0 && repair)
     serve_repaired (volumes, pool, sizes, found, opaque);
+  if (r == 0)
+    tell_unserved (pool, found, opaque);
   return r;
 }

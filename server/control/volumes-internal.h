@@ -25,7 +25,8 @@ struct volume {
   struct subsystem *subsystem;
   struct error failed;                  /* why there is neither */
   bool listed;                          /* pool->lock: by the engine, now */
-  bool found;                           /* pool->lock: by the check that runs */
+  bool found;                           /* pool->lock: by the check that runs,
+                                           and not repaired */
 };
 
 struct pool {
