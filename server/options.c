@@ -214,7 +214,7 @@ parse_limit (struct options *options, const char *text, struct error *err)
   return 0;
 }
 
-/* What follows the URI; no file's name ends so.  0: nothing. */
+/* What follows the URI; no file's name ends so.  The state, or -errno. */
 static int
 parse_ana (const char *text, size_t *uri_len, struct error *err)
 {
