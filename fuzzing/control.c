@@ -13,36 +13,10 @@
 
 #include "common/log.h"
 #include "fuzzing/fuzz.h"
-#include "server/control/api.h"
-#include "server/reactor/reactor.h"
+#include "tests/unit/api-fixture.h"
 
 #define REQUESTS_MAX 32
 #define LINE_BYTES 1024
-
-static struct reactor *reactor;
-static struct target *target;
-static struct api_server server;
-
-/* --- the server --------------------------------------------------------- */
-
-static void
-one_listener (void *opaque,
-              void (*each) (void *opaque, const struct address *,
-                            const char *ana),
-              void *each_opaque)
-{
-  static const struct address listener = {
-    .family = ADDRESS_TCP, .host = "127.0.0.1", .port = "4420",
-  };
-
-  each (each_opaque, &listener, "optimized");
-}
-
-static unsigned
-no_connections (void)
-{
-  return 0;
-}
 
 static void
 start (void)
@@ -50,19 +24,10 @@ start (void)
   struct error err;
 
   log_open ("fuzz", 0);
-  if (reactor_create (0, &reactor, &err) < 0
-      || target_create (&target, &err) < 0
-      || volumes_new (target, &reactor, 1, &server.volumes, &err) < 0
-      || volumes_open_pool (server.volumes, &engine_ram, "demo", "",
-                            &err) < 0
-      || reactor_start (reactor, &err) < 0) {
+  if (api_start (&err) < 0) {
     fprintf (stderr, "control: %s\n", err.message);
     abort ();
   }
-  server.each_listener = one_listener;
-  server.nr_reactors = 1;
-  server.file_backend = reactor_file_backend (reactor);
-  server.connections = no_connections;
 }
 
 /* --- requests ----------------------------------------------------------- */

@@ -38,7 +38,8 @@ fuzzing_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 fuzzing_fuzz_config_LDADD = liboptions.la libtarget.la libengine.la libreactor.la \
 	libnvmeof.la libcommon.la
 
-fuzzing_fuzz_control_SOURCES = $(fuzz_main) fuzzing/control.c
+fuzzing_fuzz_control_SOURCES = $(fuzz_main) fuzzing/control.c \
+	tests/unit/api-fixture.c tests/unit/api-fixture.h
 fuzzing_fuzz_control_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 fuzzing_fuzz_control_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 fuzzing_fuzz_control_LDADD = libcontrol.la libtarget.la libengine.la \

@@ -18,36 +18,12 @@
 #include <cmocka.h>
 
 #include "common/log.h"
-#include "server/control/api.h"
-#include "server/reactor/reactor.h"
-
-static struct reactor *reactor;
-static struct target *target;
-static struct api_server server;
+#include "tests/unit/api-fixture.h"
 
 /* The last answer. */
 static unsigned status;
 static json_t *answer;
 static const char *allow;
-
-static void
-one_listener (void *opaque,
-              void (*each) (void *opaque, const struct address *,
-                            const char *ana),
-              void *each_opaque)
-{
-  static const struct address listener = {
-    .family = ADDRESS_TCP, .host = "127.0.0.1", .port = "4420",
-  };
-
-  each (each_opaque, &listener, "optimized");
-}
-
-static unsigned
-no_connections (void)
-{
-  return 0;
-}
 
 static void
 ask_api (const struct api_request *request)
@@ -602,21 +578,12 @@ setup (void **state)
   struct error err;
 
   log_open ("control-api", LOG_LEVEL_ERROR);
-  if (reactor_create (0, &reactor, &err) < 0
-      || target_create (&target, &err) < 0
-      || volumes_new (target, &reactor, 1, &server.volumes, &err) < 0
-      || volumes_open_pool (server.volumes, &engine_ram, "demo", "",
-                            &err) < 0
+  if (api_start (&err) < 0
       || volumes_open_pool (server.volumes, &engine_ram, "other", "",
-                            &err) < 0
-      || reactor_start (reactor, &err) < 0) {
+                            &err) < 0) {
     fprintf (stderr, "%s\n", err.message);
     return -1;
   }
-  server.each_listener = one_listener;
-  server.nr_reactors = 1;
-  server.file_backend = reactor_file_backend (reactor);
-  server.connections = no_connections;
   return 0;
 }
 
@@ -626,11 +593,7 @@ teardown (void **state)
   struct error err;
 
   json_decref (answer);
-  if (volumes_free (server.volumes, &err) < 0)
-    return -1;
-  reactor_destroy (reactor);
-  target_destroy (target);
-  return 0;
+  return api_stop (&err);
 }
 
 int

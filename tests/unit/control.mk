@@ -14,7 +14,8 @@ tests_unit_sandbox_LDADD = libsandbox.la liboptions.la libcontrol.la \
 	$(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/control-api
-tests_unit_control_api_SOURCES = tests/unit/control-api.c
+tests_unit_control_api_SOURCES = tests/unit/control-api.c \
+	tests/unit/api-fixture.c tests/unit/api-fixture.h
 tests_unit_control_api_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
 	$(JANSSON_CFLAGS)
 tests_unit_control_api_LDADD = libcontrol.la libtarget.la libengine.la \
