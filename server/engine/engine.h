@@ -43,7 +43,7 @@ struct engine_pool {
   /* By another gateway, and for good: requests end in -ESHUTDOWN. */
   atomic_bool is_fenced;
   /* What another gateway wants to have done (pool_ask_gateway): 0 when it is,
-   * or -errno.  Never waits; any thread.  NULL: nobody uses the pool yet. */
+   * or -errno.  Never waits; any thread.  NULL: nobody uses the pool. */
   int (*_Atomic asked) (void *opaque, const char *text);
   void *asked_opaque;                   /* constant once asked is set */
 };

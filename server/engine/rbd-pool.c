@@ -150,8 +150,11 @@ ceph_pool_close (struct engine_pool *engine_pool)
   struct ceph_pool *pool = ceph_pool (engine_pool);
 
   assert (LIST_EMPTY (&pool->volumes));
-  if (pool->is_stuck)
-    return;                     /* threads of librbd's refer to it */
+  if (pool->is_stuck) {
+    /* Threads of the libraries refer to it, but to no user of it. */
+    atomic_store (&pool->pool.asked, NULL);
+    return;
+  }
   ceph_give_lease (pool);
   ceph_disconnect (pool);
   ceph_live_exit (pool);
