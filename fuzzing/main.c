@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "fuzzing/fuzz.h"
 #include "common/random.h"
+#include "fuzzing/fuzz.h"
 
 #define INPUT_MAX_BYTES (64u << 10)
 #define CORPUS_MAX 4096u

@@ -6,9 +6,9 @@
  */
 #include <string.h>
 
+#include "common/random.h"
 #include "fuzzing/fuzz.h"
 #include "fuzzing/mangler.h"
-#include "common/random.h"
 #include "fuzzing/session.h"
 
 static uint64_t random_state;
