@@ -35,6 +35,8 @@ libcommon_la_SOURCES = \
 	common/stream.h \
 	common/thread-call.c \
 	common/thread-call.h \
+	common/thread-start.c \
+	common/thread-start.h \
 	common/usage.c \
 	common/usage.h \
 	common/volume-model.c \

@@ -2,10 +2,8 @@
 /*
  * A call in a thread of its own.  Any thread; no signal is taken there.
  */
-#include <pthread.h>
-#include <signal.h>
-
 #include "common/thread-call.h"
+#include "common/thread-start.h"
 
 static void *
 run (void *call)
@@ -18,13 +16,7 @@ void
 thread_call (void (*call) (void))
 {
   pthread_t thread;
-  sigset_t all, old;
-  int r;
 
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &old);
-  r = pthread_create (&thread, NULL, run, &call);
-  pthread_sigmask (SIG_SETMASK, &old, NULL);
-  if (r == 0)
+  if (thread_start (&thread, NULL, run, &call) == 0)
     pthread_join (thread, NULL);
 }

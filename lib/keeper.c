@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -19,6 +18,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/thread-start.h"
 #include "lib/internal.h"
 
 static struct {
@@ -312,20 +312,6 @@ keeper_wake (void)
   (void) r;
 }
 
-/* Signals are the program's business, never this thread's. */
-static int
-start_thread (void)
-{
-  sigset_t all, old;
-  int r;
-
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &old);
-  r = pthread_create (&keeper.thread, NULL, keeper_main, NULL);
-  pthread_sigmask (SIG_SETMASK, &old, NULL);
-  return -r;
-}
-
 static void
 close_epoll (void)
 {
@@ -362,7 +348,7 @@ keeper_start_locked (void)
       epoll_ctl (keeper.epoll_fd, EPOLL_CTL_ADD, keeper.wake_fd, &event) < 0)
     r = -errno;
   else
-    r = start_thread ();
+    r = thread_start (&keeper.thread, NULL, keeper_main, NULL);
   if (r < 0)
     close_epoll ();
   return r;

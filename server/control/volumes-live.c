@@ -9,11 +9,11 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "common/thread-start.h"
 #include "server/control/volumes-internal.h"
 
 /* --- the list --------------------------------------------------------- */
@@ -198,19 +198,15 @@ keeper_main (void *arg)
 void
 keeper_start (struct pool *pool)
 {
-  sigset_t all, old;
   int r;
 
   if (!pool->ops->pool_wait)
     return;
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &old);
-  r = pthread_create (&pool->keeper, NULL, keeper_main, pool);
-  pthread_sigmask (SIG_SETMASK, &old, NULL);
+  r = thread_start (&pool->keeper, NULL, keeper_main, pool);
   pool->keeping = r == 0;
-  if (r != 0)
+  if (r < 0)
     log_error ("pool: %s: thread: %s; what others change is not seen",
-               pool->name, strerror (r));
+               pool->name, strerror (-r));
 }
 
 void

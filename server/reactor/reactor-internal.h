@@ -136,10 +136,6 @@ void workers_submit (enum workers_kind kind, struct reactor *reactor,
 /* When it returns, no worker refers to a reactor whose work is all done. */
 void workers_settle (void);
 
-/* pthread_create with all signals blocked in the new thread. */
-int thread_start (pthread_t *thread, const char *name,
-                  void *(*fn) (void *), void *arg);
-
 /* --- poll.c ----------------------------------------------------------- */
 
 struct poll_state {

@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 
 #include "common/clock.h"
+#include "common/thread-start.h"
 #include "server/reactor/reactor-internal.h"
 
 #define GAP_MS 1000

@@ -8,10 +8,10 @@
  * Lock order: life_lock, a group's lock.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 
 #include "common/cleanup.h"
+#include "common/thread-start.h"
 #include "server/reactor/reactor-internal.h"
 
 #define WORKERS_MAX 16
@@ -52,23 +52,6 @@ static struct workers groups[] = {
     .changed = PTHREAD_COND_INITIALIZER,
   },
 };
-
-int
-thread_start (pthread_t *thread, const char *name,
-              void *(*fn) (void *), void *arg)
-{
-  sigset_t all, old;
-  int r;
-
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &old);
-  r = pthread_create (thread, NULL, fn, arg);
-  pthread_sigmask (SIG_SETMASK, &old, NULL);
-  if (r != 0)
-    return -r;
-  pthread_setname_np (*thread, name);
-  return 0;
-}
 
 static void *
 worker_main (void *arg)
