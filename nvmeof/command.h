@@ -168,11 +168,15 @@ struct nvme_cqe {
 } __attribute__ ((packed));
 static_assert (sizeof (struct nvme_cqe) == 16, "");
 
-/* The status as enum nvme_status_field counts it: DNR is bit 14. */
+/* The status as enum nvme_status_field counts it: DNR is bit 14.  0 is success,
+ * and nothing else is: "do not retry" and the like mean nothing then, and a
+ * controller that says so all the same is not to get past a test for 0. */
 static inline uint16_t
 nvme_cqe_status (const struct nvme_cqe *cqe)
 {
-  return le16_to_cpu (cqe->status) >> 1;
+  uint16_t status = le16_to_cpu (cqe->status) >> 1;
+
+  return (status & 0x7ff) == NVME_SC_SUCCESS ? 0 : status;
 }
 
 /* Connect's dw0 on success: CNTLID; on Invalid Parameter: IPO and IATTR. */

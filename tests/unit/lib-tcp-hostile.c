@@ -85,6 +85,25 @@ expect_fault (unsigned nr_requests, uint16_t fes)
 
 #define HEADER NVME_TCP_FES_INVALID_HEADER
 
+/* Neither is "success, do not retry" an error: of errors no data is expected. */
+static void
+test_success_in_other_words (void **state)
+{
+  static uint8_t buf[4096];
+  struct transport_request a, b;
+
+  start (0, 0, 4096);
+  send_capsule (&a, TRANSPORT_FROM_CONTROLLER, buf, sizeof buf);
+  send_capsule (&b, TRANSPORT_NO_DATA, NULL, 0);
+  say_rsp (&wire, a.sqe.common.cid, NVME_SC_DNR);
+  say_rsp (&wire, b.sqe.common.cid, NVME_SC_MORE | NVME_SC_DNR);
+  assert_ptr_equal (drive (queue), &a);
+  assert_ptr_equal (a.next_done, &b);
+  assert_int_equal (nvme_cqe_status (&a.cqe), NVME_SC_DATA_XFER_ERROR);
+  assert_int_equal (nvme_cqe_status (&b.cqe), 0);
+  stop ();
+}
+
 static void
 test_unknown_types (void **state)
 {
@@ -437,6 +456,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_wrong_data_digest_fails_its_command),
     cmocka_unit_test (test_success_without_all_data_is_an_error),
+    cmocka_unit_test (test_success_in_other_words),
     cmocka_unit_test (test_unknown_types),
     cmocka_unit_test (test_answers_to_nobody),
     cmocka_unit_test (test_answer_to_a_command_not_sent),
