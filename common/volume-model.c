@@ -24,6 +24,7 @@ struct write {
                                    UINT64_MAX */
   bool torn;                    /* part of it went before the power did */
   bool seen;                    /* by a read */
+  bool trim;
 };
 
 struct block {
@@ -47,7 +48,7 @@ struct model {
   void *opaque;
 };
 
-static void
+static struct write *
 add_write (struct block *block, const void *writer, uint64_t number,
            uint64_t begun, uint64_t ended)
 {
@@ -58,10 +59,11 @@ add_write (struct block *block, const void *writer, uint64_t number,
     if (block->writes == NULL)
       abort ();
   }
-  block->writes[block->nr++] = (struct write) {
+  block->writes[block->nr] = (struct write) {
     .number = number, .begun = begun, .ended = ended, .gone = UINT64_MAX,
     .acked = UINT64_MAX, .settled = UINT64_MAX, .writer = writer,
   };
+  return &block->writes[block->nr++];
 }
 
 struct model *
@@ -79,7 +81,7 @@ model_new (uint32_t block_size, uint32_t nr_blocks)
     abort ();
   model->now = 1;
   for (i = 0; i < nr_blocks; i++)
-    add_write (&model->blocks[i], NULL, 0, 0, 0);
+    add_write (&model->blocks[i], NULL, 0, 0, 0)->stable = true;
   return model;
 }
 
@@ -113,6 +115,26 @@ model_write_begins (struct model *model, const void *writer, uint32_t block,
   return number;
 }
 
+uint64_t
+model_trim_begins (struct model *model, const void *writer, uint32_t block,
+                   uint32_t count, bool zeroes, uint64_t *at)
+{
+  uint64_t number = zeroes ? 0 : MODEL_ANYTHING;
+
+  *at = ++model->now;
+  for (uint32_t i = block; i < block + count; i++)
+    add_write (&model->blocks[i], writer, number, *at, UINT64_MAX)->trim
+      = true;
+  return number;
+}
+
+/* It may have been taken for advice. */
+static bool
+may_do_nothing (const struct write *write)
+{
+  return write->trim && write->number != MODEL_ANYTHING;
+}
+
 void
 model_write_ends (struct model *model, uint32_t block, uint32_t count,
                   uint64_t at, bool stable)
@@ -127,7 +149,7 @@ model_write_ends (struct model *model, uint32_t block, uint32_t count,
 
       if (write->begun != at)
         continue;
-      if (stable || (lasts && !write->torn))
+      if ((stable || (lasts && !write->torn)) && !may_do_nothing (write))
         write->ended = now;
       else if (!write->torn)
         write->settled = now;
@@ -279,6 +301,8 @@ matches (const struct model *model, uint64_t number, uint32_t block,
 {
   uint32_t j;
 
+  if (number == MODEL_ANYTHING)
+    return true;
   for (j = 0; j < model->block_size / 8; j++) {
     uint64_t word = word_of (model, number, block, j);
 
@@ -334,6 +358,8 @@ model_wrong_name (enum model_wrong wrong)
 {
   static const char *const names[] = {
     [MODEL_LOST] = "lost write",
+    [MODEL_LOST_ZEROES] = "lost zeroes",
+    [MODEL_UNTRIMMED] = "data after trim",
     [MODEL_STALE] = "stale write",
     [MODEL_UNFLUSHED] = "flush that lied",
     [MODEL_TORN] = "torn write",
@@ -406,7 +432,11 @@ classify (const struct model *model, const struct block *block,
   if (newest->acked < model->lost_at
       && (newest->stable || newest->ended < model->stable_at_loss))
     return MODEL_UNFLUSHED;
-  return newest->seen ? MODEL_STALE : MODEL_LOST;
+  if (newest->trim)
+    return MODEL_UNTRIMMED;
+  if (newest->seen)
+    return MODEL_STALE;
+  return newest->number == 0 ? MODEL_LOST_ZEROES : MODEL_LOST;
 }
 
 static void
@@ -462,14 +492,49 @@ explain (const struct model *model, uint32_t at, uint64_t read_begun,
 }
 
 static void
+is_wrong (const struct model *model, uint32_t at, uint64_t read_begun,
+          const uint8_t *data)
+{
+  if (model->wrong != NULL)
+    judge_wrong (model, at, read_begun, data);
+  else
+    explain (model, at, read_begun, data);
+}
+
+/* --- reads, judged ------------------------------------------------------- */
+
+/* `write` was read, and it was no other. */
+static void
 was_seen (const struct model *model, struct block *block, struct write *write,
           uint64_t read_begun)
 {
   write->seen = true;
-  /* Zeroes are of many.  What has not ended may be lost with a cache, and
-   * come again later. */
-  if (write->number != 0 && write->ended != UINT64_MAX)
+  /* So it had its effect, and can have no other; but a cache may lose it. */
+  if (write->ended == UINT64_MAX && write->settled != UINT64_MAX
+      && may_do_nothing (write) && !model->losing_power
+      && read_begun > model->lost_at && read_begun >= model->back_at)
+    write->ended = write->settled;
+  /* What has not ended may be lost with a cache, and come again later. */
+  if (write->ended != UINT64_MAX)
     told (model, block, write, read_begun);
+}
+
+/* The first of those that may have been read; nr: how many. */
+static struct write *
+find_read (const struct model *model, uint32_t at, uint64_t read_begun,
+           const uint8_t *data, unsigned *nr)
+{
+  const struct block *block = &model->blocks[at];
+  uint64_t youngest = youngest_begun (block, read_begun);
+  struct write *found = NULL;
+
+  *nr = 0;
+  for (unsigned j = 0; j < block->nr; j++)
+    if (!overwritten (&block->writes[j], read_begun, youngest)
+        && matches (model, block->writes[j].number, at, data)
+        && (*nr)++ == 0)
+      found = &block->writes[j];
+  return found;
 }
 
 bool
@@ -481,21 +546,14 @@ model_read_ends (struct model *model, uint32_t at, uint32_t count,
 
   model->now++;
   for (i = 0; i < count; i++) {
-    struct block *block = &model->blocks[at + i];
-    uint64_t youngest = youngest_begun (block, begun_at);
-    bool legal = false;
-    unsigned j;
+    unsigned nr;
+    struct write *write = find_read (model, at + i, begun_at, data, &nr);
 
-    for (j = 0; j < block->nr && !legal; j++)
-      legal = matches (model, block->writes[j].number, at + i, data)
-              && !overwritten (&block->writes[j], begun_at, youngest);
-    right &= legal;
-    if (legal)
-      was_seen (model, block, &block->writes[j - 1], begun_at);
-    else if (model->wrong != NULL)
-      judge_wrong (model, at + i, begun_at, data);
-    else
-      explain (model, at + i, begun_at, data);
+    right &= nr > 0;
+    if (nr == 0)
+      is_wrong (model, at + i, begun_at, data);
+    else if (nr == 1)           /* zeroes may be of many, and anything any */
+      was_seen (model, &model->blocks[at + i], write, begun_at);
     data += model->block_size;
   }
   return right;

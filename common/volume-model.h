@@ -10,6 +10,7 @@
  * before the read ended, unless another write that began after that one had
  * ended was itself over before the read began.  A write whose outcome is
  * unknown stays possible for ever, or until its writer is known to be gone.
+ * A trim is a write of zeroes that may leave out blocks, or one of anything.
  */
 #ifndef QBD_VOLUME_MODEL_H
 #define QBD_VOLUME_MODEL_H
@@ -32,6 +33,8 @@ void model_set_salt (struct model *model, uint64_t salt);
 
 enum model_wrong {
   MODEL_LOST,           /* an acknowledged write is not there */
+  MODEL_LOST_ZEROES,    /* the same, of zeroes */
+  MODEL_UNTRIMMED,      /* a trim had made it zeroes, and data is there again */
   MODEL_STALE,          /* an old write is, over one that was read before */
   MODEL_UNFLUSHED,      /* what was acknowledged as stable went with the
                            power */
@@ -39,6 +42,7 @@ enum model_wrong {
   MODEL_MIXED,          /* of two, and the read was beside one of them */
   MODEL_NEVER,          /* nobody wrote that there */
 };
+enum { MODEL_NR_WRONG = MODEL_NEVER + 1 };
 
 /* "stale write", say; constant. */
 const char *model_wrong_name (enum model_wrong wrong);
@@ -74,6 +78,14 @@ uint64_t model_write_begins (struct model *model, const void *writer,
  * when its outcome is unknown. */
 void model_write_ends (struct model *model, uint32_t block, uint32_t count,
                        uint64_t at, bool stable);
+/* A trim begins, and ends as a write does.  Of a device that says how trimmed
+ * blocks read (zeroes) each of its blocks is zeroes or as before, the same for
+ * all readers; else each is anything, until it is written.  Returns its number:
+ * 0, or MODEL_ANYTHING. */
+#define MODEL_ANYTHING UINT64_MAX
+uint64_t model_trim_begins (struct model *model, const void *writer,
+                            uint32_t block, uint32_t count, bool zeroes,
+                            uint64_t *at);
 /* A flush: what had ended before it began is stable when it has succeeded;
  * after a loss of power, what that writer had written. */
 uint64_t model_flush_begins (struct model *model);

@@ -112,6 +112,111 @@ test_unknown_outcome (void **state)
 }
 
 static void
+test_lost_zeroes (void **state)
+{
+  struct fixture *f = *state;
+  uint64_t first = put (f, false), at;
+
+  assert_int_equal (model_write_begins (f->model, f, 1, 1, true, &at), 0);
+  assert_true (get (f, first));
+  model_write_ends (f->model, 1, 1, at, false);
+  assert_false (get (f, first));
+  assert_int_equal (f->last.wrong, MODEL_LOST_ZEROES);
+  assert_true (get (f, 0));
+  assert_false (get (f, first));
+  assert_int_equal (f->last.wrong, MODEL_STALE);
+}
+
+/* Block 1. */
+static void
+trim (struct fixture *f, bool zeroes, bool stable)
+{
+  uint64_t at;
+
+  model_trim_begins (f->model, f, 1, 1, zeroes, &at);
+  model_write_ends (f->model, 1, 1, at, stable);
+}
+
+/* Zeroes or as before; but what was read stays so. */
+static void
+test_trim (void **state)
+{
+  struct fixture *f = *state;
+  uint64_t first = put (f, false), second = put (f, false);
+
+  trim (f, true, true);
+  assert_true (get (f, second));
+  assert_false (get (f, first));
+  assert_true (get (f, 0));
+  assert_true (get (f, 0));
+  assert_false (get (f, second));
+  assert_int_equal (f->last.wrong, MODEL_UNTRIMMED);
+  first = put (f, false);
+  assert_false (get (f, 0));
+  assert_true (get (f, first));
+}
+
+/* Two of them: nobody knows which was read. */
+static void
+test_trim_twice (void **state)
+{
+  struct fixture *f = *state;
+  uint64_t between;
+
+  put (f, false);
+  trim (f, true, false);
+  between = put (f, false);
+  trim (f, true, false);
+  assert_true (get (f, 0));
+  assert_false (get (f, between));
+  put (f, false);
+  between = put (f, false);
+  trim (f, true, false);
+  trim (f, true, false);
+  assert_true (get (f, 0));
+  assert_true (get (f, between));
+}
+
+/* Power takes it back, also when it was read before. */
+static void
+test_trim_power (void **state)
+{
+  struct fixture *f = *state;
+  uint64_t first = put (f, true);
+
+  trim (f, true, false);
+  assert_true (get (f, 0));
+  model_power_goes (f->model);
+  assert_true (get (f, 0));
+  model_power_is_back (f->model);
+  assert_true (get (f, first));
+  assert_true (get (f, 0));
+  assert_false (get (f, first));
+  assert_int_equal (f->last.wrong, MODEL_UNTRIMMED);
+}
+
+/* Of a device that does not say how its blocks read then. */
+static void
+test_trim_open (void **state)
+{
+  struct fixture *f = *state;
+  uint64_t first = put (f, false), second = put (f, false), at, third;
+
+  trim (f, false, false);
+  assert_true (get (f, 0));
+  assert_true (get (f, first));
+  assert_true (get (f, second));
+  assert_true (get (f, 1234));
+  third = put (f, false);
+  assert_false (get (f, second));
+  assert_true (get (f, third));
+  assert_int_equal (model_trim_begins (f->model, f, 1, 1, false, &at),
+                    MODEL_ANYTHING);
+  put (f, false);
+  assert_true (get (f, first));
+}
+
+static void
 test_torn (void **state)
 {
   struct fixture *f = *state;
@@ -265,6 +370,11 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown (test_lost_and_stale, setup, teardown),
     cmocka_unit_test_setup_teardown (test_unknown_outcome, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_lost_zeroes, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_trim, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_trim_twice, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_trim_power, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_trim_open, setup, teardown),
     cmocka_unit_test_setup_teardown (test_torn, setup, teardown),
     cmocka_unit_test_setup_teardown (test_never, setup, teardown),
     cmocka_unit_test_setup_teardown (test_power, setup, teardown),
