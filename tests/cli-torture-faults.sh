@@ -10,7 +10,7 @@ requires qemu-nbd --version
 start_volume 8M
 torture "$QBD_SERVER" demo/disk --seed 9 --seconds 2 --json >"$tmp/report"
 jq -e '.violated == false and .faults.duplicate > 0 and .requests.read > 100
-       and .requests.unknown == 0 and .requests.failed == 0
+       and .requests.trim > 0 and .requests.unknown == 0 and .requests.failed == 0
        and .protocol == "NVMe/TCP" and .findings == []' "$tmp/report"
 start_nbdkit qbd demo/disk
 # What somebody else writes meanwhile is found over NVMe, too: old data.

@@ -27,6 +27,7 @@ finds 'lost write' lose --seed 1 --ops 2000
 finds 'stale write' stale --seed 2 --ops 4000
 finds 'torn write' tear --seed 3 --ops 2000
 finds 'torn write' half --seed 3 --ops 2000
+finds 'lost zeroes' zero --seed 4 --ops 2000
 finds 'never written' stray --seed 4 --ops 2000
 start_nbdkit "$broken" fault=lose
 torture "$uri" --seed 1 --ops 2000 --faults none >"$tmp/text" || test $? -eq 3
@@ -91,6 +92,17 @@ torture "$uri" --ops 300 --json --faults none >"$tmp/report"
 jq -e '.requests.failed == 0 and .requests.zero == 0 and
        .zero_error == "Input/output error"' "$tmp/report"
 stop_nbdkit
+# Trimmed blocks may be anything, here they are no zeroes; not those of who
+# cannot trim.
+start_nbdkit "$broken"
+torture "$uri" --ops 1000 --json --faults none >"$tmp/report"
+jq -e '.requests.trim > 0 and .trim_error == null' "$tmp/report"
+stop_nbdkit
+start_nbdkit --filter=error memory 1M error-trim=EIO error-trim-rate=100%
+torture "$uri" --ops 300 --json --faults none >"$tmp/report"
+jq -e '.requests.failed == 0 and .requests.trim == 0 and
+       .trim_error == "Input/output error"' "$tmp/report"
+stop_nbdkit
 
 # It can be ended early, also before the clients begin, and says what it has
 # seen.
@@ -112,7 +124,7 @@ wait $pid
 grep -Fxq 'result: nothing found' "$tmp/text"
 stop_nbdkit
 
-# A server that takes the four connections that look at it and clear the range,
+# A server that takes the five connections that look at it and clear the range,
 # then none for a while: no client has got through, so nothing is known.
 start_nbdkit memory 8M
 cat >"$tmp/fickle" <<EOT
@@ -131,9 +143,9 @@ nr = 0
 while True:
     here = listener.accept ()[0]
     nr += 1
-    if nr == 4:
+    if nr == 5:
         until = time.monotonic () + 20
-    elif nr > 4 and time.monotonic () < until:
+    elif nr > 5 and time.monotonic () < until:
         continue
     there = socket.socket (socket.AF_UNIX)
     there.connect ('$socket')

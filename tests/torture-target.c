@@ -10,6 +10,9 @@
  *   half   the same, and it fails; but not of the first thousand
  *   stray  to the place behind the one that it was for
  *   flush  as it should be; but nothing ever reaches the file
+ *   zero   no: each tenth Write Zeroes is dropped instead
+ *
+ * A trim leaves anything behind, as NBD allows.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,12 +31,13 @@
 #define BLOCK_BYTES 512
 #define EACH 100
 #define LATE 90
+#define EACH_ZEROES 10
 
 static uint8_t disk[DISK_BYTES];
 static const char *fault = "";
 static int file = -1;
 static bool dirty[DISK_BYTES / BLOCK_BYTES];
-static unsigned nr_writes;
+static unsigned nr_writes, nr_zeroes;
 static struct {
   uint8_t data[64 << 10];
   uint32_t count;
@@ -171,6 +175,27 @@ pwrite_disk (void *handle, const void *buf, uint32_t count, uint64_t offset,
   return 0;
 }
 
+static int
+zero_disk (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+  static const uint8_t zeroes[64 << 10];
+
+  if (is ("zero") && ++nr_zeroes % EACH_ZEROES == 0)
+    return 0;
+  for (uint32_t done = 0, n; done < count; done += n) {
+    n = count - done < sizeof zeroes ? count - done : sizeof zeroes;
+    put (zeroes, n, offset + done);
+  }
+  return 0;
+}
+
+static int
+trim_disk (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+  memset (disk + offset, 0xa5, count);
+  return 0;
+}
+
 static struct nbdkit_plugin plugin = {
   .name = "torture-target",
   .config = config,
@@ -179,6 +204,8 @@ static struct nbdkit_plugin plugin = {
   .can_multi_conn = can_multi_conn,
   .pread = pread_disk,
   .pwrite = pwrite_disk,
+  .zero = zero_disk,
+  .trim = trim_disk,
   .flush = flush_disk,
 };
 

@@ -53,15 +53,29 @@ struct client {
 
 /* --- what is asked -------------------------------------------------------- */
 
-static enum target_kind
-kind_of (const struct target *target, uint32_t percent)
+/* Blocks that a trim may leave as anything are no good to judge by, and when
+ * its connection was lost remain so: not in the hot ones. */
+static uint32_t
+first_to_trim (const struct torture *torture)
 {
+  return torture->target.trim_zeroes ? 0 : HOT_BLOCKS;
+}
+
+static enum target_kind
+kind_of (const struct torture *torture, uint32_t percent)
+{
+  const struct target *target = &torture->target;
+  bool can_trim = target->can_trim
+    && torture->nr_blocks >= first_to_trim (torture) + torture->blocks_each;
+
   if (percent < 40)
     return TARGET_READ;
-  if (percent < 90)
+  if (percent < 86)
     return TARGET_WRITE;
-  if (percent < 98)
+  if (percent < 94)
     return target->can_zero ? TARGET_ZERO : TARGET_WRITE;
+  if (percent < 98)
+    return can_trim ? TARGET_TRIM : TARGET_WRITE;
   return target->can_flush ? TARGET_FLUSH : TARGET_READ;
 }
 
@@ -75,13 +89,13 @@ choose (struct client *client, struct op *op)
   bool fua = random_below (random, 16) == 0;
   bool hot = random_below (random, 2) == 0;
   uint32_t count = 1 + random_below (random, torture->blocks_each);
-  uint32_t blocks = hot && torture->nr_blocks > HOT_BLOCKS ? HOT_BLOCKS
-    : torture->nr_blocks;
-  uint32_t block = random_below (random, blocks - count + 1);
-  enum target_kind kind = kind_of (&torture->target, percent);
+  enum target_kind kind = kind_of (torture, percent);
+  uint32_t first = kind == TARGET_TRIM ? first_to_trim (torture) : 0;
+  uint32_t end = hot && first == 0 && torture->nr_blocks > HOT_BLOCKS
+    ? HOT_BLOCKS : torture->nr_blocks;
+  uint32_t block = first + random_below (random, end - first - count + 1);
 
-  fua &= (kind == TARGET_WRITE || kind == TARGET_ZERO)
-    && torture->target.can_fua;
+  fua &= target_kind_changes (kind) && torture->target.can_fua;
   op->event = (struct event) {
     .kind = EVENT_OP, .client = client->nr, .op = kind, .fua = fua,
     .block = kind == TARGET_FLUSH ? 0 : block,
@@ -127,6 +141,12 @@ begin (struct client *client, struct op *op)
                                         event->block, event->count,
                                         event->op == TARGET_ZERO, &op->at);
     break;
+  case TARGET_TRIM:
+    event->number = model_trim_begins (torture->model,
+                                       (void *) client->writer, event->block,
+                                       event->count,
+                                       torture->target.trim_zeroes, &op->at);
+    break;
   case TARGET_FLUSH:
     op->at = model_flush_begins (torture->model);
     break;
@@ -155,7 +175,7 @@ succeeded (struct client *client, struct op *op)
     history_judge (torture->history, torture->model, event, op->at,
                    op->target.data);
     break;
-  case TARGET_WRITE: case TARGET_ZERO:
+  case TARGET_WRITE: case TARGET_ZERO: case TARGET_TRIM:
     model_write_ends (torture->model, event->block, event->count, op->at,
                       event->fua);
     break;

@@ -80,7 +80,7 @@ static bool
 changes (const struct event *event, uint32_t block)
 {
   return event->kind == EVENT_OP
-         && (event->op == TARGET_WRITE || event->op == TARGET_ZERO)
+         && target_kind_changes (event->op)
          && event->block <= block && block - event->block < event->count;
 }
 
@@ -153,7 +153,7 @@ history_nr_violations (const struct history *history)
 {
   uint64_t nr = 0;
 
-  for (unsigned i = 0; i <= MODEL_NEVER; i++)
+  for (unsigned i = 0; i < MODEL_NR_WRONG; i++)
     if (i != MODEL_MIXED || !history->tolerant)
       nr += history->nr_wrong[i];
   return nr;

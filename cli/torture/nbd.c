@@ -145,6 +145,7 @@ probe (struct target *target, struct error *err)
   if (r == 0) {
     target->read_only = nbd_is_read_only (nbd) == 1;
     target->can_zero = nbd_can_zero (nbd) == 1;
+    target->can_trim = nbd_can_trim (nbd) == 1;
     target->can_fua = nbd_can_fua (nbd) == 1;
     target->can_flush = nbd_can_flush (nbd) == 1;
     target->shared = nbd_can_multi_conn (nbd) == 1;
@@ -213,6 +214,10 @@ submit (struct link *link, struct target_op *op)
     break;
   case TARGET_ZERO:
     cookie = nbd_aio_zero (link->nbd, op->count_bytes, op->offset_bytes, done,
+                           fua);
+    break;
+  case TARGET_TRIM:
+    cookie = nbd_aio_trim (link->nbd, op->count_bytes, op->offset_bytes, done,
                            fua);
     break;
   case TARGET_FLUSH:

@@ -124,6 +124,9 @@ probe (struct target *target, struct error *err)
   target->request_bytes_max = UINT32_MAX;       /* libqbd splits them */
   target->read_only = qbd_is_read_only (volume);
   target->can_zero = qbd_can_write_zeroes (volume);
+  target->can_trim = qbd_can_discard (volume);
+  /* DLFEAT says how deallocated blocks read. */
+  target->trim_zeroes = qbd_can_fast_zero (volume);
   target->can_fua = target->can_flush = target->shared = true;
   target->atomic = true;        /* AWUN is one block at the least */
   qbd_close (volume);
@@ -179,6 +182,10 @@ submit (struct link *link, struct target_op *op)
   case TARGET_ZERO:
     r = qbd_aio_write_zeroes (link->volume, &op->aio, op->count_bytes,
                               op->offset_bytes, fua);
+    break;
+  case TARGET_TRIM:
+    r = qbd_aio_discard (link->volume, &op->aio, op->count_bytes,
+                         op->offset_bytes, fua);
     break;
   case TARGET_FLUSH:
     r = qbd_aio_flush (link->volume, &op->aio);

@@ -15,6 +15,7 @@ static const char *const kind_names[] = {
   [TARGET_READ] = "read",
   [TARGET_WRITE] = "write",
   [TARGET_ZERO] = "zero",
+  [TARGET_TRIM] = "trim",
   [TARGET_FLUSH] = "flush",
 };
 
@@ -157,7 +158,7 @@ print_findings (const struct torture *torture)
     print_finding (torture, &history->findings[i]);
   if (history->nr_findings > 0)
     putchar ('\n');
-  for (unsigned i = 0; i <= MODEL_NEVER; i++)
+  for (unsigned i = 0; i < MODEL_NR_WRONG; i++)
     if (history->nr_wrong[i] > 0)
       printf ("%-16s %" PRIu64 " blocks%s\n", model_wrong_name (i),
               history->nr_wrong[i], i == MODEL_MIXED && history->tolerant
@@ -197,6 +198,9 @@ print_text (const struct torture *torture)
   if (torture->zero_error)
     printf ("\n%-9s not tried by clients: %s", "zeroes",
             strerror (torture->zero_error));
+  if (torture->trim_error)
+    printf ("\n%-9s not tried by clients: %s", "trim",
+            strerror (torture->trim_error));
   printf ("\n%-9s", "faults");
   for (unsigned i = 0; i < FAULT_NR; i++)
     printf (" %s %" PRIu64, fault_names[i], torture->nr_faults[i]);
@@ -301,7 +305,7 @@ print_json (const struct torture *torture)
                        json_integer ((json_int_t) torture->nr_unanswered));
   json_object_set_new (faults, "restart",
                        json_integer ((json_int_t) torture->nr_restarts));
-  for (unsigned i = 0; i <= MODEL_NEVER; i++)
+  for (unsigned i = 0; i < MODEL_NR_WRONG; i++)
     json_object_set_new (wrong, model_wrong_name (i),
                          json_integer ((json_int_t) history->nr_wrong[i]));
   for (unsigned i = 0; i < history->nr_findings; i++)
@@ -325,6 +329,9 @@ print_json (const struct torture *torture)
   if (torture->zero_error)
     json_object_set_new (json, "zero_error",
                          json_string (strerror (torture->zero_error)));
+  if (torture->trim_error)
+    json_object_set_new (json, "trim_error",
+                         json_string (strerror (torture->trim_error)));
   if (torture->stopped.code)
     json_object_set_new (json, "stopped",
                          json_string (torture->stopped.message));

@@ -19,9 +19,16 @@ enum target_kind {
   TARGET_READ,
   TARGET_WRITE,
   TARGET_ZERO,
+  TARGET_TRIM,
   TARGET_FLUSH,
 };
 enum { TARGET_NR_KINDS = TARGET_FLUSH + 1 };
+
+static inline bool
+target_kind_changes (enum target_kind kind)
+{
+  return kind == TARGET_WRITE || kind == TARGET_ZERO || kind == TARGET_TRIM;
+}
 
 struct link;
 
@@ -52,7 +59,8 @@ struct target {
   uint32_t block_size;          /* bytes: what is written whole */
   uint32_t request_bytes_max;
   bool read_only;
-  bool can_zero, can_fua, can_flush;
+  bool can_zero, can_trim, can_fua, can_flush;
+  bool trim_zeroes;             /* or leaves as it was; else: anything */
   bool shared;                  /* what one link wrote, another reads; and its
                                    flush covers it */
   bool atomic;                  /* a read beside a write sees all of a block, or

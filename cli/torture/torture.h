@@ -59,7 +59,7 @@ struct torture {
   bool clients_left;            /* that cannot be joined */
   uint64_t nr_begun;
   struct client *clients;       /* a list */
-  int zero_error;               /* of whole_clear: clients do not zero */
+  int zero_error, trim_error;   /* of whole_clear: clients do not */
   int whole_error;              /* whole.c's: errno of its request, or -1 */
   uint64_t elapsed_ns;
   struct error stopped;         /* before its end, and why; code 0: not */
@@ -134,7 +134,7 @@ struct history {
   uint64_t nr_events;           /* ever; the last HISTORY_MAX are there */
   struct event *events;
   bool tolerant;                /* torn reads are none of our business */
-  uint64_t nr_wrong[MODEL_NEVER + 1];   /* blocks read */
+  uint64_t nr_wrong[MODEL_NR_WRONG];   /* blocks read */
   unsigned nr_findings;
   struct finding findings[FINDINGS_MAX];
   const struct event *reading;  /* what is being judged */

@@ -52,7 +52,7 @@ open_direct (const struct torture *torture, struct error *err)
   return link;
 }
 
-/* In pieces of blocks_each blocks; kind FLUSH: just one. */
+/* In pieces of blocks_each blocks; kind FLUSH and TRIM: just one. */
 static int
 all (struct torture *torture, enum target_kind kind,
      void (*read) (struct torture *torture, const struct event *event,
@@ -63,7 +63,6 @@ all (struct torture *torture, enum target_kind kind,
   struct target_op op = { .kind = kind };
   struct link *link = open_direct (torture, err);
   struct event event = { .op = kind, .client = torture->nr_clients };
-  bool is_clearing = kind == TARGET_WRITE || kind == TARGET_ZERO;
   int r = 0;
 
   if (link == NULL)
@@ -75,7 +74,7 @@ all (struct torture *torture, enum target_kind kind,
   else
     memset (op.data, 0, bytes);
   while (r == 0 && event.block < torture->nr_blocks
-         && !(is_clearing && transfer_interrupted ())) {
+         && !(target_kind_changes (kind) && transfer_interrupted ())) {
     uint32_t left = torture->nr_blocks - event.block;
     uint64_t at = model_read_begins (torture->model);
 
@@ -88,8 +87,8 @@ all (struct torture *torture, enum target_kind kind,
     event.end_ns = torture_now_ns (torture);
     if (r == 0 && read)
       read (torture, &event, at, op.data);
-    event.block = kind == TARGET_FLUSH ? torture->nr_blocks
-      : event.block + event.count;
+    event.block = kind == TARGET_FLUSH || kind == TARGET_TRIM
+      ? torture->nr_blocks : event.block + event.count;
   }
   torture->target.ops->close (link);
   free (op.data);
@@ -108,18 +107,29 @@ judge (struct torture *torture, const struct event *event, uint64_t at,
   history_judge (torture->history, torture->model, event, at, data);
 }
 
+/* 0, or the error for which no client uses it. */
+static int
+try (struct torture *torture, enum target_kind kind, bool *can)
+{
+  struct error refused;
+
+  if (!*can || all (torture, kind, NULL, &refused) == 0)
+    return 0;
+  *can = false;
+  return refused.code;
+}
+
 int
 whole_clear (struct torture *torture, struct error *err)
 {
-  int r = all (torture, TARGET_WRITE, NULL, err);
-  struct error refused;
+  struct target *target = &torture->target;
+  int r;
 
-  if (r == 0 && torture->target.can_zero
-      && all (torture, TARGET_ZERO, NULL, &refused) < 0) {
-    torture->zero_error = refused.code;
-    torture->target.can_zero = false;
-  }
-  if (r == 0 && torture->target.can_flush)
+  torture->trim_error = try (torture, TARGET_TRIM, &target->can_trim);
+  r = all (torture, TARGET_WRITE, NULL, err);
+  if (r == 0)
+    torture->zero_error = try (torture, TARGET_ZERO, &target->can_zero);
+  if (r == 0 && target->can_flush)
     r = all (torture, TARGET_FLUSH, NULL, err);
   if (r == 0 && transfer_interrupted ())
     return error_set (err, EINTR, "torture: interrupted");
