@@ -22,6 +22,8 @@ libcommon_la_SOURCES = \
 	common/log.h \
 	common/nearest.c \
 	common/nearest.h \
+	common/percent.c \
+	common/percent.h \
 	common/probe.h \
 	common/random.h \
 	common/resolve.c \

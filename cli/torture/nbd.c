@@ -12,6 +12,7 @@
 #include "cli/torture/target.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/percent.h"
 
 #define CONNECT_TMO_MS 5000    /* also for its handshake */
 #define POLL_MS 100
@@ -51,35 +52,21 @@ connect_nbd (struct nbd_handle *nbd, const char *uri, const char *through,
 
 /* --- what it is ----------------------------------------------------------- */
 
-static int
-hex (char c)
-{
-  return c >= '0' && c <= '9' ? c - '0'
-    : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 /* The path of socket=PATH.  NULL: the URI has none; else malloc'ed. */
 static char *
 socket_of (const char *uri)
 {
   const char *at = strchr (uri, '?');
-  char *path, *end;
+  char *path;
 
   while (at && strncmp (at + 1, "socket=", 7) != 0)
     at = strpbrk (at + 1, "&;");
   if (at == NULL)
     return NULL;
   at += 8;
-  path = end = strndup (at, strcspn (at, "&;#"));
-  if (path == NULL)
-    return NULL;
-  for (const char *c = path; *c; c++)
-    if (*c == '%' && hex (c[1]) >= 0 && hex (c[2]) >= 0) {
-      *end++ = (char) (hex (c[1]) << 4 | hex (c[2]));
-      c += 2;
-    } else
-      *end++ = *c;
-  *end = '\0';
+  path = strndup (at, strcspn (at, "&;#"));
+  if (path)
+    percent_decode (path);
   return path;
 }
 

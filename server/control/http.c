@@ -18,6 +18,7 @@
 
 #include "common/control-path.h"
 #include "common/log.h"
+#include "common/percent.h"
 #include "common/stream.h"
 #include "server/control/control.h"
 #include "server/control/http-connections.h"
@@ -197,35 +198,10 @@ completed (void *opaque, struct MHD_Connection *connection, void **request,
     http_connections_idle (&control->connections, connection);
 }
 
-static int
-hex_digit (char c)
-{
-  static const char digits[] = "0123456789abcdef";
-  const char *p = c ? strchr (digits, c | 0x20) : NULL;
-
-  return p && (c >= 'A' || (c >= '0' && c <= '9')) ? (int) (p - digits) : -1;
-}
-
-/* Percent decoding in place.  "%00" stays as it is: decoded, it would cut the
- * name behind it off, and name another volume. */
 static size_t
 unescape (void *opaque, struct MHD_Connection *connection, char *text)
 {
-  char *to = text;
-
-  for (const char *from = text; *from; ++from) {
-    int high = *from == '%' ? hex_digit (from[1]) : -1;
-    int low = high >= 0 ? hex_digit (from[2]) : -1;
-
-    if (low >= 0 && (high | low) != 0) {
-      *to++ = (char) (high << 4 | low);
-      from += 2;
-    }
-    else
-      *to++ = *from;
-  }
-  *to = '\0';
-  return to - text;
+  return percent_decode (text);
 }
 
 static void __attribute__ ((format (printf, 2, 0)))

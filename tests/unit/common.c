@@ -22,6 +22,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/nearest.h"
+#include "common/percent.h"
 #include "common/size.h"
 #include "common/spin.h"
 
@@ -454,6 +455,31 @@ spin_adapts (void **state)
   assert_int_equal (spin.now_us, 0);
 }
 
+static void
+percent_decoding (void **state)
+{
+  static const struct {
+    const char *from, *to;
+  } cases[] = {
+    { "", "" },
+    { "/tmp/a%20b", "/tmp/a b" },
+    { "%2f%2F%7e%41", "//~A" },
+    { "%", "%" },
+    { "%4", "%4" },
+    { "%4x%x4%%41", "%4x%x4%A" },
+    { "a%00b", "a%00b" },
+    { "%\x10""4%ff", "%\x10""4\xff" },
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    char text[32];
+
+    strcpy (text, cases[i].from);
+    assert_int_equal (percent_decode (text), strlen (cases[i].to));
+    assert_string_equal (text, cases[i].to);
+  }
+}
+
 int
 main (void)
 {
@@ -467,6 +493,7 @@ main (void)
     cmocka_unit_test (address_locality),
     cmocka_unit_test (address_lengths),
     cmocka_unit_test (nearest_names),
+    cmocka_unit_test (percent_decoding),
     cmocka_unit_test (log_lines),
     cmocka_unit_test (spin_adapts),
   };
