@@ -75,7 +75,7 @@ target_command_prepare (struct target_command *command, uint32_t sgl_bytes,
   command->cqe.value = cpu_to_le64 (0);
   command->received_ms = reactor_now_ms (queue->reactor);
   command->stage_since_ms = command->received_ms;
-  queue->nr_inflight++;
+  queue_count_inflight (queue, 1);
   advance_sqhd (queue);
   status = parse (command, sgl_bytes, in_capsule);
   PROBE5 (server_receive, command, command->sqe.common.opcode, queue->qid,

@@ -302,7 +302,8 @@ controller_disarm (struct controller *controller)
 
 /* --- keep alive (Base 2.0 section 3.9) -------------------------------------- */
 
-/* A host without keep-alive may be idle for long, but not for ever. */
+/* A host without keep-alive may be idle for long, but not for ever.  Who waits
+ * for an answer is not idle. */
 static uint64_t
 keep_alive_limit_ms (const struct controller *controller)
 {
@@ -333,6 +334,18 @@ locked_had_traffic (struct controller *controller)
   return traffic;
 }
 
+/* Event requests are there to wait. */
+static bool
+locked_has_commands (const struct controller *controller)
+{
+  const struct target_queue *queue;
+  unsigned nr = 0;
+
+  TAILQ_FOREACH (queue, &controller->queues, in_controller)
+    nr += atomic_load_explicit (&queue->nr_inflight, memory_order_relaxed);
+  return nr > controller->nr_events;
+}
+
 static void
 keep_alive_expired (struct reactor_timer *timer)
 {
@@ -342,7 +355,8 @@ keep_alive_expired (struct reactor_timer *timer)
   uint64_t now_ms = reactor_now_ms (admin->reactor);
   LOCK_SCOPE (&admin->target->lock);
 
-  if (locked_had_traffic (controller))
+  if (locked_had_traffic (controller)
+      || (controller->kato_ms == 0 && locked_has_commands (controller)))
     controller->last_traffic_ms = now_ms;
   if (now_ms - controller->last_traffic_ms < keep_alive_limit_ms (controller))
     keep_alive_arm (controller);

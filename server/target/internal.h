@@ -236,6 +236,18 @@ enum {
 
 /* Locked, or on the queue's reactor: the queue exists. */
 void queue_mail (struct target_queue *queue, unsigned mail);
+
+/* On its reactor, which alone writes it: nothing is to be locked. */
+static inline void
+queue_count_inflight (struct target_queue *queue, int change)
+{
+  unsigned nr = atomic_load_explicit (&queue->nr_inflight,
+                                      memory_order_relaxed);
+
+  atomic_store_explicit (&queue->nr_inflight, nr + (unsigned) change,
+                         memory_order_relaxed);
+}
+
 void queue_set_state (struct target_queue *queue,
                       enum target_queue_state state);
 /* After the state became DEAD, or a command of a dead queue completed. */

@@ -184,6 +184,6 @@ target_command_done (struct target_command *command)
   assert (!command->executing && command->lent == NULL);
   assert (queue->nr_inflight > 0);
   PROBE1 (server_done, command);
-  queue->nr_inflight--;
+  queue_count_inflight (queue, -1);
   queue_check_over (queue);
 }

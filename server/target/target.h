@@ -255,7 +255,6 @@ struct target_queue {
   uint16_t sqsize;              /* entries; 0 until connected */
   uint16_t sqhd;
   bool sqflow_disabled;         /* SQHD is FFFFh, SUCCESS allowed */
-  unsigned nr_inflight;         /* prepared, not done */
 
   /* the target's, this reactor only */
   struct controller *controller;        /* from Connect until drained */
@@ -271,6 +270,9 @@ struct target_queue {
   bool asks;                    /* one of another gateway's controller */
   struct reactor_timer wait_limit;
   void (*retry) (struct target_queue *queue);   /* of what waits */
+
+  /* the reactor writes it, any thread may read it */
+  _Atomic unsigned nr_inflight; /* prepared, not done */
 
   /* the target's, any thread */
   struct reactor_task task;     /* posted while mail is not 0 */

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "nvmeof/cross-reset.h"
+#include "server/target/limits.h"
 #include "tests/unit/fence-fixture.h"
 
 static bool
@@ -137,6 +138,33 @@ test_keep_alive (void **state)
   host_close (&silent);
   host_close (&busy);
   host_close (&none);
+}
+
+/* A host without keep-alive is ended when it is idle, and not while it waits
+ * for an answer; event requests need none. */
+static void
+test_idle (void **state)
+{
+  union nvme_command ask = { .common.opcode = nvme_admin_async_event };
+  struct host admin, io, idle;
+
+  limit_set (LIMIT_IDLE_MS, 200);
+  host_attach (&admin, &io, &server, 0);
+  host_begin (&admin, &ask, HOST_NONE, NULL, 0);
+  begin_held_write (&io);
+  for (unsigned i = 0; i < 3; i++) {
+    idle = keep_alive_host (0);
+    host_expect_end (&idle);
+    host_close (&idle);
+  }
+  assert_int_equal (nr_attached (), 1);
+  server_release_writes ();
+  assert_int_equal (read_status (&io), 0);
+  host_expect_end (&io);
+  host_close (&io);
+  host_close (&admin);
+  WAIT_UNTIL (nr_attached () == 0);
+  limit_set (LIMIT_IDLE_MS, 0);
 }
 
 /* --- CC ------------------------------------------------------------------------- */
@@ -511,6 +539,7 @@ main (void)
     TEST (test_io_connection_closes),
     TEST (test_admin_connection_closes),
     TEST (test_keep_alive),
+    TEST (test_idle),
     TEST (test_shutdown),
     TEST (test_disable_and_enable),
     TEST (test_connect_waits_for_write),
