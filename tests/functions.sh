@@ -117,6 +117,16 @@ _wait_gone ()
     timeout "$patience" tail -s 0.05 --pid="$1" -f /dev/null
 }
 
+# Why process $1 does not end: what holds its signals back, whom it is connected
+# to, and where each thread is, if there is a debugger.
+_explain ()
+{
+    grep -H -E '^(Name|State|Sig|Shd)' "/proc/$1"/task/*/status
+    ls -l "/proc/$1/fd"
+    ! command -v gdb ||
+        timeout 60 gdb -nx -batch -p "$1" -ex 'thread apply all backtrace'
+}
+
 # Forget process $1; it must end by itself or by signal $2.
 _end ()
 {
@@ -127,6 +137,7 @@ _end ()
     _pids=("${rest[@]}")
     kill -s "$signal" "$pid" 2>/dev/null || :
     if ! _wait_gone "$pid"; then
+        _explain "$pid" >&2 || :
         kill -s KILL "$pid"
         wait "$pid" || :
         echo "$test_name: process $pid took no notice of $signal" >&2
