@@ -2,6 +2,7 @@
 if HAVE_CMOCKA
 engine_tests = \
 	tests/unit/engine-file \
+	tests/unit/engine-file-data \
 	tests/unit/engine-file-mount \
 	tests/unit/engine-ram \
 	tests/unit/engine-random \
@@ -18,6 +19,10 @@ tests_unit_engine_file_SOURCES = tests/unit/engine-file.c \
 	tests/unit/engine-sql.c tests/unit/engine-sql.h
 tests_unit_engine_file_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_unit_engine_file_LDADD = $(ENGINE_TEST_LDADD) $(SQLITE_LIBS)
+tests_unit_engine_file_data_SOURCES = tests/unit/engine-file-data.c \
+	tests/unit/engine-helpers.c tests/unit/engine-helpers.h
+tests_unit_engine_file_data_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_engine_file_data_LDADD = $(ENGINE_TEST_LDADD)
 tests_unit_engine_file_mount_SOURCES = tests/unit/engine-file-mount.c \
 	tests/unit/engine-helpers.c tests/unit/engine-helpers.h
 tests_unit_engine_file_mount_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
