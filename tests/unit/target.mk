@@ -12,6 +12,7 @@ target_tests = \
 	tests/unit/target-io \
 	tests/unit/target-lba-status \
 	tests/unit/target-loan \
+	tests/unit/tcp-limits \
 	tests/unit/tcp-malformed \
 	tests/unit/tcp-stall
 check_PROGRAMS += $(target_tests)
@@ -72,7 +73,13 @@ tests_unit_target_loan_SOURCES = tests/unit/target-loan.c \
 tests_unit_target_loan_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_target_loan_LDADD = libserver-fixture.la
 
-tests_unit_tcp_malformed_SOURCES = tests/unit/tcp-malformed.c
+tests_unit_tcp_limits_SOURCES = tests/unit/tcp-limits.c \
+	tests/unit/hostile-fixture.h
+tests_unit_tcp_limits_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_tcp_limits_LDADD = libserver-fixture.la
+
+tests_unit_tcp_malformed_SOURCES = tests/unit/tcp-malformed.c \
+	tests/unit/hostile-fixture.h
 tests_unit_tcp_malformed_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_tcp_malformed_LDADD = libserver-fixture.la
 
