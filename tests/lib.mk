@@ -13,7 +13,8 @@ SH_TESTS += \
 	tests/lib-stress.sh
 
 check_PROGRAMS += tests/lib-client tests/lib-no-alloc
-tests_lib_client_SOURCES = tests/lib-client.c
+tests_lib_client_SOURCES = tests/lib-client.c tests/lib-client.h \
+	tests/lib-client-load.c
 tests_lib_client_LDADD = libqbd.la
 tests_lib_no_alloc_SOURCES = tests/lib-no-alloc.c \
 	tests/allocations.c tests/allocations.h
