@@ -11,6 +11,7 @@
   cluster.py settle DIR         until every OSD is up and all data replicated
   cluster.py ask DIR COMMAND [NAME=VALUE]...
                                 have the monitor do it
+  cluster.py report DIR         print what helps to understand a failure
 
 Everything it has is in DIR, which start makes: ceph.conf is what clients need.
 Beside client.admin there is client.gateway, with what qbd-server needs.
@@ -33,7 +34,15 @@ import uuid
 import rados
 
 PATIENCE = int(os.environ.get("QBD_TEST_PATIENCE", "60"))
+REPORT_LINES = 30
 OSD_BYTES = int(os.environ.get("QBD_TEST_OSD_MIB", "10240")) << 20
+
+# An OSD may serve a PG for so many times its heartbeat's grace before it hears
+# of the other replicas again.  Where there are none, one that was late (it was
+# paused, or its machine is busy) would keep all requests for ever: Ceph 16 looks
+# again only when another replica has answered.
+LEASE_RATIO = 0.8
+LEASE_RATIO_ALONE = 1000
 
 CONF = """\
 [global]
@@ -48,6 +57,7 @@ admin socket = {dir}/$name.asok
 # A dead OSD is noticed within seconds.
 osd heartbeat interval = 1
 osd heartbeat grace = 4
+osd pool default read lease ratio = {lease_ratio}
 
 [client]
 pid file =
@@ -143,7 +153,8 @@ class Cluster:
         monitor = f"[v2:127.0.0.1:{free_port()}]"
         (self.dir / "ceph.conf").write_text(CONF.format(
             fsid=fsid, monitor=monitor, dir=self.dir,
-            replicas=2 if osds > 1 else 1, block_bytes=OSD_BYTES))
+            replicas=2 if osds > 1 else 1, block_bytes=OSD_BYTES,
+            lease_ratio=LEASE_RATIO if osds > 1 else LEASE_RATIO_ALONE))
         self.write_keyring(osds)
         run("monmaptool", "--create", "--fsid", fsid, "--addv", "a", monitor,
             "--set-min-mon-release", "16", str(self.dir / "monmap"))
@@ -227,6 +238,28 @@ class Cluster:
         self.connect()
         self.wait_until("settle", self.is_settled)
 
+    # --- when a test has failed ------------------------------------------
+
+    def print_requests(self, daemon):
+        socket = str(self.dir / f"{daemon}.asok")
+        answer = json.loads(run("timeout", "10", "ceph", "--admin-daemon",
+                                socket, "ops"))
+        print(f"--- {daemon}: {answer['num_ops']} requests in flight:")
+        for op in answer["ops"][:REPORT_LINES]:
+            print(f"{op['age']:.1f} s: {op['type_data']['flag_point']}: "
+                  f"{op['description']}")
+
+    def report(self):
+        """Each part for itself: any daemon may be dead, or stopped."""
+        for log in sorted(self.dir.glob("*.log")):
+            print(f"--- {log.name}:")
+            print(*log.read_text().splitlines()[-REPORT_LINES:], sep="\n")
+        for file in sorted(self.dir.glob("osd.*.pid")):
+            try:
+                self.print_requests(file.stem)
+            except (SystemExit, ValueError, KeyError) as e:
+                print(f"--- {file.stem}: {e}")
+
     # --- from start to end -----------------------------------------------
 
     def start(self, osds=1):
@@ -276,7 +309,7 @@ def main():
         except BaseException:
             cluster.stop()
             raise
-    elif verb in ("stop", "settle"):
+    elif verb in ("stop", "settle", "report"):
         getattr(cluster, verb)()
     elif verb in ("kill", "restart"):
         getattr(cluster, verb)(*rest)

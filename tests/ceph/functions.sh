@@ -47,6 +47,8 @@ start_cluster ()
 # At the end of the test: who uses it ends before it does.
 stop_cluster ()
 {
+    test $status -eq 0 || test $status -eq 77 ||
+        timeout "$patience" "$srcdir/tests/ceph/cluster.py" report "$cluster_dir"
     _end_all || status=1        # of _at_exit
     timeout "$patience" "$srcdir/tests/ceph/cluster.py" stop "$cluster_dir" ||
         status=1
