@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""A small Ceph cluster on this machine's loopback, for tests.
+"""A small Ceph cluster on this machine, for tests.
 
-  cluster.py start DIR [OSDS]   one monitor, OSDS (1) OSDs, Ceph pool "rbd"
+  cluster.py start DIR [OSDS [ADDRESS]]
+                                one monitor, OSDS (1) OSDs, Ceph pool "rbd"; on
+                                loopback, or at this address
   cluster.py stop DIR           end all of it, and remove DIR
   cluster.py kill DIR DAEMON    SIGKILL "osd.0" or "mon.a", and await its end
   cluster.py restart DIR DAEMON
@@ -81,8 +83,8 @@ osd pool default pg num = 8
 osd crush chooseleaf type = 0
 
 [osd]
-public addr = 127.0.0.1
-cluster addr = 127.0.0.1
+public addr = {address}
+cluster addr = {address}
 osd data = {dir}/osd$id
 osd objectstore = bluestore
 osd crush initial weight = 1
@@ -122,9 +124,9 @@ def run_all(*commands):
         sys.exit("the cluster did not start")
 
 
-def free_port():
+def free_port(address):
     with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
+        s.bind((address, 0))
         return s.getsockname()[1]
 
 
@@ -148,11 +150,11 @@ class Cluster:
                 for service, what in caps.items():
                     print(f'\tcaps {service} = "{what}"', file=f)
 
-    def write_files(self, osds):
+    def write_files(self, osds, address):
         fsid = str(uuid.uuid4())
-        monitor = f"[v2:127.0.0.1:{free_port()}]"
+        monitor = f"[v2:{address}:{free_port(address)}]"
         (self.dir / "ceph.conf").write_text(CONF.format(
-            fsid=fsid, monitor=monitor, dir=self.dir,
+            fsid=fsid, monitor=monitor, dir=self.dir, address=address,
             replicas=2 if osds > 1 else 1, block_bytes=OSD_BYTES,
             lease_ratio=LEASE_RATIO if osds > 1 else LEASE_RATIO_ALONE))
         self.write_keyring(osds)
@@ -262,9 +264,10 @@ class Cluster:
 
     # --- from start to end -----------------------------------------------
 
-    def start(self, osds=1):
+    def start(self, osds="1", address="127.0.0.1"):
+        osds = int(osds)
         self.dir.mkdir(mode=0o700)
-        self.write_files(osds)
+        self.write_files(osds, address)
         names = [str(i) for i in range(osds)]
         ids = {}
         for name in names:
@@ -305,7 +308,7 @@ def main():
     cluster = Cluster(directory)
     if verb == "start":
         try:
-            cluster.start(*map(int, rest))
+            cluster.start(*rest)
         except BaseException:
             cluster.stop()
             raise

@@ -2,8 +2,8 @@
 #
 # What the tests of the Ceph engine share, beside tests/functions.sh:
 #
-#   start_cluster [OSDS]   a cluster of this test's own, and CEPH_CONF for its
-#                    clients; skips the test where Ceph is not installed
+#   start_cluster [OSDS [ADDRESS]]  a cluster of this test's own, and CEPH_CONF
+#                    for its clients; skips the test where Ceph is not installed
 #   cluster VERB [DAEMON]  kill, restart, pause, resume, settle, stop: see
 #                    cluster.py
 #   start_gateway [OPTION]...       start_server with the pool demo in Ceph's

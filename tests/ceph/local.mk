@@ -7,6 +7,7 @@ CEPH_TESTS += tests/ceph/bench.sh
 CEPH_TESTS += tests/ceph/clone.sh
 CEPH_TESTS += tests/ceph/compare.sh
 CEPH_TESTS += tests/ceph/copy.sh
+CEPH_TESTS += tests/ceph/cut-off.sh
 CEPH_TESTS += tests/ceph/failover.sh
 CEPH_TESTS += tests/ceph/fence.sh
 CEPH_TESTS += tests/ceph/full.sh
