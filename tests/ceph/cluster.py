@@ -11,14 +11,15 @@
   cluster.py pause DIR DAEMON   SIGSTOP
   cluster.py resume DIR DAEMON  SIGCONT
   cluster.py settle DIR         until every OSD is up and all data replicated
+  cluster.py manage DIR         start a manager, "mgr.x"
   cluster.py ask DIR COMMAND [NAME=VALUE]...
                                 have the monitor do it
   cluster.py report DIR         print what helps to understand a failure
 
 Everything it has is in DIR, which start makes: ceph.conf is what clients need.
 Beside client.admin there is client.gateway, with what qbd-server needs.
-There is no manager, so the cluster does not know its space.  With two or more
-OSDs, two have each object.
+Without a manager the cluster does not know its space, and keeps no quota.  With
+two or more OSDs, two have each object.
 """
 
 import json
@@ -81,6 +82,13 @@ osd pool default size = {replicas}
 osd pool default min size = 1
 osd pool default pg num = 8
 osd crush chooseleaf type = 0
+mon tick interval = 1
+
+[mgr]
+mgr data = {dir}/mgr
+# It loads none.
+mgr module path = {dir}/modules
+mgr stats period = 1
 
 [osd]
 public addr = {address}
@@ -140,6 +148,7 @@ class Cluster:
     def write_keyring(self, osds):
         everything = {"mon": "allow *", "osd": "allow *"}
         entities = {"mon.": {"mon": "allow *"}, "client.admin": everything,
+                    "mgr.x": {"mon": "allow profile mgr", "osd": "allow *"},
                     "client.gateway": {"mon": "profile rbd",
                                        "osd": "profile rbd pool=rbd"}}
         entities.update((f"osd.{i}", everything) for i in range(osds))
@@ -240,6 +249,14 @@ class Cluster:
         self.connect()
         self.wait_until("settle", self.is_settled)
 
+    def manage(self):
+        (self.dir / "mgr").mkdir()
+        (self.dir / "modules").mkdir()
+        self.restart("mgr.x")
+        self.connect()
+        self.wait_until("manager", lambda:
+                        self.ask("df")["stats"]["total_bytes"] > 0)
+
     # --- when a test has failed ------------------------------------------
 
     def print_requests(self, daemon):
@@ -298,7 +315,10 @@ class Cluster:
 
 def typed(text):
     """As the monitor wants it: a number or a flag, else the text."""
-    return True if text == "" else float(text) if text[0].isdigit() else text
+    try:
+        return text == "" or float(text)
+    except ValueError:
+        return text
 
 
 def main():
@@ -312,7 +332,7 @@ def main():
         except BaseException:
             cluster.stop()
             raise
-    elif verb in ("stop", "settle", "report"):
+    elif verb in ("stop", "settle", "manage", "report"):
         getattr(cluster, verb)()
     elif verb in ("kill", "restart"):
         getattr(cluster, verb)(*rest)

@@ -4,8 +4,8 @@
 #
 #   start_cluster [OSDS [ADDRESS]]  a cluster of this test's own, and CEPH_CONF
 #                    for its clients; skips the test where Ceph is not installed
-#   cluster VERB [DAEMON]  kill, restart, pause, resume, settle, stop: see
-#                    cluster.py
+#   cluster VERB [DAEMON]  kill, restart, pause, resume, settle, manage, ask,
+#                    stop: see cluster.py
 #   start_gateway [OPTION]...       start_server with the pool demo in Ceph's
 #                    pool "rbd"
 #   start_second [OPTION]...        another gateway of it, and its

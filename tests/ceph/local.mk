@@ -17,6 +17,7 @@ CEPH_TESTS += tests/ceph/live.sh
 CEPH_TESTS += tests/ceph/lost.sh
 CEPH_TESTS += tests/ceph/nbd.sh
 CEPH_TESTS += tests/ceph/osd-killed.sh
+CEPH_TESTS += tests/ceph/quota.sh
 CEPH_TESTS += tests/ceph/silent.sh
 CEPH_TESTS += tests/ceph/stale.sh
 CEPH_TESTS += tests/ceph/unreachable.sh
