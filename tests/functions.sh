@@ -62,6 +62,7 @@ unset QBD_SERVER QBD_CONTROL
 _cleanups=()
 _pids=()                        # "PID LOG NAME" of all that still may run
 _count=0
+_failure='' _failure_said=
 
 cleanup_fn ()
 {
@@ -71,6 +72,7 @@ cleanup_fn ()
 fail ()
 {
     set +x
+    _failure=$*
     echo "$test_name: $*" >&2
     exit 1
 }
@@ -161,9 +163,18 @@ _end_all ()
     return $status
 }
 
+# The last line of all, where the logs are long: what failed, and which line of
+# the test that was in a function.
+_say_failure ()
+{
+    local status=$1 command=$2 lines=("${@:3}") line=
+    test ${#lines[@]} -le 2 || line=" in line ${lines[-2]}"
+    echo "$test_name: failed$line: ${_failure:-status $status of: $command}" >&2
+}
+
 _at_exit ()
 {
-    local status=$? i log
+    local status=$? command=$BASH_COMMAND lines=("${BASH_LINENO[@]}") i log
     trap '' INT TERM
     set +e +x
     # nbdkit waits for its idle clients (60 s, until it is killed).
@@ -190,13 +201,16 @@ _at_exit ()
                 tail -n 200 "$log"
             fi
         done
+        test -n "$_failure_said" ||
+            _say_failure $status "${command%%$'\n'*}" "${lines[@]}"
     fi
     rm -rf "$tmp"
     exit $status
 }
 trap _at_exit EXIT
 trap 'exit 130' INT
-trap 'exit 143' TERM
+# Whoever ends a test that takes too long wants its logs, and soon.
+trap 'patience=5; exit 143' TERM
 
 start_server ()
 {
