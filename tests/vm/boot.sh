@@ -44,5 +44,6 @@ boot_case ()
     machine "$tmp/initramfs" "${shared[@]}" -device virtio-rng-pci \
             -serial "file:$tmp/status"
     read -r status <"$tmp/status" || fail "the guest ended before its case"
+    _failure_said=yes           # in the guest
     exit "${status%$'\r'}"
 }

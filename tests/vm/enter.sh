@@ -30,7 +30,7 @@ limit_case ()
     ps -ww --ppid 2 -p 2 -N -o pid,ppid,stat,wchan:24,args
     echo w >/proc/sysrq-trigger
     kill -s TERM -- "-$1"
-    sleep 10
+    sleep 20
     kill -s KILL -- "-$1"
 }
 
@@ -45,15 +45,15 @@ run_case ()
     limit_pid=$!
     wait $pid || status=$?
     kill $limit_pid
+    # A case that failed has shown the log, if it got so far.
+    if dmesg --raw | grep -Eq "$complaint" || test $status -ge 128; then
+        echo "--- the guest's kernel:"
+        dmesg --color=never
+    fi
     if dmesg --raw | grep -E "$complaint"; then
         echo "--- the guest's kernel complained"
         test $status -ne 0 || status=1
     fi
-    case $status in
-        0 | 77) ;;
-        *) echo "--- the guest's kernel:"
-           dmesg --color=never ;;
-    esac
     return $status
 }
 

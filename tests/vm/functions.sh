@@ -26,6 +26,13 @@ if test -z "$QBD_VM_GUEST"; then
     boot_case "$0"
 fi
 
+# One of the logs that are shown when the case has failed.
+_kernel_log ()
+{
+    dmesg --color=never >"$tmp/kernel.log"
+}
+cleanup_fn _kernel_log
+
 module ()
 {
     modprobe "$@" || fail "the guest's kernel has no module $1"

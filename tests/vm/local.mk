@@ -64,7 +64,7 @@ endif
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 # Seconds for one case, above the limit that it has in the guest.
-VM_TEST_TIMEOUT = 700
+VM_TEST_TIMEOUT = 760
 
 check-vm: all $(EXTRA_PROGRAMS)
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS="$(VM_TESTS)" \

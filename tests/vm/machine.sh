@@ -119,7 +119,8 @@ make_initramfs ()
 }
 
 # A kernel that finds a bug in itself ends at once; QEMU ends when the guest
-# panics or turns itself off.
+# panics or turns itself off.  Beyond the case's limit it has time to boot, which
+# on a busy host takes long, and to show its logs.
 machine ()
 {
     local initramfs=$1 console=stdio status=0
@@ -129,7 +130,7 @@ machine ()
     shift
     # On a terminal Ctrl-C is the guest's; Ctrl-A X ends QEMU.
     test ! -t 0 || console=mon:stdio
-    timeout --foreground -k 5 $((vm_limit_s + 40)) \
+    timeout --foreground -k 5 $((vm_limit_s + 120)) \
         qemu-system-x86_64 -nodefaults -no-reboot -machine q35 \
             -accel "${QBD_VM_ACCEL:-tcg,thread=multi}" -cpu max -smp 2 \
             -m "${QBD_VM_MEMORY:-2G}" -display none -serial "$console" \
