@@ -19,13 +19,23 @@ has_written ()
     test "$(written_sectors)" -ge "$1"
 }
 
+load_ended ()
+{
+    ! kill -0 $load
+}
+
+has_written_or_ended ()
+{
+    has_written "$1" || load_ended
+}
+
 # Until the disk has got so many more sectors.
 progress ()
 {
     local enough
     enough=$(($(written_sectors) + 4000))
-    until_true has_written "$enough"
-    kill -0 $load || fail "fio ended"
+    until_true has_written_or_ended "$enough"
+    ! load_ended || fail "fio ended"
 }
 
 load ()
@@ -59,11 +69,16 @@ expect_loss ()
     until_true is_lost "$before"
 }
 
+# One end of the I/O queue's connection, the target's.
 reset_connection ()
 {
-    ss -K state established "sport = :$port" \
-       "dport = :$(ss -Htn state established "sport = :$port" |
-                   sed -n '2s/.*:\([0-9]*\) *$/\1/p')"
+    local client_port
+    client_port=$(ss -HOtni state established "sport = :$port" |
+        awk '{ sub (".*:", "", $4)
+               match ($0, "bytes_received:[0-9]*")
+               print 0 + substr ($0, RSTART + 15, RLENGTH - 15), $4 }' |
+        sort -n | sed -n '$s/^.* //p')
+    ss -HK state established "sport = :$port" "dport = :$client_port" | grep .
 }
 
 port_link=/sys/kernel/config/nvmet/ports/1/subsystems/$nqn
@@ -85,21 +100,28 @@ address=$near
 start_target "$nqn" "$disk"
 run_far nbdkit
 start_nbdkit qbd "nqn=$nqn" nsid=1 keep_alive_tmo=3 retain=4M
-# Who begins in the middle of a fault joins this client's volume; it stays for
-# longer than patience.
+# Who begins in the middle of a fault joins this client's volume, and it is there
+# to see the fault when fio has just ended; it stays for longer than patience.
 mkfifo "$tmp/stays"
-PATH=/usr/bin:$PATH command nbdsh -u "$uri" \
-    -c 'import sys; sys.stdin.read ()' <"$tmp/stays" &
+PATH=/usr/bin:$PATH command nbdsh -u "$uri" -c '
+import sys
+print ("attached", flush=True)
+sys.stdin.read ()
+' <"$tmp/stays" >"$tmp/stays.log" &
 stays=$!
 exec 5>"$tmp/stays"
+let_go ()
+{
+    exec 5>&-
+}
+cleanup_fn let_go
+wait_for_line "$tmp/stays.log" '^attached$'
 load &
 load=$!
 progress
 
 expect_loss bounce_port
 progress
-# One end of a connection, the target's, is reset; not the first one, which is
-# the admin queue's.
 expect_loss reset_connection
 progress
 
@@ -116,7 +138,7 @@ progress
 
 touch "$tmp/load-ends"
 wait $load
-exec 5>&-
+let_go
 wait $stays
 stop_nbdkit
 
