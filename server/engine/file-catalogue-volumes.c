@@ -50,51 +50,44 @@ change_row (struct catalogue *c, sqlite3_stmt *statement, const char *name,
   return r;
 }
 
+/* sql: sets ?2 of the volume ?1. */
+static int
+set_number (struct catalogue *c, const char *sql, const char *name,
+            int64_t value, struct error *err)
+{
+  sqlite3_stmt *statement;
+  int r = catalogue_prepare (c, sql, name, &statement, err);
+
+  if (r < 0)
+    return r;
+  sqlite3_bind_int64 (statement, 2, value);
+  return change_row (c, statement, name, err);
+}
+
 int
 catalogue_set_state (struct catalogue *c, const char *name,
                      enum volume_state state, struct error *err)
 {
-  sqlite3_stmt *statement;
-  int r;
-
-  r = catalogue_prepare (c, "UPDATE volume SET state = ?2 WHERE name = ?1",
-                         name, &statement, err);
-  if (r < 0)
-    return r;
-  sqlite3_bind_int (statement, 2, state);
-  return change_row (c, statement, name, err);
+  return set_number (c, "UPDATE volume SET state = ?2 WHERE name = ?1", name,
+                     state, err);
 }
 
 int
 catalogue_set_read_only (struct catalogue *c, const char *name,
                          bool read_only, struct error *err)
 {
-  sqlite3_stmt *statement;
-  int r;
-
-  r = catalogue_prepare (c, "UPDATE volume SET read_only = ?2"
-                         " WHERE name = ?1", name, &statement, err);
-  if (r < 0)
-    return r;
-  sqlite3_bind_int (statement, 2, read_only);
-  return change_row (c, statement, name, err);
+  return set_number (c, "UPDATE volume SET read_only = ?2 WHERE name = ?1",
+                     name, read_only, err);
 }
 
 int
 catalogue_set_size (struct catalogue *c, const char *name,
                     uint64_t size_bytes, struct error *err)
 {
-  sqlite3_stmt *statement;
-  int r;
-
   if (c->format < CATALOGUE_FORMAT_SIZES)
     return 0;
-  r = catalogue_prepare (c, "UPDATE volume SET size = ?2 WHERE name = ?1",
-                         name, &statement, err);
-  if (r < 0)
-    return r;
-  sqlite3_bind_int64 (statement, 2, (int64_t) size_bytes);
-  return change_row (c, statement, name, err);
+  return set_number (c, "UPDATE volume SET size = ?2 WHERE name = ?1", name,
+                     (int64_t) size_bytes, err);
 }
 
 int
