@@ -255,6 +255,11 @@ struct engine_ops {
    * a hook that is told of each changed block range before the change. */
 };
 
+/* For pool_open: bytes for an engine's own structure, zeroes but for what is
+ * known.  To be freed with free; NULL: err says why. */
+void *engine_pool_new (size_t bytes, const struct engine_ops *ops,
+                       const char *name, struct error *err);
+
 /* One that never was. */
 uint64_t engine_new_epoch (void);
 

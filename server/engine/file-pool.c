@@ -364,14 +364,9 @@ file_pool_open (const char *name, const char *argument,
   struct file_pool *pool;
   int r;
 
-  if (strlen (name) >= ENGINE_NAME_MAX)
-    return error_set (err, ENAMETOOLONG, "pool: %s: the name is too long",
-                      name);
-  pool = calloc (1, sizeof *pool);
+  pool = engine_pool_new (sizeof *pool, &engine_file, name, err);
   if (!pool)
-    return error_set (err, ENOMEM, "pool: %s: %s", name, strerror (ENOMEM));
-  pool->pool.ops = &engine_file;
-  strcpy (pool->pool.name, name);
+    return -err->code;
   pool->dir_fd = pool->volumes_fd = -1;
   pool->lock = (struct file_lock) FILE_LOCK_NONE;
   pool->reactors = reactors;

@@ -89,14 +89,9 @@ ram_pool_open (const char *name, const char *argument,
 
   if (r < 0)
     return r;
-  if (strlen (name) >= ENGINE_NAME_MAX)
-    return error_set (err, ENAMETOOLONG, "pool: %s: the name is too long",
-                      name);
-  pool = calloc (1, sizeof *pool);
+  pool = engine_pool_new (sizeof *pool, &engine_ram, name, err);
   if (!pool)
-    return error_set (err, ENOMEM, "pool: %s: %s", name, strerror (ENOMEM));
-  pool->pool.ops = &engine_ram;
-  strcpy (pool->pool.name, name);
+    return -err->code;
   make_uuid (pool->pool.domain);
   LIST_INIT (&pool->volumes);
   *ret = &pool->pool;

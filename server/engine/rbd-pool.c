@@ -119,14 +119,9 @@ ceph_pool_open (const char *name, const char *argument,
   struct ceph_pool *pool;
   int r;
 
-  if (strlen (name) >= ENGINE_NAME_MAX)
-    return error_set (err, ENAMETOOLONG, "pool: %s: the name is too long",
-                      name);
-  pool = calloc (1, sizeof *pool);
+  pool = engine_pool_new (sizeof *pool, &engine_rbd, name, err);
   if (!pool)
-    return error_set (err, ENOMEM, "pool: %s: %s", name, strerror (ENOMEM));
-  pool->pool.ops = &engine_rbd;
-  strcpy (pool->pool.name, name);
+    return -err->code;
   LIST_INIT (&pool->volumes);
   ceph_live_init (pool);
   r = ceph_connect (pool, argument, err);
