@@ -3,10 +3,14 @@
 # A host with 128 requests of 1 MiB in flight does not starve one with a single
 # small request, on one reactor: while that one waits for its answer, at most a
 # few of the greedy one's are served, and never its whole queue.
+#
+# With QBD_GREEDY_QUEUES=N (dev/check: 8) it has them in so many queues, each of
+# which has its turn.
 source "${0%/*}/functions.sh"
 requires jq --version
 requires curl --version
-most=10                         # without turns: 22
+queues=${QBD_GREEDY_QUEUES-1}
+most=$((6 + 4 * queues))        # without turns: 22 of one queue
 
 start_server --pool demo=ram: --reactors 1 --listen tcp://127.0.0.1:0
 qbd create demo/greedy 256M
@@ -18,7 +22,8 @@ measure ()                      # read or write
 {
     local greedy
     qbd bench demo/greedy --io-type "$1" --overwrite --depth 128 \
-        --io-size 1M --seconds 4 --json >"$tmp/greedy.json" &
+        --queues "$queues" --io-size 1M --seconds 4 --json \
+        >"$tmp/greedy.json" &
     greedy=$!
     # It is at work.
     until test "$(curl -sS --unix-socket "$QBD_CONTROL" http://qbd/metrics |
