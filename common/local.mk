@@ -41,5 +41,7 @@ libcommon_la_SOURCES = \
 	common/thread-start.h \
 	common/usage.c \
 	common/usage.h \
+	common/volume-model-internal.h \
+	common/volume-model-read.c \
 	common/volume-model.c \
 	common/volume-model.h
