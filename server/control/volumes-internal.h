@@ -38,9 +38,9 @@ struct pool {
   const struct engine_ops *ops;
   char *argument;
   char domain[ENGINE_UUID_TEXT];
+  struct engine_pool *engine;           /* NULL: it was closed */
   /* Of the check that runs; total 0: none does. */
   _Atomic uint64_t check_done, check_total;
-  struct engine_pool *engine;           /* lock; NULL: it was closed */
   TAILQ_HEAD (volume_list, volume) volumes;        /* pool->lock */
   unsigned nr_volumes;                  /* pool->lock */
   pthread_t keeper;             /* while it keeps; closing waits for it */

@@ -164,6 +164,16 @@ pool_new (struct volumes *volumes, const struct engine_ops *engine,
   return pool;
 }
 
+static void
+set_engine (struct pool *pool, struct engine_pool *engine)
+{
+  LOCK_SCOPE (&pool->service->lock);
+
+  pool->engine = engine;
+  if (engine)
+    strcpy (pool->domain, engine->domain);
+}
+
 /* No volume is served any more.  Under its lock. */
 static void
 pool_close (struct pool *pool)
@@ -173,7 +183,7 @@ pool_close (struct pool *pool)
 
   while ((volume = TAILQ_FIRST (&pool->volumes)))
     pool_forget_volume (pool, volume);
-  pool->engine = NULL;
+  set_engine (pool, NULL);
   keeper_stop (pool, engine);
   if (engine)
     pool->ops->pool_close (engine);
@@ -201,19 +211,15 @@ engine_open (const struct volumes *volumes, const struct engine_ops *ops,
 static int
 pool_open (struct pool *pool, struct engine_pool *engine, struct error *err)
 {
-  struct volumes *volumes = pool->service;
   int r;
 
-  pool->engine = engine;
   if (!engine) {
-    r = engine_open (volumes, pool->ops, pool->name, pool->argument,
-                     &pool->engine, err);
+    r = engine_open (pool->service, pool->ops, pool->name, pool->argument,
+                     &engine, err);
     if (r < 0)
       return r;
   }
-  pthread_mutex_lock (&volumes->lock);
-  strcpy (pool->domain, pool->engine->domain);
-  pthread_mutex_unlock (&volumes->lock);
+  set_engine (pool, engine);
   /* Snapshots are listed once their images are open. */
   do
     r = pool_refresh (pool, err);
