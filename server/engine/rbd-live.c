@@ -202,7 +202,7 @@ find_loss (struct ceph_volume *v)
   if (atomic_load (&v->volume.pool->is_fenced)) {
     if (!atomic_exchange (&v->is_lost, true))
       ceph_abandon (v);
-    return ENGINE_CHANGED_ALL | ENGINE_CHANGED_FENCED;
+    return ENGINE_CHANGED_FENCED;
   }
   r = rados_stat (ceph_pool (v->volume.pool)->io, v->header, &bytes,
                   &changed);
@@ -227,9 +227,10 @@ ceph_volume_refresh (struct engine_volume *volume, struct error *err)
   struct ceph_volume *v = ceph_volume (volume);
   int changed, r;
 
-  /* It may have to be said again: who was attached may be so no more. */
+  /* It may have to be said again: who was attached may be so no more.  One
+   * that is fenced cannot be opened anew. */
   if (atomic_load (&v->is_lost))
-    return ENGINE_CHANGED_ALL;
+    return atomic_load (&volume->pool->is_fenced) ? 0 : ENGINE_CHANGED_ALL;
   if (!atomic_exchange (&v->changed, false)
       && !atomic_load (&ceph_pool (volume->pool)->is_suspect))
     return v->is_stale ? ENGINE_CHANGED_ALL : 0;
