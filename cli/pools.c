@@ -8,9 +8,9 @@ static void
 print (const json_t *pools)
 {
   static const char *const titles[] = {
-    "NAME", ">VOLUMES", ">CAPACITY", ">FREE", "URL",
+    "NAME", ">VOLUMES", ">CAPACITY", ">FREE", "STATE", "URL",
   };
-  struct table *table = table_new (5, titles);
+  struct table *table = table_new (6, titles);
   const json_t *pool;
   size_t i;
 
@@ -20,6 +20,7 @@ print (const json_t *pools)
       output_integer (pool, "volumes"),
       output_size (pool, "capacity_bytes"),
       output_size (pool, "free_bytes"),
+      output_string (pool, "state"),
       output_string (pool, "url"),
     };
 

@@ -39,8 +39,10 @@ print (const json_t *status)
   printf (FIELD "%s\n", "connections",
           output_integer (status, "connections"));
   json_array_foreach (json_object_get (status, "pools"), i, pool)
-    printf (FIELD "%s (%s)\n", "pool", output_string (pool, "name"),
-            output_string (pool, "url"));
+    printf (FIELD "%s (%s)%s\n", "pool", output_string (pool, "name"),
+            output_string (pool, "url"),
+            strcmp (output_string (pool, "state"), "fenced") == 0
+            ? ": fenced by another gateway" : "");
   print_listeners (json_object_get (status, "listeners"));
 }
 

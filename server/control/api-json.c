@@ -38,19 +38,32 @@ api_json_error (const struct error *err)
                     "message", message_string (err->message));
 }
 
+static const char *
+state_name (bool is_fenced)
+{
+  return is_fenced ? "fenced" : "ready";
+}
+
 /* json_pack keeps quiet about a NULL array element and fails as a whole at
  * its end: so do these, by leaving the element out. */
 static void
 append_pool_names (void *opaque, const struct pool_info *info)
 {
+  json_t *gateway = info->has_gateways ? json_integer (info->gateway)
+                                       : json_null ();
+
   json_array_append_new (opaque,
-                         json_pack ("{s:s, s:s, s:o, s:s}",
+                         json_pack ("{s:s, s:s, s:s, s:o, s:s, s:o, s:I}",
                                     "name", info->name,
+                                    "state", state_name (info->is_fenced),
                                     "engine", info->engine,
                                     "url", json_sprintf ("%s:%s",
                                                          info->engine,
                                                          info->argument),
-                                    "domain", info->domain));
+                                    "domain", info->domain,
+                                    "gateway", gateway,
+                                    "gateways_fenced",
+                                    (json_int_t) info->nr_fenced));
 }
 
 static json_t *
@@ -155,7 +168,7 @@ volume_json (const struct volume_info *info)
   return json_pack ("{s:o, s:s, s:I, s:o, s:I, s:s, s:s, s:s, s:b, s:o, s:i, "
                     "s:o}",
                     "name", name,
-                    "state", "ready",
+                    "state", state_name (info->is_fenced),
                     "size_bytes", (json_int_t) info->size_bytes,
                     "allocated_bytes", bytes_or_null (info->allocated_valid,
                                                       info->allocated_bytes),

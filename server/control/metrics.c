@@ -16,6 +16,7 @@ struct volume_sample {
   char pool[ENGINE_NAME_MAX];
   char name[ENGINE_NAME_MAX];
   bool ready;
+  bool fenced;
   bool allocated_valid;
   uint64_t size_bytes;
   uint64_t allocated_bytes;
@@ -29,6 +30,9 @@ struct pool_sample {
   bool stat_valid;
   struct engine_pool_stat stat;
   unsigned nr_volumes;
+  bool has_gateways;
+  bool fenced;
+  uint64_t nr_fenced;
 };
 
 struct samples {
@@ -75,6 +79,7 @@ copy_volume (void *opaque, const struct volume_info *info)
   v = &s->volumes[s->nr_volumes++];
   *v = (struct volume_sample) {
     .ready = !info->failed,
+    .fenced = info->is_fenced,
     .allocated_valid = info->allocated_valid,
     .size_bytes = info->size_bytes,
     .allocated_bytes = info->allocated_bytes,
@@ -98,6 +103,9 @@ copy_pool (void *opaque, const struct pool_info *info)
     .stat_valid = info->stat_valid,
     .stat = info->stat,
     .nr_volumes = info->nr_volumes,
+    .has_gateways = info->has_gateways,
+    .fenced = info->is_fenced,
+    .nr_fenced = info->nr_fenced,
   };
   snprintf (p->name, sizeof p->name, "%s", info->name);
 }
@@ -178,6 +186,26 @@ write_pools (struct samples *s)
 }
 
 static void
+write_gateways (struct samples *s)
+{
+  static const char fenced[] = "qbd_pool_fenced",
+    others[] = "qbd_pool_gateways_fenced_total";
+
+  begin (s, fenced, "gauge", "1 if another gateway has had this one fenced.");
+  for (unsigned i = 0; i < s->nr_pools; ++i)
+    if (s->pools[i].has_gateways) {
+      pool_labels (s, fenced, &s->pools[i]);
+      value (s, s->pools[i].fenced);
+    }
+  begin (s, others, "counter", "Other gateways that this one has had fenced.");
+  for (unsigned i = 0; i < s->nr_pools; ++i)
+    if (s->pools[i].has_gateways) {
+      pool_labels (s, others, &s->pools[i]);
+      value (s, s->pools[i].nr_fenced);
+    }
+}
+
+static void
 write_volumes (struct samples *s)
 {
   static const char up[] = "qbd_volume_up",
@@ -188,10 +216,11 @@ write_volumes (struct samples *s)
   const struct volume_sample *end =
     s->nr_volumes > 0 ? s->volumes + s->nr_volumes : s->volumes;
 
-  begin (s, up, "gauge", "1 if the volume is served, 0 if it failed to open.");
+  begin (s, up, "gauge", "1 if the volume is served, 0 if it failed to open "
+         "or is fenced.");
   for (const struct volume_sample *v = s->volumes; v < end; ++v) {
     volume_labels (s, up, v);
-    value (s, v->ready);
+    value (s, v->ready && !v->fenced);
   }
   begin (s, size, "gauge", "Size of the volume.");
   for (const struct volume_sample *v = s->volumes; v < end; ++v)
@@ -312,6 +341,7 @@ write_all (struct samples *s, const struct api_server *server)
     value (s, limit_times_reached ((enum limit) i));
   }
   write_pools (s);
+  write_gateways (s);
   write_volumes (s);
   write_ops (s, "qbd_operations_total", "counter",
              "Operations that ended, with or without an error.", finished);

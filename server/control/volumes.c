@@ -151,6 +151,7 @@ volume_tell (struct pool *pool, struct volume *volume,
     info.size_bytes = volume->engine->size_bytes;
     info.block_size = volume->engine->block_size;
     info.read_only = volume->engine->read_only;
+    info.is_fenced = atomic_load (&pool->engine->is_fenced);
     info.subsystem = volume->subsystem;
     subsystem_serial (volume->subsystem, info.serial);
     if (pool->engine->ops->volume_get_hosts (volume->engine, &hosts,
@@ -170,12 +171,21 @@ volume_tell (struct pool *pool, struct volume *volume,
 struct pool_info
 pool_names (const struct pool *pool)
 {
-  return (struct pool_info) {
+  const struct engine_pool *engine = pool->engine;
+  struct pool_info info = {
     .name = pool->name,
     .engine = pool->ops->name,
     .argument = pool->argument,
     .domain = pool->domain,
   };
+
+  if (engine) {
+    info.has_gateways = engine->nr_gateways > 0;
+    info.gateway = engine->gateway;
+    info.is_fenced = atomic_load (&engine->is_fenced);
+    info.nr_fenced = atomic_load (&engine->nr_fenced);
+  }
+  return info;
 }
 
 void

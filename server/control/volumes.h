@@ -73,12 +73,16 @@ struct pool_info {
   const char *engine;
   const char *argument;
   const char *domain;
+  bool has_gateways;            /* else the next three mean nothing */
+  unsigned gateway;             /* which one this server is */
+  bool is_fenced;               /* by another one */
+  uint64_t nr_fenced;           /* other ones, by this server */
   bool stat_valid;              /* else capacity and free are not known */
   struct engine_pool_stat stat;
   unsigned nr_volumes;
 };
 
-/* Cheap: waits for no pool and fills only the names.  each runs under the
+/* Cheap: waits for no pool and does not fill space and number of volumes.  each runs under the
  * lock of the table: it only copies. */
 void volumes_each_pool (struct volumes *volumes,
                         void (*each) (void *opaque, const struct pool_info *),
@@ -115,6 +119,7 @@ struct volume_info {
   uint64_t allocated_bytes;
   uint32_t block_size;
   bool read_only;
+  bool is_fenced;               /* by another gateway, with its pool */
   struct subsystem *subsystem;  /* for subsystem_each_host, _stats */
 };
 

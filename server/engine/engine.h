@@ -42,6 +42,7 @@ struct engine_pool {
   unsigned nr_gateways;                 /* constant after open */
   /* By another gateway, and for good: requests end in -ESHUTDOWN. */
   atomic_bool is_fenced;
+  _Atomic uint64_t nr_fenced;           /* other gateways, by this one */
   /* What another gateway wants to have done (pool_ask_gateway): 0 when it is,
    * or -errno.  Never waits; any thread.  NULL: nobody uses the pool. */
   int (*_Atomic asked) (void *opaque, const char *text);

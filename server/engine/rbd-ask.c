@@ -158,6 +158,7 @@ ceph_fence (struct ceph_pool *pool, unsigned gateway, const char *address)
                pool->pool.name, gateway, address, strerror (-r));
     return r == -EACCES ? -EPERM : r;
   }
+  atomic_fetch_add (&pool->pool.nr_fenced, 1);
   LOCK_SCOPE (&pool->lock);
   strcpy (pool->fenced[gateway], copy);
   return 0;

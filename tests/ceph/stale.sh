@@ -36,6 +36,8 @@ kill -STOP "$server_pid"
 put 4
 grep 'is silent: the cluster is told to refuse it' "$second_log"
 put 5
+qbd --control "$second_control" pools --json |
+    jq -e '.pools[0] | .state == "ready" and .gateways_fenced == 1'
 kill -CONT "$server_pid"
 wait_for_line "$server_log" 'this server did not answer, and another fenced it'
 has 5
