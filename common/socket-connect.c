@@ -189,7 +189,7 @@ reason_of (int error)
 }
 
 static int
-resolve_tcp (const struct address *address, const char *uri,
+resolve_host (const struct address *address, const char *uri,
              uint64_t deadline_ms, int cancel_fd, struct stream_route *route,
              struct error *err)
 {
@@ -223,8 +223,8 @@ stream_resolve (const struct address *address, int timeout_ms, int cancel_fd,
 
   address_format (address, uri, sizeof uri);
   memset (route, 0, sizeof *route);
-  if (address->family == ADDRESS_TCP)
-    return resolve_tcp (address, uri, deadline_ms, cancel_fd, route, err);
+  if (address->family != ADDRESS_UNIX)
+    return resolve_host (address, uri, deadline_ms, cancel_fd, route, err);
   sun->sun_family = AF_UNIX;
   memcpy (sun->sun_path, address->path, strlen (address->path) + 1);
   route->places[0].sa_bytes = sizeof *sun;

@@ -42,7 +42,8 @@ open_rdma (struct association *association, uint16_t qid, uint16_t depth,
 {
   const struct rdma_queue_params rdma = rdma_params (association, qid, depth);
 
-  return rdma_queue_create (&association->server, &rdma, err);
+  return rdma_queue_create (&association->route.places[association->place],
+                            association->uri, &rdma, err);
 }
 
 static int
@@ -51,7 +52,9 @@ renew_rdma (struct association *association,
             struct error *err)
 {
   const struct rdma_queue_params rdma = rdma_params (association, qid, depth);
-  int r = rdma_queue_renew (transport, &rdma);
+  int r = rdma_queue_renew (transport,
+                            &association->route.places[association->place],
+                            &rdma);
 
   if (r < 0)
     error_set (err, -r, "connect: %s: RDMA: %s", association->uri,
@@ -95,6 +98,27 @@ tcp_params (const struct association *association, uint16_t qid,
   };
 }
 
+/* --- addresses ---------------------------------------------------------- */
+
+int
+association_look_up (struct association *association, struct error *err)
+{
+  const struct association_params *params = &association->params;
+
+  if (association->route.nr > 0)
+    return 0;
+  return stream_resolve (&association->server, remaining_ms (association),
+                         params->attempt ? params->attempt->fd : -1,
+                         &association->route, err);
+}
+
+void
+association_next_place (struct association *association)
+{
+  if (association->route.nr > 0)
+    association->place = (association->place + 1) % association->route.nr;
+}
+
 /* --- the first ---------------------------------------------------------- */
 
 static struct stream *
@@ -106,9 +130,7 @@ dial (struct association *association, uint16_t qid, struct error *err)
   if (params->dial)
     return params->dial (params->opaque, qid, remaining_ms (association),
                          err);
-  if (association->route.nr == 0 &&
-      stream_resolve (&association->server, remaining_ms (association),
-                      cancel_fd, &association->route, err) < 0)
+  if (association_look_up (association, err) < 0)
     return NULL;
   return stream_connect_route (&association->route, &association->server,
                                remaining_ms (association), cancel_fd,
@@ -282,13 +304,8 @@ int
 association_prepare_queues (struct association *association, uint32_t nr_io,
                             struct error *err)
 {
-  const struct association_params *params = &association->params;
-
-  if (!params->dial && association->server.family != ADDRESS_RDMA &&
-      association->route.nr == 0 &&
-      stream_resolve (&association->server, remaining_ms (association),
-                      params->attempt ? params->attempt->fd : -1,
-                      &association->route, err) < 0)
+  if (!association->params.dial &&
+      association_look_up (association, err) < 0)
     return -err->code;
   if (prepare (association, &association->admin, 0, ADMIN_SLOTS, err) < 0)
     return -err->code;
@@ -299,14 +316,4 @@ association_prepare_queues (struct association *association, uint32_t nr_io,
     association->nr_io++;
   }
   return 0;
-}
-
-/* --- addresses ---------------------------------------------------------- */
-
-/* The next address, when the one that was tried leads nowhere. */
-void
-association_next_place (struct association *association)
-{
-  if (association->route.nr > 0)
-    association->place = (association->place + 1) % association->route.nr;
 }

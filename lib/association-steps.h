@@ -45,6 +45,9 @@ int association_open_queue (struct association *association,
 /* Those that renewing needs, without a connection. */
 int association_prepare_queues (struct association *association,
                                 uint32_t nr_io, struct error *err);
+/* Its addresses, unless they are known; waits for that. */
+int association_look_up (struct association *association, struct error *err);
+/* The next address, when the one that was tried leads nowhere. */
 void association_next_place (struct association *association);
 
 /* association-steps.c */

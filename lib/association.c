@@ -497,11 +497,12 @@ association_create (const struct association_params *params,
   return NULL;
 }
 
-/* *reached: it was a server's answer that it failed with. */
+/* *reached: it was a server's answer that it failed with.  route NULL: all
+ * places that its name has. */
 static int
-open_over (const struct association_params *params,
-           enum address_family family, struct association **result,
-           bool *reached, struct error *err)
+open_at (const struct association_params *params, enum address_family family,
+         const struct stream_route *route, unsigned place,
+         struct association **result, bool *reached, struct error *err)
 {
   struct association *association = association_create (params, err);
   int r;
@@ -510,6 +511,10 @@ open_over (const struct association_params *params,
   if (!association)
     return -err->code;
   set_server (association, family);
+  if (route) {
+    association->route = *route;
+    association->place = place;
+  }
   r = association_attach (association, err);
   if (r < 0) {
     *reached = association->reached;
@@ -518,6 +523,60 @@ open_over (const struct association_params *params,
   }
   *result = association;
   return 0;
+}
+
+/* Of an address family that this machine lacks, or has no RDMA device for. */
+static bool
+says_little (int code)
+{
+  return code == EAFNOSUPPORT || code == ENETUNREACH ||
+    code == EADDRNOTAVAIL || code == ENODEV;
+}
+
+/* By RDMA a connection is only begun (for TCP, stream.h tries all places), so
+ * each place is tried by an association of its own.  One that does not answer
+ * leaves the others their share of the time. */
+static int
+open_rdma (const struct association_params *params,
+           struct association **result, bool *reached, struct error *err)
+{
+  uint64_t deadline_ms = clock_now_ms () + params->options.connect_tmo_ms;
+  struct association_params one = *params;
+  struct address server = params->options.server;
+  struct stream_route route;
+  struct error why;
+
+  *reached = false;
+  server.family = ADDRESS_RDMA;
+  if (stream_resolve (&server, (int) one.options.connect_tmo_ms,
+                      params->attempt ? params->attempt->fd : -1, &route,
+                      err) < 0)
+    return -err->code;
+  for (unsigned i = 0; i < route.nr; i++) {
+    uint64_t now_ms = clock_now_ms ();
+    uint64_t left_ms = now_ms < deadline_ms ? deadline_ms - now_ms : 0;
+
+    one.options.connect_tmo_ms = (uint32_t) (left_ms / (route.nr - i)) + 1;
+    if (open_at (&one, ADDRESS_RDMA, &route, i, result, reached, &why) == 0)
+      return 0;
+    /* The resolver's first choice has the reason that matters. */
+    if (i == 0 || says_little (err->code) || *reached ||
+        why.code == ESHUTDOWN)
+      *err = why;
+    if (*reached || why.code == ESHUTDOWN)
+      break;
+  }
+  return -err->code;
+}
+
+static int
+open_over (const struct association_params *params,
+           enum address_family family, struct association **result,
+           bool *reached, struct error *err)
+{
+  if (family == ADDRESS_RDMA)
+    return open_rdma (params, result, reached, err);
+  return open_at (params, family, NULL, 0, result, reached, err);
 }
 
 int

@@ -46,13 +46,15 @@ struct rdma_queue_params {
   uint32_t poll_us;             /* at most, before it sleeps */
 };
 
-/* Looks up the server's name, begins to connect, and waits for nothing. */
-struct transport_queue *rdma_queue_create (const struct address *server,
+/* Begins to connect, and waits for nothing.  uri: for messages. */
+struct transport_queue *rdma_queue_create (const struct stream_place *server,
+                                           const char *uri,
                                            const struct rdma_queue_params *,
                                            struct error *err);
 /* A queue that failed and was abandoned begins anew: no deeper than it was
  * made.  0 or -errno; of memory it takes what the verbs take. */
 int rdma_queue_renew (struct transport_queue *queue,
+                      const struct stream_place *server,
                       const struct rdma_queue_params *params);
 
 /* --- queue.c, queue-roles.c ------------------------------------------------ */

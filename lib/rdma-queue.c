@@ -21,7 +21,6 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -347,30 +346,10 @@ make_memory (struct rdma_queue *queue)
     queue->wire && queue->data && queue->buddy ? 0 : -ENOMEM;
 }
 
-static int
-resolve (struct rdma_queue *queue, const struct address *server,
-         struct error *err)
-{
-  const struct addrinfo hints = {
-    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
-    .ai_flags = AI_NUMERICSERV,
-  };
-  struct addrinfo *list;
-  char uri[ADDRESS_TEXT_MAX];
-  int r = getaddrinfo (server->host, server->port, &hints, &list);
-
-  if (r != 0)
-    return error_set (err, EHOSTUNREACH, "connect: %s: %s",
-                      address_format (server, uri, sizeof uri),
-                      gai_strerror (r));
-  memcpy (&queue->server, list->ai_addr, list->ai_addrlen);
-  freeaddrinfo (list);
-  return 0;
-}
-
 /* Everything but the memory, and the generations of its slots. */
 static int
-begin (struct rdma_queue *queue, const struct rdma_queue_params *params)
+begin (struct rdma_queue *queue, const struct stream_place *server,
+       const struct rdma_queue_params *params)
 {
   uint16_t depth = params->depth;
   int r;
@@ -382,6 +361,7 @@ begin (struct rdma_queue *queue, const struct rdma_queue_params *params)
     .depth = depth,
   };
   queue->params = *params;
+  queue->server = server->sa;
   queue->limit = depth;
   queue->state = RDMA_ADDRESS;
   queue->pid = getpid ();
@@ -405,11 +385,10 @@ begin (struct rdma_queue *queue, const struct rdma_queue_params *params)
 }
 
 struct transport_queue *
-rdma_queue_create (const struct address *server,
+rdma_queue_create (const struct stream_place *server, const char *uri,
                    const struct rdma_queue_params *params, struct error *err)
 {
   struct rdma_queue *queue = calloc (1, sizeof *queue);
-  char uri[ADDRESS_TEXT_MAX];
   int r = -ENOMEM;
 
   if (!queue)
@@ -418,19 +397,14 @@ rdma_queue_create (const struct address *server,
   queue->pid = getpid ();
   queue->nr_slots = params->depth;
   queue->data_bytes = data_bytes (params->qid);
-  if (resolve (queue, server, err) < 0) {
-    rdma_destroy (&queue->base);
-    return NULL;
-  }
   r = make_memory (queue);
   if (r == 0)
-    r = begin (queue, params);
+    r = begin (queue, server, params);
   if (r == 0)
     return &queue->base;
 
  err:
-  error_set (err, -r, "connect: %s: RDMA: %s",
-             address_format (server, uri, sizeof uri), strerror (-r));
+  error_set (err, -r, "connect: %s: RDMA: %s", uri, strerror (-r));
   if (queue)
     rdma_destroy (&queue->base);
   return NULL;
@@ -438,11 +412,12 @@ rdma_queue_create (const struct address *server,
 
 int
 rdma_queue_renew (struct transport_queue *base,
+                  const struct stream_place *server,
                   const struct rdma_queue_params *params)
 {
   struct rdma_queue *queue = rdma_queue_of (base);
 
   assert (queue->state == RDMA_DEAD && queue->epoll_fd < 0);
   assert (base->nr_in_flight == 0 && !queue->sending && !queue->receiving);
-  return begin (queue, params);
+  return begin (queue, server, params);
 }

@@ -83,7 +83,7 @@ struct rdma_queue {
   struct transport_queue base;          /* first member */
   enum rdma_state state;                /* one setter: rdma_set_state */
   struct rdma_queue_params params;      /* constant after begin */
-  struct sockaddr_storage server;       /* constant after create */
+  struct sockaddr_storage server;       /* constant after begin */
   uint16_t nr_slots;                    /* made; base.depth at most */
   uint16_t limit;                       /* of slots, as the server has it */
   pid_t pid;                            /* that the verbs belong to */

@@ -14,6 +14,7 @@
 enum { DEPTH = 4 };
 
 static const struct rdma_queue_params params = { .qid = 1, .depth = DEPTH };
+static const struct stream_place server = { .sa.ss_family = AF_INET };
 static struct nvme_rdma_cm_accept accepts;
 static struct transport_queue *queue;
 
@@ -34,12 +35,9 @@ hear (void)
 static void
 create (void)
 {
-  const struct address server = {
-    .family = ADDRESS_RDMA, .host = "127.0.0.1", .port = "4420",
-  };
   struct error err;
 
-  queue = rdma_queue_create (&server, &params, &err);
+  queue = rdma_queue_create (&server, "rdma://127.0.0.1", &params, &err);
   assert_non_null (queue);
 }
 
@@ -334,7 +332,7 @@ end_after (unsigned nr_steps, enum rdma_cm_event_type type, int error)
   assert_int_equal (queue->error, error);
   queue->ops->abandon (queue);
   expect_let_go ();
-  assert_int_equal (rdma_queue_renew (queue, &params), 0);
+  assert_int_equal (rdma_queue_renew (queue, &server, &params), 0);
   connect_it ();
   stop ();
 }
@@ -425,7 +423,7 @@ test_refused_by_device (void **state)
   for (unsigned i = 0; i < sizeof at_once / sizeof at_once[0]; i++) {
     queue->ops->abandon (queue);
     adapter_fails = at_once[i];
-    assert_int_equal (rdma_queue_renew (queue, &params), -ENODEV);
+    assert_int_equal (rdma_queue_renew (queue, &server, &params), -ENODEV);
     expect_let_go ();
   }
   stop ();

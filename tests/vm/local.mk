@@ -30,6 +30,7 @@ VM_TESTS += tests/vm/storage-faults.sh
 VM_RDMA_TESTS =
 VM_RDMA_TESTS += tests/vm/rdma-host-faults.sh
 VM_RDMA_TESTS += tests/vm/rdma-link.sh
+VM_RDMA_TESTS += tests/vm/rdma-names.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-1.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-2.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-3.sh
