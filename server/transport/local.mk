@@ -19,6 +19,7 @@ libtransport_la_SOURCES += \
 	server/transport/rdma-buffers.c \
 	server/transport/rdma-connection.c \
 	server/transport/rdma-device.c \
+	server/transport/rdma-events.c \
 	server/transport/rdma-internal.h \
 	server/transport/rdma-listener.c \
 	server/transport/rdma-receive.c \

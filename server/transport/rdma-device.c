@@ -230,6 +230,11 @@ rdma_device_start (struct rdma_device *device)
     return 0;
   device->watch.fd = device->channel->fd;
   r = reactor_watch_add (device->reactor, &device->watch, EPOLLIN | EPOLLET);
+  if (r == 0) {
+    r = rdma_events_start (device);
+    if (r < 0)
+      reactor_watch_remove (device->reactor, &device->watch);
+  }
   if (r < 0)
     device->watch.fd = -1;
   return r;
@@ -468,7 +473,7 @@ device_create (struct reactor *reactor, struct ibv_context *verbs,
   device->verbs = verbs;
   device->users = 1;
   device->watch.ready = channel_ready;
-  device->watch.fd = -1;
+  device->watch.fd = device->events.fd = -1;
   device->again.run = run_again;
   device->flush.run = flush_reposts;
   device->grant.run = rdma_grant_buffers;
@@ -548,5 +553,6 @@ rdma_device_put (struct rdma_device *device)
     return;
   if (device->watch.fd >= 0)
     reactor_watch_remove (device->reactor, &device->watch);
+  rdma_events_stop (device);
   reactor_work_submit (device->reactor, &device->end);
 }

@@ -117,6 +117,7 @@ struct rdma_device {
   struct ibv_recv_wr *repost;   /* to be posted at the end of the turn */
 
   struct reactor_watch watch;   /* channel */
+  struct reactor_watch events;  /* verbs->async_fd */
   struct reactor_task again;    /* posted: a turn's budget was used up */
   bool again_posted;
   struct reactor_task flush;    /* deferred: repost */
@@ -157,7 +158,8 @@ void rdma_first_look (void);
  * not in use any more.  Until then some drivers (Soft-RoCE's) hold up whoever
  * removes it.  When it was the machine's last one that takes another one. */
 void rdma_forget_removed (void);
-/* The reactor: watch the channel; once, idempotent. */
+/* The reactor: watch the channel and what the device says by itself; once,
+ * idempotent. */
 int rdma_device_start (struct rdma_device *device);
 /* Any thread, from a connection that ends: librdmacm may close the verbs with
  * the last id, so that one of them is destroyed after all that is ours. */
@@ -174,6 +176,12 @@ void rdma_request_set_state (struct rdma_request *request,
                              enum rdma_request_state state);
 /* Back to the shared receive queue. */
 void rdma_request_repost (struct rdma_request *request);
+
+/* --- rdma-events.c ------------------------------------------------------------- */
+
+/* The reactor.  0 or -errno. */
+int rdma_events_start (struct rdma_device *device);
+void rdma_events_stop (struct rdma_device *device);
 
 /* --- rdma-buffers.c ------------------------------------------------------------ */
 

@@ -18,7 +18,10 @@ const char *adapter_fails;
 int adapter_errno = ENODEV;
 unsigned adapter_looks;
 
-static struct ibv_context verbs;
+unsigned adapter_nr_said;
+
+static struct ibv_device device = { .name = "adapter0" };
+static struct ibv_context verbs = { .device = &device, .async_fd = -1 };
 
 struct posted {
   uint64_t wr_id;
@@ -31,6 +34,8 @@ static struct {
   unsigned nr_events, nr_unacked;
   struct ibv_wc completions[MOST];
   unsigned nr_completions;
+  struct ibv_async_event said[MOST];
+  unsigned nr_said;
   struct posted receives[MOST], sends[MOST];
   unsigned nr_receives, nr_sends;
 } adapter;
@@ -87,6 +92,17 @@ adapter_event (enum rdma_cm_event_type type, int status,
                     .private_data_len = private_data_bytes },
   };
   assert_int_equal (eventfd_write (channel->fd, 1), 0);
+}
+
+void
+adapter_says (enum ibv_event_type type)
+{
+  assert_true (adapter.nr_said < MOST);
+  adapter.said[adapter.nr_said++] = (struct ibv_async_event) {
+    .event_type = type, .element.port_num = 1,
+  };
+  adapter_nr_said++;
+  assert_int_equal (eventfd_write (verbs.async_fd, 1), 0);
 }
 
 static void
@@ -212,6 +228,8 @@ post_srq_recv (struct ibv_srq *srq, struct ibv_recv_wr *wr,
 struct ibv_context *
 adapter_verbs (void)
 {
+  if (verbs.async_fd < 0)
+    verbs.async_fd = eventfd (0, EFD_CLOEXEC);
   verbs.ops.poll_cq = poll_cq;
   verbs.ops.req_notify_cq = req_notify_cq;
   verbs.ops.post_recv = post_recv;
@@ -324,6 +342,30 @@ ibv_get_cq_event (struct ibv_comp_channel *completion_channel,
 void
 ibv_ack_cq_events (struct ibv_cq *cq, unsigned n)
 {
+}
+
+int
+ibv_get_async_event (struct ibv_context *context,
+                     struct ibv_async_event *event)
+{
+  eventfd_t n;
+
+  if (adapter.nr_said == 0) {
+    errno = EAGAIN;
+    return -1;
+  }
+  *event = adapter.said[0];
+  shift (adapter.said, &adapter.nr_said, sizeof adapter.said[0]);
+  if (adapter.nr_said == 0)
+    assert_int_equal (eventfd_read (context->async_fd, &n), 0);
+  return 0;
+}
+
+void
+ibv_ack_async_event (struct ibv_async_event *event)
+{
+  assert_true (adapter_nr_said > 0);
+  adapter_nr_said--;
 }
 
 int

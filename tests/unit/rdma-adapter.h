@@ -39,6 +39,10 @@ extern unsigned adapter_looks;
 void adapter_event (enum rdma_cm_event_type type, int status,
                     const void *private_data, uint8_t private_data_bytes);
 
+/* The device says something by itself; all that it said is to be acknowledged. */
+void adapter_says (enum ibv_event_type type);
+extern unsigned adapter_nr_said;        /* and not acknowledged */
+
 /* The command of the oldest send that is not over. */
 const struct nvme_sqe *adapter_posted (void);
 /* Where the server would read or write the data of that command. */

@@ -2,7 +2,8 @@
 /*
  * What a reactor has of an RDMA device.  Data buffers: who has many leaves some
  * to others, who waits has its turn, and none is lost.  And a device that
- * refuses.  The adapter is one by hand; all happens on one reactor.
+ * refuses, or says by itself that it failed.  The adapter is one by hand; all
+ * happens on one reactor.
  */
 #include <semaphore.h>
 #include <stdlib.h>
@@ -338,6 +339,47 @@ test_refused_by_device (void **state)
   turn (refused_by_device);
 }
 
+/* What the device says by itself is heard while it is in use. */
+static int started;
+
+static void
+start_device (void)
+{
+  started = rdma_device_start (device);
+}
+
+static void
+it_says (void)
+{
+  adapter_says (IBV_EVENT_PORT_ERR);
+  adapter_says (IBV_EVENT_PORT_ACTIVE);
+  adapter_says (IBV_EVENT_DEVICE_FATAL);
+  adapter_says (IBV_EVENT_GID_CHANGE);
+}
+
+static void
+nothing (void)
+{
+}
+
+static void
+test_says (void **state)
+{
+  turn (open_device);
+  turn (start_device);
+  assert_int_equal (started, 0);
+  for (unsigned i = 0; i < 2; i++) {
+    turn (it_says);
+    /* Those who look at descriptors may have done so before. */
+    turn (nothing);
+    assert_int_equal (adapter_nr_said, 0);
+  }
+  turn (close_device);
+  turn (it_says);
+  turn (nothing);
+  assert_int_equal (adapter_nr_said, 4);
+}
+
 static int
 set_up (void **state)
 {
@@ -370,6 +412,7 @@ main (void)
     cmocka_unit_test_setup_teardown (test_all_cancelled, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_refused_by_device, set_up,
                                      tear_down),
+    cmocka_unit_test_setup_teardown (test_says, set_up, tear_down),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -67,11 +67,14 @@ writes_go_on
 end_writes
 stop_nbdkit
 
-# A link that goes down, at either end.
+# A link that goes down, at either end.  The server's device says so.
 for netdev in $client_netdev $rdma_netdev; do
     attach keep_alive_tmo=5 ctrl_loss_tmo=300
     start_writes
     rdma_link $netdev down
+    test $netdev = $client_netdev ||
+        wait_for_line "$server_log" \
+            "warning: RDMA device $rdma_device: port 1 has no link"
     wait_for_line "$nbdkit_log" 'connection lost'
     until_true no_host
     rdma_link $netdev up
