@@ -3,6 +3,12 @@
  * How an NVMe/RDMA queue comes to its connection: address, route, queue pair,
  * accept; each step an event of the connection manager.  The receiver's, who
  * leaves what is new in `news` for recv_end.
+ *
+ * What a device says by itself (ibv_get_async_event: it failed, a port has no
+ * link) is not read: its descriptor is one of the whole process, where others
+ * than this library may read it, and each event only once.  Nor is it needed: a
+ * port without a link ends in retries that are exceeded, and a device that does
+ * nothing any more in the timeout of a command, or of Keep Alive.
  */
 #include <assert.h>
 #include <errno.h>

@@ -8,6 +8,13 @@
  *
  * Locked memory is bounded from the start: as much as the limit of the
  * process allows, shared by the reactors, at most RDMA_DEVICE_*_MAX each.
+ *
+ * Data buffers are rationed, receives are not: which host's command a receive
+ * takes is known only when it has taken it.  A host with very many in flight may
+ * use all of them up; what others send is not acknowledged then (receiver not
+ * ready) and sent again by their adapters, without a limit, until some are back.
+ * Its commands that wait for buffers are over, at the latest, when it is
+ * (RDMA_CLOSE_LIMIT_MS, LIMIT_STALL_MS).
  */
 #include <errno.h>
 #include <fcntl.h>
