@@ -42,9 +42,10 @@ VM_RDMA_TESTS += tests/vm/rdma-nbd-8.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-copy.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-life.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-parallel.sh
+VM_RDMA_TESTS += tests/vm/rdma-paths.sh
 VM_RDMA_TESTS += tests/vm/rdma-refused.sh
 VM_RDMA_TESTS += tests/vm/rdma-removed.sh
-VM_RDMA_TESTS += tests/vm/rdma-paths.sh
+VM_RDMA_TESTS += tests/vm/rdma-wire.sh
 
 # What takes minutes a case: make check-vm-long.
 VM_LONG_TESTS =
@@ -83,5 +84,6 @@ EXTRA_DIST += $(VM_TESTS) $(VM_RDMA_TESTS) $(VM_LONG_TESTS) tests/vm/boot.sh \
 	tests/vm/enter.sh tests/vm/filesystems.sh tests/vm/functions.sh \
 	tests/vm/guest.sh tests/vm/init tests/vm/machine.sh \
 	tests/vm/nbd-over-rdma.sh tests/vm/nvme.sh \
-	tests/vm/nvmet.sh tests/vm/rdma.sh tests/vm/root-init \
+	tests/vm/nvmet.sh tests/vm/rdma-wire.py tests/vm/rdma.sh \
+	tests/vm/root-init \
 	tests/vm/shell.rc tests/vm/shell.sh
