@@ -43,6 +43,7 @@ VM_RDMA_TESTS += tests/vm/rdma-nbd-copy.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-life.sh
 VM_RDMA_TESTS += tests/vm/rdma-nbd-parallel.sh
 VM_RDMA_TESTS += tests/vm/rdma-paths.sh
+VM_RDMA_TESTS += tests/vm/rdma-portals.sh
 VM_RDMA_TESTS += tests/vm/rdma-refused.sh
 VM_RDMA_TESTS += tests/vm/rdma-removed.sh
 VM_RDMA_TESTS += tests/vm/rdma-wire.sh

@@ -9,6 +9,7 @@
 #                    $rdma_device on $rdma_netdev with the address $rdma_host,
 #                    and the client's, $client_device on $client_netdev
 #   rdma_link NETDEV up|down    the link of one of them to the other
+#   rdma_second_address ADDRESS     of the server's end
 #   rdma_address     the server's rdma://HOST:PORT, as it reports it
 #   start_writes     write to $uri, one request at a time, until one fails, or
 #   end_writes       ends that, reads all of it back and compares
@@ -86,6 +87,14 @@ rdma_link_up ()
     _rdma_end $rdma_netdev $rdma_host $client_host
     rdma link add $client_device type rxe netdev $client_netdev
     rdma link add $rdma_device type rxe netdev $rdma_netdev
+}
+
+rdma_second_address ()
+{
+    local table=${client_netdev/veth/10}
+    ip addr add $1/24 dev $rdma_netdev
+    ip rule add pref 2 to $1 lookup $table
+    ip route add $1 dev $client_netdev src $client_host table $table
 }
 
 rdma_address ()
