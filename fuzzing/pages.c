@@ -8,6 +8,7 @@
 
 #include "fuzzing/fuzz.h"
 #include "nvmeof/ana.h"
+#include "nvmeof/command-describe.h"
 #include "nvmeof/identify-check.h"
 #include "nvmeof/lba-status.h"
 #include "nvmeof/nqn.h"
@@ -24,7 +25,7 @@ static union {
   struct nvmf_discovery_log log;
   struct nvmf_disc_log_entry entry;
   __le32 list[1024];
-  struct nvme_sqe sqe;
+  union nvme_command sqe;
 } page;
 static size_t page_bytes;       /* of the input; zeroes follow */
 
@@ -138,6 +139,21 @@ private_data (void)
   (void) rdma_cm_status_name (rdma_reject_status (page.bytes, page_bytes));
 }
 
+/* As lists of what is in flight have it: before anything was checked. */
+static void
+describe (bool admin)
+{
+  const struct nvme_dsm_range *range = NULL;
+  struct command_description description;
+
+  if (page_bytes >= sizeof page.sqe + sizeof *range)
+    range = (const void *) (page.bytes + sizeof page.sqe);
+  command_describe (&page.sqe, admin, 4096, range, &description);
+  must (description.op != NULL);
+  must (description.offset_bytes <= INT64_MAX
+        && description.length_bytes <= INT64_MAX);
+}
+
 static void
 capsule (void)
 {
@@ -145,7 +161,10 @@ capsule (void)
 
   if (page_bytes < sizeof page.sqe)
     return;
-  if (rdma_check_capsule (&page.sqe, (uint32_t) page_bytes, 4096, &data) != 0)
+  describe (false);
+  describe (true);
+  if (rdma_check_capsule (&page.sqe.common, (uint32_t) page_bytes, 4096,
+                          &data) != 0)
     return;
   if (data.in_capsule)
     must (data.bytes <= 4096 && data.bytes <= page_bytes - sizeof page.sqe);
