@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * File I/O: requests wait here, in order, until the back end has room.  The
- * loop pushes them once a turn, so that those of one turn share a system
- * call.
+ * File I/O: requests wait here, those of one file in order, until the back end
+ * has room.  Then the files take turns: whoever has many requests of one does
+ * not keep those of another waiting.  The loop pushes them once a turn of its
+ * own, so that they share a system call.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ file_queue_init (struct reactor *reactor)
   const char *no_io_uring = getenv ("QBD_NO_IO_URING");
   int r = -EPERM;
 
-  files->tail = &files->head;
+  for (unsigned i = 0; i < FILE_LISTS; i++)
+    files->lists[i].tail = &files->lists[i].head;
   if (!no_io_uring || strcmp (no_io_uring, "1") != 0) {
     files->backend = &file_backend_uring;
     r = files->backend->create (reactor);
@@ -47,25 +49,47 @@ file_queue_exit (struct reactor *reactor)
     reactor->files.backend->destroy (reactor);
 }
 
+/* Whose turn it is.  One of them is not empty. */
+static unsigned
+find_turn (const struct file_queue *files)
+{
+  uint64_t later = files->waiting & UINT64_MAX << files->turn;
+
+  return (unsigned) __builtin_ctzll (later ? later : files->waiting);
+}
+
+/* False: there is no room. */
+static bool
+take_one (struct reactor *reactor)
+{
+  struct file_queue *files = &reactor->files;
+  unsigned turn = find_turn (files);
+  struct file_list *list = &files->lists[turn];
+  struct reactor_file_io *io = list->head;
+  /* The back end may link the request anew. */
+  struct reactor_file_io *next = io->next;
+
+  if (!files->backend->take (reactor, io))
+    return false;
+  files->nr_inflight++;
+  list->head = next;
+  if (!next) {
+    list->tail = &list->head;
+    files->waiting &= ~(UINT64_C (1) << turn);
+  }
+  files->turn = (turn + 1) % FILE_LISTS;
+  return true;
+}
+
 void
 file_queue_push (struct reactor *reactor)
 {
   struct file_queue *files = &reactor->files;
-  struct reactor_file_io *io;
 
-  if (!files->head && !files->stalled)
+  if (files->waiting == 0 && !files->stalled)
     return;
-  while ((io = files->head)) {
-    /* The back end may link the request anew. */
-    struct reactor_file_io *next = io->next;
-
-    if (!files->backend->take (reactor, io))
-      break;
-    files->nr_inflight++;
-    files->head = next;
-    if (!next)
-      files->tail = &files->head;
-  }
+  while (files->waiting != 0 && take_one (reactor))
+    ;
   files->stalled = !files->backend->push (reactor);
 }
 
@@ -81,10 +105,13 @@ void
 reactor_file_submit (struct reactor *reactor, struct reactor_file_io *io)
 {
   struct file_queue *files = &reactor->files;
+  unsigned turn = (unsigned) io->fd % FILE_LISTS;
+  struct file_list *list = &files->lists[turn];
 
   io->next = NULL;
-  *files->tail = io;
-  files->tail = &io->next;
+  *list->tail = io;
+  list->tail = &io->next;
+  files->waiting |= UINT64_C (1) << turn;
 }
 
 struct hold {

@@ -99,10 +99,19 @@ extern const struct file_backend file_backend_threads;
 struct file_slot;
 struct io_uring;
 
+/* Requests that were submitted and not taken, of one file (or of several,
+ * where there are more than lists). */
+struct file_list {
+  struct reactor_file_io *head;
+  struct reactor_file_io **tail;
+};
+
+#define FILE_LISTS 64
 struct file_queue {
   const struct file_backend *backend;   /* constant after create */
-  struct reactor_file_io *head;         /* submitted, not taken */
-  struct reactor_file_io **tail;
+  struct file_list lists[FILE_LISTS];   /* they take turns */
+  uint64_t waiting;                     /* a bit for each that is not empty */
+  unsigned turn;                        /* of that one, or the next that is */
   unsigned nr_inflight;                 /* taken, not done */
   bool stalled;                         /* push left some behind */
   /* file-uring.c */

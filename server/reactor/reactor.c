@@ -144,7 +144,7 @@ run_turn (struct reactor *reactor)
 static bool
 is_busy (const struct reactor *reactor)
 {
-  return reactor->files.nr_inflight > 0 || reactor->files.head ||
+  return reactor->files.nr_inflight > 0 || reactor->files.waiting != 0 ||
          reactor->nr_works > 0 || reactor->deferred;
 }
 

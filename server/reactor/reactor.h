@@ -134,7 +134,7 @@ struct reactor_file_io {
 
 /* done gets bytes or -errno, on this reactor, never inside this call.
  * Requests of one turn go to the kernel in one system call; more than the
- * ring holds wait in the reactor. */
+ * ring holds wait in the reactor, where files take turns. */
 void reactor_file_submit (struct reactor *reactor,
                           struct reactor_file_io *io);
 

@@ -193,6 +193,36 @@ test_other_calls (void **state)
   close (file_fd);
 }
 
+static unsigned late_place;
+
+static void
+note_late (struct reactor_file_io *io, int64_t result)
+{
+  late_place = nr_done;
+  note_done (io, result);
+}
+
+/* Whoever comes last does not wait for all that another file's users have
+ * waiting, but for one turn. */
+static void
+test_turns (void **state)
+{
+  struct reactor *reactor = start_reactor (state);
+  int late_fd = open_scratch ();
+
+  file_fd = open_scratch ();
+  for (unsigned i = 0; i < REQUESTS; ++i)
+    prepare (&requests[i], REACTOR_WRITEV);
+  requests[REQUESTS - 1].io.fd = late_fd;
+  requests[REQUESTS - 1].io.done = note_late;
+  run_requests (reactor, REQUESTS);
+  assert_int_equal (requests[REQUESTS - 1].result, BLOCK);
+  assert_true (late_place < REQUESTS / 2);
+  reactor_destroy (reactor);
+  close (file_fd);
+  close (late_fd);
+}
+
 /* A reactor ends only after its file I/O. */
 static void
 test_destroy_waits (void **state)
@@ -323,6 +353,7 @@ main (void)
     { #f ", threads", f, NULL, NULL, (void *) "threads" }
     BOTH (test_transfer),
     BOTH (test_other_calls),
+    BOTH (test_turns),
     BOTH (test_destroy_waits),
     BOTH (test_hold),
     BOTH (test_hold_later),
