@@ -20,14 +20,15 @@ SH_TESTS += tests/cli-no-server.sh
 SH_TESTS += tests/cli-read-only.sh
 if HAVE_LIBNBD
 SH_TESTS += tests/cli-torture.sh tests/cli-torture-descriptors.sh \
-	tests/cli-torture-faults.sh
+	tests/cli-torture-faults.sh tests/cli-torture-tls.sh
 check_LTLIBRARIES += tests/torture-target.la
 tests_torture_target_la_SOURCES = tests/torture-target.c
 tests_torture_target_la_CPPFLAGS = $(AM_CPPFLAGS) $(NBDKIT_CFLAGS)
 tests_torture_target_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 else
 EXTRA_DIST += tests/cli-torture.sh tests/cli-torture-descriptors.sh \
-	tests/cli-torture-faults.sh tests/torture-target.c
+	tests/cli-torture-faults.sh tests/cli-torture-tls.sh \
+	tests/torture-target.c
 endif
 EXTRA_DIST += tests/torture.sh
 SH_TESTS += tests/cli-volumes.sh

@@ -32,6 +32,70 @@ failed (const char *uri, struct error *err)
                     nbd_get_error ());
 }
 
+/* --- the URI -------------------------------------------------------------- */
+
+/* Decoded; NULL without memory. */
+static char *
+decode (const char *text, size_t length)
+{
+  char *copy = strndup (text, length);
+
+  if (copy)
+    percent_decode (copy);
+  return copy;
+}
+
+/* The value of NAME=VALUE in its query.  NULL: it has none; else malloc'ed. */
+static char *
+query_of (const char *uri, const char *name)
+{
+  const char *at = strchr (uri, '?');
+  size_t length = strlen (name);
+
+  while (at && (strncmp (at + 1, name, length) != 0 || at[length + 1] != '='))
+    at = strpbrk (at + 1, "&;");
+  return at ? decode (at + length + 2, strcspn (at + length + 2, "&;#"))
+    : NULL;
+}
+
+/* NULL: it names none; else malloc'ed. */
+static char *
+user_of (const char *uri)
+{
+  const char *at = strstr (uri, "://") + 3;     /* target_choose saw them */
+  size_t length = strcspn (at, "@/?#");
+
+  return at[length] == '@' ? decode (at, length) : NULL;
+}
+
+static bool
+is_over_tls (const char *uri)
+{
+  return strncmp (uri, "nbds", 4) == 0;
+}
+
+/* As libnbd takes it from a URI; but a link does not go where that says. */
+static int
+set_tls (struct nbd_handle *nbd, const char *uri)
+{
+  CLEANUP_FREE char *user = user_of (uri);
+  CLEANUP_FREE char *keys = query_of (uri, "tls-psk-file");
+  CLEANUP_FREE char *certificates = query_of (uri, "tls-certificates");
+
+  if (nbd_set_uri_allow_local_file (nbd, true) < 0)
+    return -1;
+  if (!is_over_tls (uri))
+    return 0;
+  if (nbd_set_tls (nbd, LIBNBD_TLS_REQUIRE) < 0
+      || (user && nbd_set_tls_username (nbd, user) < 0)
+      || (keys && nbd_set_tls_psk_file (nbd, keys) < 0)
+      || (certificates && nbd_set_tls_certificates (nbd, certificates) < 0))
+    return -1;
+  return 0;
+}
+
+/* --- a connection --------------------------------------------------------- */
+
 /* through: a Unix socket, instead of what the URI says; or NULL. */
 static int
 connect_nbd (struct nbd_handle *nbd, const char *uri, const char *through,
@@ -52,24 +116,6 @@ connect_nbd (struct nbd_handle *nbd, const char *uri, const char *through,
 
 /* --- what it is ----------------------------------------------------------- */
 
-/* The path of socket=PATH.  NULL: the URI has none; else malloc'ed. */
-static char *
-socket_of (const char *uri)
-{
-  const char *at = strchr (uri, '?');
-  char *path;
-
-  while (at && strncmp (at + 1, "socket=", 7) != 0)
-    at = strpbrk (at + 1, "&;");
-  if (at == NULL)
-    return NULL;
-  at += 8;
-  path = strndup (at, strcspn (at, "&;#"));
-  if (path)
-    percent_decode (path);
-  return path;
-}
-
 /* Where the connection leads; but a Unix socket by the name that we know it by:
  * the server may know it by another, in another place. */
 static int
@@ -77,7 +123,7 @@ find_place (struct target *target, struct nbd_handle *nbd, struct error *err)
 {
   struct stream_place *place = &target->route.places[0];
   struct sockaddr_un *sun = (struct sockaddr_un *) &place->sa;
-  CLEANUP_FREE char *path = socket_of (target->uri);
+  CLEANUP_FREE char *path = query_of (target->uri, "socket");
 
   place->sa_bytes = sizeof place->sa;
   if (getpeername (nbd_aio_get_fd (nbd), (struct sockaddr *) &place->sa,
@@ -120,8 +166,8 @@ probe (struct target *target, struct error *err)
   struct nbd_handle *nbd = nbd_create ();
   int r = 0;
 
-  target->protocol = "NBD";
-  if (nbd == NULL || nbd_set_uri_allow_tls (nbd, LIBNBD_TLS_DISABLE) < 0)
+  target->protocol = is_over_tls (target->uri) ? "NBD over TLS" : "NBD";
+  if (nbd == NULL || set_tls (nbd, target->uri) < 0)
     r = failed (target->uri, err);
   if (r == 0)
     r = connect_nbd (nbd, target->uri, NULL, err);
@@ -158,7 +204,7 @@ open_link (const struct target *target, const char *through, unsigned depth,
   link->nbd = nbd_create ();
   if (link->nbd == NULL
       || nbd_set_export_name (link->nbd, target->export_name) < 0
-      || nbd_set_uri_allow_tls (link->nbd, LIBNBD_TLS_DISABLE) < 0)
+      || set_tls (link->nbd, target->uri) < 0)
     r = failed (target->uri, err);
   if (r == 0)
     r = connect_nbd (link->nbd, target->uri, through, err);

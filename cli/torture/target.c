@@ -16,6 +16,10 @@ has_scheme (const char *uri, const char *scheme)
   return strncmp (uri, scheme, n) == 0 && strncmp (uri + n, "://", 3) == 0;
 }
 
+static const char *const nbd_schemes[] = {
+  "nbd", "nbd+unix", "nbds", "nbds+unix",
+};
+
 static int
 choose_nbd (struct target *target, struct error *err)
 {
@@ -37,11 +41,9 @@ target_choose (struct target *target, struct error *err)
   struct address address;
   int r;
 
-  if (has_scheme (target->uri, "nbd") || has_scheme (target->uri, "nbd+unix"))
-    return choose_nbd (target, err);
-  if (has_scheme (target->uri, "nbds") || has_scheme (target->uri, "nbds+unix"))
-    return error_set (err, EINVAL, "torture: %.200s: TLS is not supported",
-                      target->uri);
+  for (size_t i = 0; i < sizeof nbd_schemes / sizeof nbd_schemes[0]; i++)
+    if (has_scheme (target->uri, nbd_schemes[i]))
+      return choose_nbd (target, err);
   r = address_parse ("torture", target->uri, &address, err);
   if (r < 0)
     return r;

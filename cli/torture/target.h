@@ -51,7 +51,7 @@ struct target {
   const char *uri;
   const char *name;             /* POOL/VOL, an NQN, or NULL */
   /* The rest is told by probe. */
-  const char *protocol;         /* "NBD", "NVMe/TCP" */
+  const char *protocol;         /* "NBD", "NBD over TLS", "NVMe/TCP" */
   struct stream_route route;    /* to its server */
   char nqn[TARGET_NAME_BYTES];
   char export_name[4097];

@@ -449,9 +449,9 @@ const struct command command_torture = {
     | CLI_SEED | CLI_VOLATILE,
   .summary = "look for lost, stale and torn writes under faults",
   .help = "URI is nbd://HOST[:PORT][/EXPORT], "
-    "nbd+unix:///[EXPORT]?socket=PATH, or that of\n"
-    "an NVMe/TCP target, tcp://HOST[:PORT] or unix:///PATH, with POOL/VOL or "
-    "an NQN.\n"
+    "nbd+unix:///[EXPORT]?socket=PATH, the same\n"
+    "with nbds for TLS, or that of an NVMe/TCP target, tcp://HOST[:PORT] or\n"
+    "unix:///PATH, with POOL/VOL or an NQN.\n"
     "Clients read and write the beginning of it, through a proxy that delays "
     "and cuts\n"
     "connections, and lets what they carried arrive late.  Each block that is "
