@@ -12,8 +12,6 @@
 #include "server/reactor/file-call.h"
 #include "server/reactor/reactor-internal.h"
 
-#define FILE_SLOTS 256
-
 struct file_slot {
   struct reactor_work work;
   struct reactor_file_io *io;
@@ -47,10 +45,10 @@ threads_create (struct reactor *reactor)
   size_t i;
   int r;
 
-  files->slots = calloc (FILE_SLOTS, sizeof files->slots[0]);
+  files->slots = calloc (FILE_ROOM, sizeof files->slots[0]);
   if (!files->slots)
     return -ENOMEM;
-  for (i = 0; i < FILE_SLOTS; ++i) {
+  for (i = 0; i < FILE_ROOM; ++i) {
     files->slots[i].work.work = slot_work;
     files->slots[i].work.done = slot_done;
     files->slots[i].next_free = files->free_slots;

@@ -18,9 +18,8 @@
 
 #include "server/reactor/reactor-internal.h"
 
-/* As many requests as this are with the kernel at once.  The completion
- * queue has twice the room, so it never overflows. */
-#define RING_ENTRIES 256
+/* The completion queue has twice the room, so it never overflows. */
+#define RING_ENTRIES FILE_ROOM
 #define RING_REAP_MAX 64
 
 static int
@@ -109,8 +108,6 @@ uring_take (struct reactor *reactor, struct reactor_file_io *io)
   struct file_queue *files = &reactor->files;
   struct io_uring_sqe *sqe;
 
-  if (files->nr_inflight >= RING_ENTRIES)
-    return false;
   sqe = io_uring_get_sqe (files->ring);
   if (!sqe)
     return false;

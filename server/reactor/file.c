@@ -2,7 +2,8 @@
 /*
  * File I/O: requests wait here, those of one file in order, until the back end
  * has room.  Then the files take turns: whoever has many requests of one does
- * not keep those of another waiting.  The loop pushes them once a turn of its
+ * not keep those of another waiting.  No file has all the room, not even when
+ * its storage answers none of them.  The loop pushes them once a turn of its
  * own, so that they share a system call.
  */
 #include <errno.h>
@@ -49,13 +50,36 @@ file_queue_exit (struct reactor *reactor)
     reactor->files.backend->destroy (reactor);
 }
 
-/* Whose turn it is.  One of them is not empty. */
 static unsigned
+turn_of (const struct reactor_file_io *io)
+{
+  return (unsigned) io->fd % FILE_LISTS;
+}
+
+/* Up to three times the room that is left: one file alone has three quarters
+ * of it all, and however many have what they may, there is some for the next.
+ * One that has none in flight needs no more than one place. */
+static bool
+may_have_more (const struct file_queue *files, const struct file_list *list)
+{
+  return list->nr_inflight < 3 * (FILE_ROOM - files->nr_inflight);
+}
+
+/* Whose turn it is; -1: nobody's who may have more. */
+static int
 find_turn (const struct file_queue *files)
 {
-  uint64_t later = files->waiting & UINT64_MAX << files->turn;
+  uint64_t left = files->waiting;
 
-  return (unsigned) __builtin_ctzll (later ? later : files->waiting);
+  while (left != 0) {
+    uint64_t later = left & UINT64_MAX << files->turn;
+    int turn = __builtin_ctzll (later ? later : left);
+
+    if (may_have_more (files, &files->lists[turn]))
+      return turn;
+    left &= ~(UINT64_C (1) << turn);
+  }
+  return -1;
 }
 
 /* False: there is no room. */
@@ -63,21 +87,25 @@ static bool
 take_one (struct reactor *reactor)
 {
   struct file_queue *files = &reactor->files;
-  unsigned turn = find_turn (files);
-  struct file_list *list = &files->lists[turn];
-  struct reactor_file_io *io = list->head;
-  /* The back end may link the request anew. */
-  struct reactor_file_io *next = io->next;
+  int turn = find_turn (files);
+  struct file_list *list;
+  struct reactor_file_io *io, *next;
 
+  if (turn < 0)
+    return false;
+  list = &files->lists[turn];
+  io = list->head;
+  next = io->next;              /* the back end may link the request anew */
   if (!files->backend->take (reactor, io))
     return false;
   files->nr_inflight++;
+  list->nr_inflight++;
   list->head = next;
   if (!next) {
     list->tail = &list->head;
     files->waiting &= ~(UINT64_C (1) << turn);
   }
-  files->turn = (turn + 1) % FILE_LISTS;
+  files->turn = (unsigned) (turn + 1) % FILE_LISTS;
   return true;
 }
 
@@ -98,6 +126,7 @@ file_queue_done (struct reactor *reactor, struct reactor_file_io *io,
                  int64_t result)
 {
   reactor->files.nr_inflight--;
+  reactor->files.lists[turn_of (io)].nr_inflight--;
   io->done (io, result);
 }
 
@@ -105,7 +134,7 @@ void
 reactor_file_submit (struct reactor *reactor, struct reactor_file_io *io)
 {
   struct file_queue *files = &reactor->files;
-  unsigned turn = (unsigned) io->fd % FILE_LISTS;
+  unsigned turn = turn_of (io);
   struct file_list *list = &files->lists[turn];
 
   io->next = NULL;

@@ -104,15 +104,17 @@ struct io_uring;
 struct file_list {
   struct reactor_file_io *head;
   struct reactor_file_io **tail;
+  unsigned nr_inflight;                 /* taken, not done */
 };
 
 #define FILE_LISTS 64
+#define FILE_ROOM 256u                  /* requests in flight */
 struct file_queue {
   const struct file_backend *backend;   /* constant after create */
   struct file_list lists[FILE_LISTS];   /* they take turns */
   uint64_t waiting;                     /* a bit for each that is not empty */
   unsigned turn;                        /* of that one, or the next that is */
-  unsigned nr_inflight;                 /* taken, not done */
+  unsigned nr_inflight;                 /* of all of them */
   bool stalled;                         /* push left some behind */
   /* file-uring.c */
   struct io_uring *ring;

@@ -133,8 +133,8 @@ struct reactor_file_io {
 };
 
 /* done gets bytes or -errno, on this reactor, never inside this call.
- * Requests of one turn go to the kernel in one system call; more than the
- * ring holds wait in the reactor, where files take turns. */
+ * Requests of one turn go to the kernel in one system call; more than there is
+ * room for wait in the reactor, where files take turns and none has it all. */
 void reactor_file_submit (struct reactor *reactor,
                           struct reactor_file_io *io);
 

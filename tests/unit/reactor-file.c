@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,6 +25,7 @@
 
 #define BLOCK 4096u
 #define REQUESTS 3000u          /* far more than a ring holds */
+#define DONE_TMO_MS 60000
 
 struct request {
   struct reactor_file_io io;
@@ -109,11 +111,13 @@ submit_wanted (void *arg)
 static void
 run_requests (struct reactor *reactor, unsigned n)
 {
+  struct pollfd done = { .fd = all_done, .events = POLLIN };
   eventfd_t count;
 
   nr_done = 0;
   nr_wanted = n;
   reactor_call (reactor, submit_wanted, reactor);
+  assert_int_equal (poll (&done, 1, DONE_TMO_MS), 1);
   assert_int_equal (eventfd_read (all_done, &count), 0);
   assert_int_equal (nr_done, n);
   assert_false (done_inside);
@@ -221,6 +225,39 @@ test_turns (void **state)
   reactor_destroy (reactor);
   close (file_fd);
   close (late_fd);
+}
+
+static void
+submit_second_half (void *arg)
+{
+  for (unsigned i = REQUESTS / 2; i < REQUESTS; ++i)
+    reactor_file_submit (arg, &requests[i].io);
+}
+
+/* A file whose storage answers nothing leaves room for another one.  (Threads
+ * it keeps.) */
+static void
+test_hung (void **state)
+{
+  struct reactor *reactor = start_reactor (state);
+  int fds[2];
+
+  assert_int_equal (pipe2 (fds, O_CLOEXEC), 0);
+  file_fd = fds[0];
+  for (unsigned i = REQUESTS / 2; i < REQUESTS; ++i)
+    prepare (&requests[i], REACTOR_READV);
+  reactor_call (reactor, submit_second_half, reactor);
+  file_fd = open_scratch ();
+  for (unsigned i = 0; i < REQUESTS / 2; ++i)
+    prepare (&requests[i], REACTOR_WRITEV);
+  run_requests (reactor, REQUESTS / 2);
+  close (fds[1]);
+  reactor_destroy (reactor);
+  assert_int_equal (nr_done, REQUESTS);
+  for (unsigned i = 0; i < REQUESTS; ++i)
+    assert_int_equal (requests[i].result, i < REQUESTS / 2 ? BLOCK : 0);
+  close (fds[0]);
+  close (file_fd);
 }
 
 /* A reactor ends only after its file I/O. */
@@ -354,6 +391,7 @@ main (void)
     BOTH (test_transfer),
     BOTH (test_other_calls),
     BOTH (test_turns),
+    { "test_hung, io_uring", test_hung, NULL, NULL, NULL },
     BOTH (test_destroy_waits),
     BOTH (test_hold),
     BOTH (test_hold_later),
