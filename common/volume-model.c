@@ -124,8 +124,12 @@ survived (struct block *block, const void *writer, uint64_t before)
   for (unsigned i = 0; i < block->nr; i++) {
     struct write *write = &block->writes[i];
 
-    if (write->writer == writer && write->acked < before && !write->torn)
+    if (write->writer != writer || write->acked >= before || write->torn)
+      continue;
+    if (!may_do_nothing (write))
       write->ended = write->acked;
+    else if (write->settled > write->acked)
+      write->settled = write->acked;
   }
 }
 

@@ -195,6 +195,29 @@ test_trim_power (void **state)
   assert_int_equal (f->last.wrong, MODEL_UNTRIMMED);
 }
 
+/* That a trim was not lost does not tell whether it did anything; but it is
+ * over, and does not come over later writes. */
+static void
+test_trim_survives (void **state)
+{
+  struct fixture *f = *state;
+  uint64_t first = put (f, true), second;
+
+  model_power_goes (f->model);
+  model_power_is_back (f->model);
+  trim (f, true, false);
+  flush (f);
+  assert_true (get (f, first));
+  trim (f, true, false);
+  model_power_goes (f->model);
+  model_power_is_back (f->model);
+  flush (f);
+  assert_true (get (f, first));
+  second = put (f, true);
+  assert_false (get (f, 0));
+  assert_true (get (f, second));
+}
+
 /* Of a device that does not say how its blocks read then. */
 static void
 test_trim_open (void **state)
@@ -374,6 +397,7 @@ main (void)
     cmocka_unit_test_setup_teardown (test_trim, setup, teardown),
     cmocka_unit_test_setup_teardown (test_trim_twice, setup, teardown),
     cmocka_unit_test_setup_teardown (test_trim_power, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_trim_survives, setup, teardown),
     cmocka_unit_test_setup_teardown (test_trim_open, setup, teardown),
     cmocka_unit_test_setup_teardown (test_torn, setup, teardown),
     cmocka_unit_test_setup_teardown (test_never, setup, teardown),
