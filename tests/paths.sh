@@ -62,7 +62,7 @@ def work (i):
     k = 0
     while not over.is_set ():
         data = bytes ([i, k & 255, k >> 8 & 255, 7]) * 2048
-        at = (8 * i + k % 8) * M + k * 512 % M
+        at = (8 * i + k % 8) * M + k * 512 % (M - 8192)
         begun = time.monotonic ()
         n.pwrite (data, at)
         longest[i] = max (longest[i], time.monotonic () - begun)
