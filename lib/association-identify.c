@@ -331,7 +331,8 @@ judge_again (struct association *association,
     return;
   }
   namespace_resized (association, ns, info->size_bytes);
-  durable_reconnected (association, ns, info->epoch);
+  durable_reconnected (association, ns,
+                       durable_epoch (association, info->epoch));
   association->step_namespace++;
   if (association->step_namespace < association->nr_namespaces) {
     association_step (association, ASSOCIATION_DESCRIPTORS);

@@ -54,6 +54,8 @@ set_state_locked (struct association *association,
                   enum association_state state)
 {
   assert (legal[association->state] & 1u << state);
+  if (association->state == ASSOCIATION_LIVE)
+    paths_suspend (association);
   association->state = state;
   if (state == ASSOCIATION_FAILED || state == ASSOCIATION_LOST)
     association->dead = true;
@@ -675,7 +677,8 @@ association_free (struct association *association)
   for (uint32_t i = 0; i < association->nr_io; i++)
     queue_destroy (association->io[i]);
   queue_destroy (association->admin);
-  for (uint32_t i = 0; i < association->nr_namespaces; i++)
+  for (uint32_t i = 0; !association->params.several &&
+         i < association->nr_namespaces; i++)
     retain_free (association->namespaces[i].retain);
   pthread_mutex_destroy (&association->lock);
   free (association->buffer);

@@ -67,7 +67,12 @@ struct association_params {
   bool forgetful;               /* and: what was left behind is forgotten; */
   bool epochless;               /* and: durability epochs mean nothing */
   bool disorderly;              /* and: changes that were under way at once are
-                                   retained as they come */
+                                   retained as they come; */
+  bool hasty;                   /* and: what is sent again over another path
+                                   waits for nothing there */
+  /* And the simulator's: of several paths none has the cache of another, as
+   * their numbers say. */
+  uint64_t cache;
 };
 
 /* A namespace that volumes of the association use. */
@@ -80,10 +85,14 @@ struct namespace {
     _Atomic uint64_t changes;           /* completed, in the cache */
     _Atomic uint64_t stable;            /* so many of them were flushed */
     _Atomic bool lost;                  /* some may be gone */
+    _Atomic bool missing;               /* some are, and are kept: of several
+                                           paths */
     _Atomic unsigned losses;            /* of caches that may have had some */
     _Atomic uint64_t epoch;             /* of the connection */
   } durable;
-  struct retain *retain;                /* constant; NULL: not asked for */
+  struct retain *retain;                /* constant after open; NULL: not
+                                           asked for.  Of several paths: of
+                                           them all, and theirs */
 };
 
 enum { NAMESPACES_MAX = 16 };
@@ -415,6 +424,17 @@ bool durable_same_cache (const struct namespace *a,
 /* How often a cache was lost: what is made of several commands has to be whole
  * in one. */
 unsigned durable_losses (struct namespace *ns);
+/* There are, and their cache is known to be gone; they are kept. */
+bool durable_is_missing (const struct namespace *ns);
+/* [keeper, nothing is under way] All of them were sent again, over another
+ * path. */
+void durable_moved (struct namespace *ns);
+/* [keeper, nothing is in flight] What was done over any path, and neither
+ * acknowledged nor kept, may be undone by what is sent again over this one. */
+void durable_disturbed (struct namespace *ns);
+/* What the controller says, in its path's terms. */
+uint64_t durable_epoch (const struct association *association,
+                        uint64_t epoch);
 /* [driver] There is another connection, with this epoch. */
 void durable_reconnected (struct association *association,
                           struct namespace *ns, uint64_t epoch);

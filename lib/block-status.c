@@ -123,7 +123,8 @@ block_status_answered (struct block_status *status, uint16_t sc)
 
 /* --- synchronous -------------------------------------------------------- */
 
-/* The path to ask over, waited for.  NULL: there will be none in time. */
+/* The path to ask over, waited for, and entered.  NULL: there will be none in
+ * time. */
 static struct association *
 await_path (struct paths *paths)
 {
@@ -132,9 +133,11 @@ await_path (struct paths *paths)
   if (paths->nr == 1)
     return paths->association[0];
   while (paths_error (paths, false) == 0) {
+    paths_enter (paths);
     association = paths_pick (paths, false);
     if (association)
       return association;
+    paths_leave (paths);
     paths_await (paths, false);
   }
   return NULL;
@@ -154,6 +157,8 @@ ask (struct block_status *status)
                               &status->answer, status->bytes, false, &sc,
                               NULL);
 
+    if (paths->nr > 1)
+      paths_leave (paths);
     if (paths->interrupted && r < 0)
       return -ESHUTDOWN;
     if (paths->nr == 1 || (r == 0 && !status_is_path (sc)))

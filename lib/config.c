@@ -504,10 +504,6 @@ options_check_volume (const struct options *options, struct error *err)
   if (options->retain_bytes > 0 && options->ctrl_loss_tmo_ms == 0)
     return error_set (err, EINVAL, "open: retain: not with ctrl_loss_tmo=0: "
                       "a lost connection is not made again");
-  /* What is newer, over several paths, nobody here remembers. */
-  if (options->retain_bytes > 0 && options->nr_servers > 1)
-    return error_set (err, EINVAL, "open: retain: not with several paths "
-                      "(server= more than once)");
   return 0;
 }
 

@@ -74,20 +74,54 @@ durable_losses (struct namespace *ns)
   return ns->durable.losses;
 }
 
+bool
+durable_is_missing (const struct namespace *ns)
+{
+  return ns->durable.missing;
+}
+
+void
+durable_moved (struct namespace *ns)
+{
+  ns->durable.stable = ns->durable.changes;
+  ns->durable.missing = false;
+}
+
+void
+durable_disturbed (struct namespace *ns)
+{
+  ns->durable.losses++;
+}
+
+uint64_t
+durable_epoch (const struct association *association, uint64_t epoch)
+{
+  return epoch == 0 ? 0 : epoch ^ association->params.cache;
+}
+
 void
 durable_reconnected (struct association *association, struct namespace *ns,
                      uint64_t epoch)
 {
   bool same = epoch != 0 && epoch == ns->durable.epoch;
   bool lost = !same && association->controller.volatile_cache;
+  bool several = association->paths && association->paths->nr > 1;
 
+  if (lost && several)
+    paths_suspend (association);
   ns->durable.epoch = epoch;
   if (lost)
     ns->durable.losses++;
   if (association->params.epochless)
     lost = false;
-  if (ns->retain)
+  if (ns->retain && several) {
+    if (lost && durable_is_dirty (ns))
+      ns->durable.missing = true;
+    if (lost)
+      paths_cache_changed (association);
+  } else if (ns->retain) {
     retain_reconnected (ns->retain, lost);
-  else if (lost && ns->durable.changes != ns->durable.stable)
+  } else if (lost && durable_is_dirty (ns)) {
     ns->durable.lost = true;
+  }
 }

@@ -9,6 +9,8 @@
  *      |          |
  *   registry.c    |                shares paths between volumes
  *   paths.c       |                the associations of a volume
+ *   paths-keep.c  |                what the keeper does about them,
+ *   paths-replay.c|                and about a cache that one has lost
  *   keeper.c      |                one thread: keep-alive, stale timeouts
  *   reconnect.c   |                and what becomes of a lost association
  *   left-behind.c |                controllers of those that were given up

@@ -151,7 +151,7 @@ make_command (struct transfer *transfer, struct io_request *io,
     request->sqe.common = (struct nvme_sqe) { .opcode = nvme_cmd_flush };
     transfer->flush_left = false;
     transfer->covers = durable_so_far (transfer->ns);
-    if (transfer->ns->retain)
+    if (transfer->ns->retain && transfer->volume->paths->nr == 1)
       transfer->covers_retained = retain_so_far (transfer->ns->retain);
   } else if (transfer->op == IO_DISCARD) {
     make_discard (transfer, io, bytes);
@@ -243,7 +243,7 @@ account (struct transfer *transfer, const struct request *request)
     if (!durable_flushed (ns, transfer->covers) ||
         paths_have_lost (paths, ns))
       return EIO;
-    if (ns->retain)
+    if (ns->retain && paths->nr == 1)
       retain_flushed (ns->retain, transfer->covers_retained);
     return 0;
   }
@@ -254,6 +254,12 @@ account (struct transfer *transfer, const struct request *request)
   return 0;
 }
 
+static unsigned
+losses (const struct transfer *transfer)
+{
+  return paths_losses (transfer->volume->paths, transfer->volume->ns);
+}
+
 /* All of it is done, but a first part of it in a cache that was lost before
  * the last.  The caller was not told yet, and his data is still there. */
 static bool
@@ -262,8 +268,7 @@ has_to_begin_again (const struct transfer *transfer)
   return transfer->pending == 0 && transfer->error == 0 &&
     transfer->left_bytes == 0 && transfer->whole_bytes > 0 &&
     transfer->op != IO_READ &&
-    !transfer->moves && transfer->losses !=
-    paths_losses (transfer->volume->paths, transfer->volume->ns);
+    !transfer->moves && transfer->losses != losses (transfer);
 }
 
 /* All of it is done, and stable only in that it is kept here.  False: there is
@@ -276,8 +281,8 @@ keep (struct transfer *transfer, const struct request *request)
   bool write = transfer->op == IO_WRITE;
 
   if (!ns->retain || transfer->pending > 0 || transfer->error != 0 ||
-      transfer->left_bytes > 0 || !request->changes ||
-      durable_is_lost (ns))
+      transfer->left_bytes > 0 || !request->changes || transfer->moves ||
+      paths_have_lost (transfer->volume->paths, ns))
     return true;
   return retain_keep (ns->retain, transfer->begun, sqe->opcode,
                       transfer->op == IO_DISCARD ? 0 : rw_control (transfer),
@@ -292,9 +297,10 @@ begin_again (struct transfer *transfer)
   transfer->buf = transfer->whole_buf;
   transfer->offset_bytes = transfer->whole_offset_bytes;
   transfer->left_bytes = transfer->whole_bytes;
-  transfer->losses = paths_losses (transfer->volume->paths,
-                                   transfer->volume->ns);
   transfer->flush_left = wants_flush (transfer);
+  transfer->covering = false;
+  if (transfer->op != IO_FLUSH)
+    transfer->losses = losses (transfer);
 }
 
 /* --- another path ------------------------------------------------------- */
@@ -308,8 +314,27 @@ transfer_moves (const struct transfer *transfer)
 void
 transfer_begin_again (struct transfer *transfer)
 {
-  begin_again (transfer);
   transfer->moves = false;
+  if (transfer->covering && transfer->losses == losses (transfer))
+    transfer->flush_left = true;
+  else
+    begin_again (transfer);
+}
+
+static void
+enter (struct transfer *transfer)
+{
+  paths_enter (transfer->volume->paths);
+  transfer->entered = true;
+}
+
+/* It has no command in flight: its path is nothing to it any more. */
+static void
+leave (struct transfer *transfer)
+{
+  if (transfer->entered)
+    paths_leave (transfer->volume->paths);
+  transfer->entered = false;
 }
 
 /* Its path is no path any more.  What was in flight may still take effect
@@ -323,12 +348,28 @@ move (struct transfer *transfer, const struct request *request)
   transfer_stop (transfer);
 }
 
+/* What is retained now is stable when all paths are flushed. */
+static void
+begin_flush (struct transfer *transfer)
+{
+  struct retain *retain = transfer->volume->ns->retain;
+  unsigned now = losses (transfer);
+
+  if (!retain || (transfer->flush_at > 0 && transfer->losses == now))
+    return;
+  transfer->flush_at = 0;
+  transfer->covers_retained = retain_so_far (retain);
+  if (!transfer->covering)
+    transfer->losses = now;
+}
+
 /* Each path that has taken changes is flushed, one after the other. */
 static int
 route_flush (struct transfer *transfer)
 {
   struct paths *paths = transfer->volume->paths;
 
+  begin_flush (transfer);
   for (; transfer->flush_at < paths->nr; transfer->flush_at++) {
     struct association *dirty = paths->association[transfer->flush_at];
 
@@ -338,7 +379,7 @@ route_flush (struct transfer *transfer)
     transfer->association = paths_pick_flush (paths, dirty);
     if (transfer->association)
       return 0;
-    if (!paths_pick (paths, false))
+    if (paths->replay.retain || !paths_pick (paths, false))
       return -EAGAIN;
     /* Its cache is out of reach. */
     durable_lose (transfer->ns);
@@ -351,23 +392,19 @@ route_flush (struct transfer *transfer)
   return 0;
 }
 
-int
-transfer_route (struct transfer *transfer)
+static int
+route_over_several (struct transfer *transfer)
 {
   struct paths *paths = transfer->volume->paths;
   bool changes = io_changes (transfer->op);
-  int error;
+  int r = -paths_error (paths, changes);
 
-  if (paths->nr == 1) {
-    transfer->association = paths->association[0];
-    transfer->ns = transfer->volume->ns;
-    return 0;
+  if (r < 0)
+    return r;
+  if (transfer->op == IO_FLUSH || transfer->covering) {
+    r = route_flush (transfer);
+    return paths->replay.suspended ? -EAGAIN : r;
   }
-  error = paths_error (paths, changes);
-  if (error != 0)
-    return -error;
-  if (transfer->op == IO_FLUSH)
-    return route_flush (transfer);
   transfer->association = paths_pick (paths, changes);
   if (!transfer->association)
     return -EAGAIN;
@@ -375,7 +412,41 @@ transfer_route (struct transfer *transfer)
   return 0;
 }
 
+int
+transfer_route (struct transfer *transfer)
+{
+  struct paths *paths = transfer->volume->paths;
+  int r;
+
+  if (paths->nr == 1) {
+    transfer->association = paths->association[0];
+    transfer->ns = transfer->volume->ns;
+    return 0;
+  }
+  enter (transfer);
+  r = route_over_several (transfer);
+  if (r < 0)
+    leave (transfer);
+  return r;
+}
+
 /* --- the end of a command ----------------------------------------------- */
+
+/* All paths are flushed.  What was retained meanwhile was sent again over one
+ * that may have been flushed before: then they are flushed once more; or what
+ * the Flush was to make stable is done once more. */
+static void
+all_flushed (struct transfer *transfer)
+{
+  struct retain *retain = transfer->volume->ns->retain;
+
+  if (!retain)
+    return;
+  if (transfer->losses == losses (transfer))
+    retain_flushed (retain, transfer->covers_retained);
+  else
+    transfer->moves = true;
+}
 
 /* A flush of the path is over: is there another one? */
 static void
@@ -383,8 +454,7 @@ next_flush (struct transfer *transfer)
 {
   struct paths *paths = transfer->volume->paths;
 
-  if (paths->nr == 1 || transfer->op != IO_FLUSH || transfer->error != 0 ||
-      transfer->moves)
+  if (transfer->error != 0 || transfer->moves)
     return;
   if (transfer->flush_at < paths->nr)
     transfer->flush_at++;
@@ -393,6 +463,38 @@ next_flush (struct transfer *transfer)
                             ->namespaces[0]))
     transfer->flush_at++;
   transfer->moves = transfer->flush_at < paths->nr;
+  if (!transfer->moves)
+    all_flushed (transfer);
+}
+
+/* All of it is done, but stable and kept only when all paths are flushed. */
+static void
+flush_all (struct transfer *transfer)
+{
+  if (transfer->volume->paths->replay.retain && transfer->flush_left &&
+      transfer->pending == 0 && transfer->left_bytes == 0) {
+    transfer->flush_left = false;
+    transfer->flush_at = 0;
+    transfer->covering = transfer->moves = true;
+  }
+}
+
+/* What comes after a command that is over, if there is something to come. */
+static void
+judge_rest (struct transfer *transfer, const struct request *request)
+{
+  bool several = transfer->volume->paths->nr > 1;
+
+  if (several && (transfer->op == IO_FLUSH || transfer->covering)) {
+    next_flush (transfer);
+    return;
+  }
+  if (has_to_begin_again (transfer))
+    begin_again (transfer);
+  else if (!keep (transfer, request))
+    transfer->flush_left = true;
+  if (several)
+    flush_all (transfer);
 }
 
 /* A flush over another path than the one that took the changes, which has
@@ -456,16 +558,13 @@ transfer_done (struct request *request)
   paths_count (transfer->volume->paths, transfer->association, -1);
   if (error != 0)
     transfer_fail (transfer, error, status);
-  if (has_to_begin_again (transfer))
-    begin_again (transfer);
-  else if (!keep (transfer, request))
-    transfer->flush_left = true;
-  else if (request->transport.sqe.common.opcode == nvme_cmd_flush)
-    next_flush (transfer);
+  judge_rest (transfer, request);
   if (transfer_has_next (transfer))
     transfer_next_locked (transfer, io, true);
-  if (transfer->pending == 0)
+  if (transfer->pending == 0) {
+    leave (transfer);
     transfer->over (transfer);
+  }
 }
 
 static void
@@ -500,7 +599,9 @@ transfer_next_locked (struct transfer *transfer, struct io_request *io,
     *transfer = before;
   else if (r < 0)
     not_submitted (transfer, r);
-  else {
+  if (r < 0 && transfer->pending == 0)
+    leave (transfer);
+  if (r == 0) {
     transfer->pending++;
     paths_count (transfer->volume->paths, transfer->association, 1);
   }

@@ -33,6 +33,7 @@ libqbd_internal_la_SOURCES = \
 	lib/options.h \
 	lib/paths-keep.c \
 	lib/paths-open.c \
+	lib/paths-replay.c \
 	lib/paths.c \
 	lib/paths.h \
 	lib/queue-internal.h \

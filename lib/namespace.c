@@ -178,8 +178,9 @@ prepare_retain (const struct association *association, struct namespace *ns,
 {
   uint64_t bytes = association->params.options.retain_bytes;
 
+  /* Several paths have it together: paths_retain. */
   if (bytes == 0 || !association->params.reconnects ||
-      !association->controller.volatile_cache)
+      association->params.several || !association->controller.volatile_cache)
     return true;
   ns->retain = retain_create (bytes, info->block_bytes,
                               association->params.disorderly);
@@ -202,7 +203,7 @@ namespace_add (struct association *association, uint32_t nsid, bool only,
   ns->only = only;
   ns->info = *info;
   ns->size_bytes = info->size_bytes;
-  ns->durable.epoch = info->epoch;
+  ns->durable.epoch = durable_epoch (association, info->epoch);
   association->nr_namespaces = n + 1;   /* from now on others see it */
   return ns;
 }

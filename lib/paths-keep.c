@@ -307,6 +307,8 @@ give_up (struct paths *paths)
   if (paths_describe (paths, &why)) {
     if (paths->fence.in_progress)
       error_set (&why, EBUSY, "the controller of a lost path does not end");
+    else if (paths->replay.due)
+      error_set (&why, EBUSY, "what a server has lost is not there again");
     else
       describe_none (paths, &why);
   }
@@ -354,12 +356,14 @@ judge_loss (struct paths *paths, bool any, uint64_t now_ms)
 }
 
 /* An old controller takes its time: what changes the volume waits for it, and
- * perhaps for too long. */
+ * perhaps for too long; and so does all the rest, where what a cache has lost is
+ * not there yet. */
 static uint64_t
 judge_changes (struct paths *paths, uint64_t now_ms)
 {
   uint32_t tmo_ms = paths->options.fast_io_fail_tmo_ms;
-  bool wait = paths->fence.in_progress;
+  bool suspended = paths->replay.suspended != 0;
+  bool wait = paths->fence.in_progress || suspended;
 
   for (unsigned i = 0; i < paths->nr; i++)
     wait |= paths->association[i]->path.hold_until_ms != 0;
@@ -377,6 +381,8 @@ judge_changes (struct paths *paths, uint64_t now_ms)
     return UINT64_MAX;
   if (now_ms - paths->keep.changes_since_ms >= tmo_ms) {
     paths->change_error = EIO;
+    if (suspended)
+      paths->error = EIO;
     return UINT64_MAX;
   }
   return earlier (paths->keep.changes_since_ms + tmo_ms,
@@ -404,13 +410,13 @@ judge_all (struct paths *paths, bool any, uint64_t now_ms)
 {
   uint64_t next_ms = UINT64_MAX;
 
-  if (any && !paths->fence.in_progress) {
+  if (any && !paths->fence.in_progress && !paths->replay.due) {
     if (gets_through (paths, now_ms))
       paths->keep.since_ms = 0;
   } else if (!paths_dead (paths)) {
     next_ms = judge_loss (paths, any, now_ms);
   }
-  if (any)
+  if (any && !paths->replay.suspended)
     paths->error = 0;
   if (paths_dead (paths))
     paths->error = end_error (paths);
@@ -454,9 +460,10 @@ uint64_t
 paths_tick (struct paths *paths, uint64_t now_ms)
 {
   uint64_t next_ms = look_at_all (paths, now_ms);
-  bool any = paths_pick (paths, false) != NULL;
+  bool any = paths_best (paths) != NULL;
 
   next_ms = earlier (next_ms, fence_all (paths, now_ms));
+  next_ms = earlier (next_ms, paths_replay_tick (paths, now_ms));
   next_ms = earlier (next_ms, judge_changes (paths, now_ms));
   next_ms = earlier (next_ms, judge_all (paths, any, now_ms));
   let_go (paths, now_ms);

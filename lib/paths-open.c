@@ -206,17 +206,20 @@ paths_open (const struct options *options, bool shared,
     },
   };
   struct paths *paths = paths_create (options, err);
+  int r;
 
   if (!paths)
     return NULL;
-  if (try_all (&a, err) == 0) {
+  r = try_all (&a, err);
+  if (r == 0) {
     take_over (&a, paths);
     paths->refs = 1;
-  } else {
-    paths_free (paths);
-    paths = NULL;
+    r = paths_retain (paths, err);
   }
   for (unsigned i = 0; i < PATHS_MAX; i++)
     association_free (a.association[i]);
-  return paths;
+  if (r == 0)
+    return paths;
+  paths_free (paths);
+  return NULL;
 }

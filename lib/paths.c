@@ -55,6 +55,7 @@ paths_free (struct paths *paths)
   inherited = paths->nr > 0 && paths_inherited (paths);
   for (unsigned i = 0; i < paths->nr; i++)
     association_free (paths->association[i]);
+  retain_free (paths->replay.retain);
   if (!inherited) {
     pthread_mutex_destroy (&paths->lock);
     pthread_cond_destroy (&paths->gone);
@@ -152,8 +153,8 @@ better (const struct paths *paths, struct association *a,
   return a;
 }
 
-static bool
-all_fenced (const struct paths *paths)
+bool
+paths_are_fenced (const struct paths *paths)
 {
   for (unsigned i = 0; i < paths->nr; i++)
     if (paths->association[i]->path.unfenced)
@@ -162,19 +163,29 @@ all_fenced (const struct paths *paths)
 }
 
 struct association *
-paths_pick (struct paths *paths, bool changes)
+paths_best (struct paths *paths)
 {
   struct association *best = NULL;
   unsigned first = 0;
 
-  if (changes && !all_fenced (paths))
-    return NULL;
   if (paths->options.policy == OPTIONS_POLICY_ROUND_ROBIN)
     first = paths->next++ % paths->nr;
   for (unsigned i = 0; i < paths->nr; i++)
     best = better (paths, best,
                    paths->association[(first + i) % paths->nr]);
   return best;
+}
+
+/* In this order: what lowers a path suspends them before. */
+struct association *
+paths_pick (struct paths *paths, bool changes)
+{
+  struct association *best;
+
+  if (changes && !paths_are_fenced (paths))
+    return NULL;
+  best = paths_best (paths);
+  return paths->replay.suspended ? NULL : best;
 }
 
 /* One that is live and not to be used says that its subsystem is there; where

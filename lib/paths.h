@@ -56,6 +56,19 @@ struct paths {
     unsigned next;                      /* path, to be asked first */
   } fence;
 
+  /* paths-replay.c's. */
+  struct {
+    struct retain *retain;              /* all paths'; constant after open;
+                                           NULL: not asked for */
+    _Atomic unsigned suspended;         /* nothing is given a path: so often
+                                           since it was 0 */
+    _Atomic unsigned nr_entered;        /* that have one */
+    /* The keeper's. */
+    bool due;                           /* it can begin, as to the others */
+    struct association *over;           /* takes what is sent again; NULL:
+                                           none is under way */
+  } replay;
+
   /* The registry's. */
   TAILQ_ENTRY (paths) registry_link;
   unsigned refs;
@@ -82,6 +95,10 @@ bool paths_describe (const struct paths *paths, struct error *err);
 /* For several: the best one there is, or NULL.  changes: and nothing of a path
  * that was lost can overtake what is sent now. */
 struct association *paths_pick (struct paths *paths, bool changes);
+/* Also while nothing is given a path. */
+struct association *paths_best (struct paths *paths);
+/* Nothing that was in flight on one that was lost can take effect any more. */
+bool paths_are_fenced (const struct paths *paths);
 /* The one to flush, so that what is in the cache of `dirty` is stable. */
 struct association *paths_pick_flush (struct paths *paths,
                                       struct association *dirty);
@@ -119,6 +136,29 @@ paths_count (const struct paths *paths, struct association *association,
   if (paths->options.policy == OPTIONS_POLICY_QUEUE_DEPTH)
     association->path.depth += (unsigned) change;
 }
+
+/* --- paths-replay.c ----------------------------------------------------- */
+
+/* [opening] What is not flushed is kept, for all paths together. */
+int paths_retain (struct paths *paths, struct error *err);
+/* [keeper] After each look at the paths.  Returns when to come again. */
+uint64_t paths_replay_tick (struct paths *paths, uint64_t now_ms);
+/* Any thread, before a path is none any more, or another one: until the keeper
+ * has looked, nothing is given a path. */
+void paths_suspend (struct association *association);
+/* [keeper] The path leads to another cache than before. */
+void paths_cache_changed (struct association *association);
+
+/* Around all that is asked over one of several paths, beginning before it is
+ * picked: what is sent again waits for it. */
+static inline void
+paths_enter (struct paths *paths)
+{
+  if (paths->replay.retain)
+    paths->replay.nr_entered++;
+}
+
+void paths_leave (struct paths *paths);
 
 /* --- paths-open.c ------------------------------------------------------- */
 

@@ -427,6 +427,8 @@ reconnect_tick (struct association *association, uint64_t now_ms)
 static bool
 must_replay (const struct association *association)
 {
+  if (association->params.several)      /* paths-replay.c's business */
+    return false;
   for (uint32_t i = 0; i < association->nr_namespaces; i++) {
     const struct retain *retain = association->namespaces[i].retain;
 
@@ -441,6 +443,8 @@ replay (struct association *association, uint64_t now_ms)
 {
   enum retain_replay all = RETAIN_REPLAY_OVER;
 
+  if (association->params.several)
+    return all;
   for (uint32_t i = 0; i < association->nr_namespaces; i++) {
     enum retain_replay one =
       retain_replay (association, &association->namespaces[i], now_ms);

@@ -25,6 +25,7 @@
 
 #include "common/cleanup.h"
 #include "lib/internal.h"
+#include "nvmeof/status.h"
 
 enum {
   ENTRY_BYTES = 4096,           /* of data to one entry, on average */
@@ -54,7 +55,7 @@ struct range {
 struct piece {
   struct request request;       /* first member */
   struct retain *retain;
-  struct transport_queue *transport;
+  struct association *association;      /* that it takes */
   struct nvme_dsm_range range;
   uint64_t entry, entry_bytes;  /* where in them it begins */
   uint64_t offset_bytes, bytes;
@@ -255,6 +256,12 @@ retain_reconnected (struct retain *retain, bool lost)
   retain->broken = retain->failed = false;
 }
 
+void
+retain_restart (struct retain *retain)
+{
+  retain_reconnected (retain, true);
+}
+
 bool
 retain_is_wanted (const struct retain *retain)
 {
@@ -283,11 +290,31 @@ is_final (struct retain *retain, uint16_t status)
   return status & NVME_SC_DNR || ++retain->refusals > REFUSALS_MAX;
 }
 
+/* Of several paths.  Another one will do, and what may still take effect over
+ * this one must not come after it. */
+static bool
+goes_elsewhere (struct piece *piece, uint16_t status)
+{
+  struct association *association = piece->association;
+
+  if (!association->params.several)
+    return false;
+  if (piece->request.transport.error != 0)
+    association->path.unfenced = true;
+  else if (status_is_path (status))
+    paths_doubt (association);
+  else
+    return false;
+  piece->retain->broken = true;
+  return true;
+}
+
 static void
 piece_done (struct request *request)
 {
   struct piece *piece = (struct piece *) request;
-  struct transport_queue *transport = piece->transport;
+  struct transport_queue *transport =
+    queue_transport (piece->association->io[0]);
   struct retain *retain = piece->retain;
   uint16_t status = nvme_cqe_status (&request->transport.cqe);
 
@@ -297,6 +324,8 @@ piece_done (struct request *request)
   if (request->transport.error == 0 && status == 0)
     return;
   step_back (retain, piece);
+  if (goes_elsewhere (piece, status))
+    return;
   if (request->transport.error != 0) {
     retain->broken = true;
   } else if (is_final (retain, status)) {
@@ -414,7 +443,7 @@ send_next_locked (struct association *association, struct namespace *ns)
   piece->entry_bytes = retain->next_bytes;
   piece->offset_bytes = offset;
   piece->bytes = bytes;
-  piece->transport = queue_transport (association->io[0]);
+  piece->association = association;
   piece->request.fleeting = true;
   piece->request.changes = true;
   piece->request.done = piece_done;
@@ -479,4 +508,16 @@ retain_replay (struct association *association, struct namespace *ns,
     return sent ? RETAIN_REPLAY_GOES_ON : RETAIN_REPLAY_WAITS;
   replay_ends (ns);
   return RETAIN_REPLAY_OVER;
+}
+
+bool
+retain_is_idle (struct retain *retain, struct association *association)
+{
+  struct queue *queue = association->io[0];
+  bool idle;
+
+  queue_lock (queue);
+  idle = retain->in_flight == 0;
+  queue_unlock (queue);
+  return idle;
 }

@@ -36,6 +36,8 @@ void retain_flushed (struct retain *retain, uint64_t so_far);
 /* [driver] There is another connection.  lost: and the cache that had them is
  * gone. */
 void retain_reconnected (struct retain *retain, bool lost);
+/* [keeper] The same, of several paths: all are to be sent, from the first on. */
+void retain_restart (struct retain *retain);
 /* [driver] They are to be sent again, before anything else is sent. */
 bool retain_is_wanted (const struct retain *retain);
 enum retain_replay {
@@ -47,5 +49,8 @@ enum retain_replay {
 /* [driver] Sends them, behind the fence.  What fails is lost (durable.c). */
 enum retain_replay retain_replay (struct association *association,
                                   struct namespace *ns, uint64_t now_ms);
+/* [keeper] That is to go on over another path: none is under way over this
+ * one any more. */
+bool retain_is_idle (struct retain *retain, struct association *association);
 
 #endif

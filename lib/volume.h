@@ -79,13 +79,16 @@ struct transfer {
                                    ends it is not submitted yet */
   unsigned pending;             /* commands in flight */
   uint64_t covers;              /* of the Flush: durable_so_far */
-  uint64_t covers_retained;     /* and retain_so_far */
+  uint64_t covers_retained;     /* and retain_so_far; of several paths: of
+                                   all their Flushes */
   uint64_t begun;               /* retain_begin */
   /* As the call was, to begin it again when a cache was lost in its midst. */
   uint8_t *whole_buf;
   uint64_t whole_offset_bytes, whole_bytes;
   unsigned losses;              /* durable_losses, at its beginning */
   bool moves;                   /* to another path, when none is pending */
+  bool covering;                /* all of it is done; as a FLUSH now */
+  bool entered;                 /* paths_enter */
   uint8_t flush_at;             /* FLUSH: the paths before have none left */
   int error;                    /* errno of the first that failed */
   uint16_t status;              /* its NVMe status, 0: none */

@@ -12,7 +12,5 @@ for order in "server=$first server=unix://$tmp/other.sock" \
              "server=unix://$tmp/other.sock server=$first"; do
     expect_error 'no such subsystem' nbdkit -fU "$tmp/s" qbd demo/disk $order
 done
-expect_error 'not with several paths' nbdkit -fU "$tmp/s" qbd demo/disk \
-             "server=$first" server=192.0.2.1 retain=1M
 expect_error 'given twice' nbdkit -fU "$tmp/s" qbd demo/disk \
              "server=$first" "server=$first"

@@ -52,6 +52,7 @@ SH_TESTS += tests/nbd-readonly.sh
 SH_TESTS += tests/nbd-reattach.sh
 SH_TESTS += tests/nbd-reconnect.sh
 SH_TESTS += tests/nbd-retain-load.sh
+SH_TESTS += tests/nbd-retain-paths.sh
 SH_TESTS += tests/nbd-retain.sh
 SH_TESTS += tests/nbd-resize.sh
 SH_TESTS += tests/nbd-server-absent.sh

@@ -22,4 +22,5 @@ without epoch 30
 without path-fence 120
 without order 440
 without fence 790
+without drain 4000
 without left-behind 190 --giving-up

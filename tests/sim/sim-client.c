@@ -452,6 +452,7 @@ map_done (struct request *request)
     ((char *) request - offsetof (struct sim_client, map.request));
 
   client->map.answered = true;
+  paths_leave (client->paths);
 }
 
 /* A question that got no answer is not asked again. */
@@ -467,15 +468,18 @@ static void
 map_submit (struct sim_client *client)
 {
   struct paths *paths = client->paths;
-  struct association *association =
-    paths->nr == 1 ? paths->association[0] : paths_pick (paths, false);
+  struct association *association = paths->association[0];
   struct transport_request *t = &client->map.request.transport;
   struct queue *admin;
   int r = -ENOTCONN;
 
   client->map.asked = true;
   client->map.answered = false;
+  paths_enter (paths);
+  if (paths->nr > 1)
+    association = paths_pick (paths, false);
   if (association == NULL) {
+    paths_leave (paths);
     client->map.asked = !gives_up (client);
     return;
   }
@@ -494,6 +498,8 @@ map_submit (struct sim_client *client)
   queue_unlock (admin);
   queue_flush_sends (admin);
   client->map.under_way = r == 0;
+  if (r < 0)
+    paths_leave (paths);
   if (r < 0 && gives_up (client)) {
     client->map.asked = false;
     if (!may_fail (client))
@@ -593,6 +599,7 @@ make_path (struct sim_client *client, unsigned i)
 
   params.opaque = &client->ports[i];
   params.seed += i;
+  params.cache = client->params.caches ? i : 0;
   client->ports[i].path = i;
   client->associations[i] = association_create (&params, &err);
   if (client->associations[i] == NULL) {
@@ -712,6 +719,8 @@ make_volume (struct sim_client *client, uint64_t now_ms)
     paths_add (client->paths, client->associations[i]);
     paths_look (client->associations[i], now_ms);
   }
+  if (paths_retain (client->paths, &err) < 0)
+    complain (client, err.message, err.code);
   client->volume = volume_create (client->paths,
                                   &client->associations[0]->namespaces[0],
                                   0, &err);
@@ -799,6 +808,7 @@ sim_client_new (struct sim_server *server, struct model *model,
     .forgetful = params->forgetful,
     .epochless = params->epochless,
     .disorderly = params->disorderly,
+    .hasty = params->hasty,
   };
   struct sim_client *client = calloc (1, sizeof *client);
 

@@ -28,7 +28,8 @@ struct sim_client_params {
   unsigned policy;              /* enum options_policy */
   uint64_t seed;                /* of its pauses */
   bool foreign;                 /* the server is taken for one */
-  bool unfenced, forgetful, epochless, disorderly;
+  bool unfenced, forgetful, epochless, disorderly, hasty;
+  bool caches;                  /* each path seems to have one of its own */
   uint64_t retain_bytes;        /* then no loss of power is noticed */
   bool flushes;                 /* and discards: else it reads and writes */
   uint32_t io_tmo_ms;

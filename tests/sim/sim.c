@@ -37,7 +37,7 @@ struct scenario {
 static bool verbose;
 static bool giving_up;          /* that is all that happens */
 static bool without_fence, without_path_fence, without_left_behind,
-  without_epoch, without_order;
+  without_epoch, without_order, without_drain;
 
 static void
 choose_network (struct sim_network *network)
@@ -150,9 +150,14 @@ choose_scenario (struct scenario *s)
   s->client.unfenced = without_fence && s->client.nr_paths == 1;
   if (without_path_fence)
     s->client.unfenced = s->client.nr_paths > 1;
-  /* One writer only can say what is newer; and over one path. */
-  if (s->nr_clients == 1 && s->client.nr_paths == 1 && world_once_in (2))
+  /* One writer only can say what is newer. */
+  if (s->nr_clients == 1 && world_once_in (2))
     s->client.retain_bytes = world_chance (1, 64) * 4096;
+  /* As servers that have a cache each: what a lost path took is sent again
+   * over those that are there, in the midst of what they have in flight. */
+  s->client.caches = s->client.nr_paths > 1 && s->client.retain_bytes > 0
+                     && world_once_in (2);
+  s->client.hasty = without_drain;
   s->client.forgetful = without_left_behind;
   s->client.epochless = without_epoch;
   s->client.disorderly = without_order;
@@ -357,7 +362,8 @@ do_fault (void)
     lose_for_good ();
     return;
   }
-  if (now.s->client.nr_paths > 1 && world_once_in (8)) {
+  if (now.s->client.nr_paths > 1
+      && world_once_in (now.s->client.caches ? 2 : 8)) {
     say ("a path has another ANA state");
     change_ana (path);
     return;
@@ -536,9 +542,10 @@ describe (uint64_t seed, const struct scenario *s)
   if (s->nr_faults == 0)
     printf ("cut after %u of %u\n", s->cut_after, s->nr_requests);
   else
-    printf ("%u faults in %u times %u, %u paths%s, retain %llu%s\n",
+    printf ("%u faults in %u times %u, %u paths%s%s, retain %llu%s\n",
             s->nr_faults, s->nr_clients, s->nr_requests, s->client.nr_paths,
             s->client.absent ? " (one absent)" : "",
+            s->client.caches ? " with a cache each" : "",
             (unsigned long long) s->client.retain_bytes,
             s->client.foreign ? ", foreign" : "");
 }
@@ -591,7 +598,7 @@ usage (FILE *to)
            "  --twice      each twice: both runs must be the same\n"
            "  --giving-up  clients lose their server for so long that they give\n"
            "               up, and open the volume anew\n"
-           "  --without fence|path-fence|left-behind|epoch|order|range-lock\n"
+           "  --without fence|path-fence|left-behind|epoch|order|drain|range-lock\n"
            "               without what must be there: it should be noticed\n"
            "  -v           say what each seed does\n");
 }
@@ -609,6 +616,8 @@ switch_off (const char *what)
     without_epoch = true;
   else if (strcmp (what, "order") == 0)
     without_order = true;
+  else if (strcmp (what, "drain") == 0)
+    without_drain = true;
   else if (strcmp (what, "range-lock") == 0)
     sim_call_without_locks ();
   else
