@@ -16,6 +16,8 @@
 enum {
   IDENTIFY_BYTES = 4096,
   HOLD_PAUSE_MS = 1000,
+  FENCE_RETRY_MS = 100,
+  FENCE_MOST_MS = 30000,        /* an open asks again */
 };
 
 static void
@@ -118,12 +120,25 @@ const struct step association_step_identify_nvm = {
 
 /* --- Cross-Controller Reset --------------------------------------------- */
 
+/* In an open, which takes as long as that: there is nobody yet who would try
+ * again. */
+static void
+begin_fence (struct association *association)
+{
+  association->re.fence_until_ms = association->now_ms + FENCE_MOST_MS;
+  attempt_take_longer (association->params.attempt, FENCE_MOST_MS);
+  association->deadline_ms = association->re.fence_until_ms +
+    association->params.options.connect_tmo_ms;
+}
+
 static void
 submit_fence (struct association *association)
 {
   const struct old_controller *old = &association->re.old;
   union nvme_command sqe = cross_reset_command (old->cntlid, &old->instance);
 
+  if (association->re.inherits && association->re.fence_until_ms == 0)
+    begin_fence (association);
   association_submit_admin (association, &sqe, TRANSPORT_NO_DATA, 0);
 }
 
@@ -153,6 +168,12 @@ static void
 answered_fence (struct association *association, uint16_t status,
                 uint64_t value)
 {
+  if (status == STATUS_SPECIFIC (NVME_SC_CROSS_RESET_IN_PROGRESS) &&
+      association->re.inherits &&
+      association->now_ms < association->re.fence_until_ms) {
+    association->retry_ms = association->now_ms + FENCE_RETRY_MS;
+    return;
+  }
   if (status == STATUS_SPECIFIC (NVME_SC_CROSS_RESET_IN_PROGRESS)) {
     association_fail (association, EBUSY, "Cross-Controller Reset: the old "
                       "controller still has commands");

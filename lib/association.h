@@ -233,6 +233,8 @@ struct association {
     /* The first set-up: what is done about those that were left behind. */
     bool inherits;                      /* `old` is one of them */
     uint64_t behind_first, behind_last; /* their numbers */
+    uint64_t fence_until_ms;            /* they are asked for again; 0: they
+                                           were not yet */
   } re;
   struct left_behind *behind;           /* what this one will leave */
 

@@ -6,6 +6,7 @@
 #include "tests/unit/lib-controller.h"
 
 #include "nvmeof/command-check.h"
+#include "nvmeof/cross-reset.h"
 #include "nvmeof/status.h"
 
 static void
@@ -400,6 +401,49 @@ test_left_behind_again (void **state)
   assert_int_equal (open_s (), 2 * 5);
 }
 
+/* As give_up, where the old controller can be named. */
+static void
+give_up_named (void)
+{
+  const struct controller_instance instance = { .ciu = 1, .cirn = 7 };
+
+  cross_reset_put_identify (&peer.ctrl, &instance, 1);
+  peer.cross_reset = CROSS_RESET_IMMEDIATE;
+  give_up ();
+  strcpy (peer.refuse, "cross-reset");
+  peer.refuse_status = STATUS_SPECIFIC (NVME_SC_CROSS_RESET_IN_PROGRESS);
+}
+
+/* The end of one that takes its time is asked for again, by the open itself. */
+static void
+test_left_behind_takes_time (void **state)
+{
+  give_up_named ();
+  peer.refuse_nr = 150;
+  assert_int_equal (open_s (), 15);
+  assert_int_equal (count ("cross-reset"), 151);
+}
+
+/* But not for ever. */
+static void
+test_left_behind_does_not_end (void **state)
+{
+  enum association_state now;
+  struct error err;
+  uint64_t since_ms;
+
+  give_up_named ();
+  since_ms = now_ms;
+  for (now = start (); now != ASSOCIATION_FAILED; now = drive_on ()) {
+    assert_int_not_equal (now, ASSOCIATION_LIVE);
+    assert_true (association_next_ms (association) > now_ms);
+    now_ms = association_next_ms (association);
+  }
+  association_get_state (association, &err);
+  assert_int_equal (err.code, EBUSY);
+  assert_in_range (now_ms - since_ms, 30000, 40000);
+}
+
 /* What is closed while it is in use has nothing under way. */
 static void
 test_nothing_left_behind (void **state)
@@ -502,6 +546,8 @@ main (void)
     TEST (test_left_behind),
     TEST (test_left_behind_by_another),
     TEST (test_left_behind_again),
+    TEST (test_left_behind_takes_time),
+    TEST (test_left_behind_does_not_end),
     TEST (test_nothing_left_behind),
     TEST (test_abort),
     TEST (test_no_abort_of_what_is_over),
