@@ -599,7 +599,7 @@ make_path (struct sim_client *client, unsigned i)
 
   params.opaque = &client->ports[i];
   params.seed += i;
-  params.cache = client->params.caches ? i : 0;
+  params.cache = client->params.caches ? (uint64_t) i << 32 : 0;
   client->ports[i].path = i;
   client->associations[i] = association_create (&params, &err);
   if (client->associations[i] == NULL) {

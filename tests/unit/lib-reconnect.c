@@ -243,6 +243,76 @@ test_stopped_while_connecting (void **state)
   volume_free (volume);
 }
 
+/* --- pauses ------------------------------------------------------------- */
+
+enum { PAUSES = 10, ROUNDS = 24 };
+
+/* How long the association waits before each of its next tries, all of which
+ * are refused. */
+static void
+watch_pauses (uint64_t pauses_ms[PAUSES], uint32_t most_ms)
+{
+  const uint64_t until_ms = now_ms + PAUSES * (uint64_t) (most_ms + 100);
+  uint64_t next_ms = association->re.next_ms;
+
+  refuse_connect (STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY), 0);
+  lose ();
+  for (unsigned n = 0; n < PAUSES; now_ms++) {
+    assert_true (now_ms < until_ms);
+    let_pass (0);
+    if (association->re.next_ms == next_ms)
+      continue;
+    next_ms = association->re.next_ms;
+    pauses_ms[n++] = next_ms - now_ms;
+  }
+  peer.refuse[0] = peer.order[0] = '\0';
+}
+
+/* 0.1 seconds at first, twice as long each time and no longer than asked for,
+ * half of it by chance; after a connection that held, from the beginning. */
+static void
+expect_pauses (uint32_t most_ms)
+{
+  uint64_t pauses_ms[PAUSES], least[PAUSES], most[PAUSES] = { 0 };
+
+  memset (least, 0xff, sizeof least);
+  make_lasting ();
+  params.unfenced = true;
+  params.options.reconnect_delay_ms = most_ms;
+  go_live ();
+  for (unsigned round = 0; round < ROUNDS; round++) {
+    let_pass (6000);
+    assert_int_equal (state_now (), ASSOCIATION_LIVE);
+    watch_pauses (pauses_ms, most_ms);
+    for (unsigned n = 0; n < PAUSES; n++) {
+      uint64_t whole_ms = UINT64_C (100) << n;
+
+      if (whole_ms > most_ms)
+        whole_ms = most_ms;
+      assert_in_range (pauses_ms[n], whole_ms / 2, whole_ms);
+      least[n] = pauses_ms[n] < least[n] ? pauses_ms[n] : least[n];
+      most[n] = pauses_ms[n] > most[n] ? pauses_ms[n] : most[n];
+    }
+    let_pass (most_ms + 100);
+  }
+  /* Hosts that were lost together do not come back together. */
+  for (unsigned n = 0; n < PAUSES; n++)
+    assert_true (most[n] - least[n] > least[n] / 4);
+  volume_free (volume);
+}
+
+static void
+test_pauses (void **state)
+{
+  expect_pauses (2000);
+}
+
+static void
+test_longer_pauses (void **state)
+{
+  expect_pauses (10000);
+}
+
 /* --- the hold ----------------------------------------------------------- */
 
 /* How long a write waits after a loss, in seconds. */
@@ -539,6 +609,8 @@ main (void)
     TEST (test_time_in_use_is_no_loss),
     TEST (test_stopped_while_holding),
     TEST (test_stopped_while_connecting),
+    TEST (test_pauses),
+    TEST (test_longer_pauses),
     TEST (test_hold),
     TEST (test_hold_where_traffic_counts),
     TEST (test_hold_in_units),
