@@ -178,8 +178,11 @@ int qbd_can_block_status (struct qbd_volume *volume);
  */
 struct qbd_inflight {
   const char *op;               /* "read", "write", "flush", "discard",
-                                   "write-zeroes"; constant */
+                                   "write-zeroes"; of those that wait for a
+                                   path also "block-status"; constant */
   /* What it waits for; constant.
+   *   path             one that is connected, accessible (ANA), and may be
+   *                    used; since it began to wait, whole, and of no queue
    *   slot             one of queue_size, that others have
    *   connection       the server, which is lost, and is being connected to
    *   old-controller   the end of what an earlier connection left
@@ -289,7 +292,7 @@ struct qbd_aio {
   void (*done) (struct qbd_aio *aio, int error);
   void *opaque;
   /* libqbd's own */
-  void *reserved[66];
+  void *reserved[68];
 };
 
 /* -1/EAGAIN: the volume's queue is full; poll first. */

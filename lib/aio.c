@@ -201,6 +201,8 @@ aio_submit (struct qbd_volume *volume, struct qbd_aio *user, enum io_op op,
   }
   aio->waiter.go = aio_go;
   aio->waiter.changes = io_changes (op);
+  aio->waiter.transfer = transfer;
+  aio->waiter.since_ms = 0;
   r = transfer_route (transfer);
   if (r == -EAGAIN && paths_wait_room (volume->paths)) {
     transfer->moves = true;

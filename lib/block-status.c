@@ -138,7 +138,7 @@ await_path (struct paths *paths)
     if (association)
       return association;
     paths_leave (paths);
-    paths_await (paths, false);
+    paths_await (paths, NULL, false);
   }
   return NULL;
 }

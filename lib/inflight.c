@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "lib/internal.h"
 #include "lib/queue-internal.h"
@@ -96,6 +97,42 @@ add_queue (struct walk *walk, struct queue *queue)
   queue_unlock (queue);
 }
 
+/* Those that no queue has, as there is no path to take. */
+static void
+add_waiter_locked (struct walk *walk, const struct path_waiter *waiter)
+{
+  static const char *const ops[] = {
+    [IO_READ] = "read", [IO_WRITE] = "write", [IO_FLUSH] = "flush",
+    [IO_DISCARD] = "discard", [IO_WRITE_ZEROES] = "write-zeroes",
+  };
+  const struct transfer *transfer = waiter->transfer;
+
+  walk->total++;
+  if (walk->nr == walk->nr_max)
+    return;
+  walk->list[walk->nr++] = (struct qbd_inflight) {
+    .op = transfer ? ops[transfer->op] : "block-status",
+    .stage = "path",
+    .volume = options_name (&walk->volume->paths->options),
+    .path = "",
+    .offset = transfer ? transfer->whole_offset_bytes : 0,
+    .count = transfer ? transfer->whole_bytes : 0,
+    .age_ms = waiter->since_ms != 0 && walk->now_ms > waiter->since_ms ?
+      walk->now_ms - waiter->since_ms : 0,
+  };
+}
+
+static void
+add_waiters (struct walk *walk)
+{
+  struct paths *paths = walk->volume->paths;
+  const struct path_waiter *waiter;
+
+  LOCK_SCOPE (&paths->lock);
+  TAILQ_FOREACH (waiter, &paths->waiters, link)
+    add_waiter_locked (walk, waiter);
+}
+
 int
 qbd_list_inflight (struct qbd_volume *volume, struct qbd_inflight *list,
                    unsigned max)
@@ -106,6 +143,7 @@ qbd_list_inflight (struct qbd_volume *volume, struct qbd_inflight *list,
 
   if (paths_inherited (volume->paths))
     return volume_fail (volume, "list requests", ENOTCONN, 0);
+  add_waiters (&walk);
   for (unsigned i = 0; i < volume->paths->nr; i++) {
     walk.association = volume->paths->association[i];
     for (uint32_t j = 0; j < walk.association->nr_io; j++)

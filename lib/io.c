@@ -663,7 +663,8 @@ route (struct transfer *transfer)
   int r;
 
   while ((r = transfer_route (transfer)) == -EAGAIN)
-    paths_await (transfer->volume->paths, io_changes (transfer->op));
+    paths_await (transfer->volume->paths, transfer,
+                 io_changes (transfer->op));
   return r;
 }
 

@@ -29,6 +29,7 @@ enum {
   DOUBT_MS = 100,               /* a path that refused is left alone */
   REFUSED_MS = 1000,            /* then it has not refused again */
   FENCE_RETRY_MS = 100,
+  TELL_MS = 1000,               /* requests that wait less are no news */
 };
 
 static uint64_t
@@ -299,19 +300,28 @@ describe_none (const struct paths *paths, struct error *why)
   error_set (why, EIO, "it is accessible over none (ANA)");
 }
 
+/* What requests wait for. */
+static void
+describe_wait (struct paths *paths, struct error *why)
+{
+  if (!paths_describe (paths, why))
+    return;
+  if (paths->fence.in_progress)
+    error_set (why, EBUSY, "the controller of a lost path does not end");
+  else if (paths->replay.due)
+    error_set (why, EBUSY, "what a server has lost is not there again");
+  else if (!paths_are_fenced (paths) && paths_best (paths))
+    error_set (why, EBUSY, "the controller of a lost path has not ended yet");
+  else
+    describe_none (paths, why);
+}
+
 static void
 give_up (struct paths *paths)
 {
   struct error why, err;
 
-  if (paths_describe (paths, &why)) {
-    if (paths->fence.in_progress)
-      error_set (&why, EBUSY, "the controller of a lost path does not end");
-    else if (paths->replay.due)
-      error_set (&why, EBUSY, "what a server has lost is not there again");
-    else
-      describe_none (paths, &why);
-  }
+  describe_wait (paths, &why);
   error_set (&err, EIO, "%s: no path for %u s: %s",
              options_name (&paths->options),
              paths->options.ctrl_loss_tmo_ms / 1000, why.message);
@@ -426,7 +436,7 @@ judge_all (struct paths *paths, bool any, uint64_t now_ms)
 /* --- those who wait ----------------------------------------------------- */
 
 static void
-take_free (struct paths *paths, struct path_waiters *going)
+take_free (struct paths *paths, struct path_waiters *going, uint64_t now_ms)
 {
   bool read = paths_error (paths, false) != 0 || paths_pick (paths, false);
   bool change = paths_error (paths, true) != 0 || paths_pick (paths, true);
@@ -435,6 +445,8 @@ take_free (struct paths *paths, struct path_waiters *going)
   LOCK_SCOPE (&paths->lock);
   for (waiter = TAILQ_FIRST (&paths->waiters); waiter; waiter = next) {
     next = TAILQ_NEXT (waiter, link);
+    if (waiter->since_ms == 0)
+      waiter->since_ms = now_ms;
     if (waiter->changes ? !change : !read)
       continue;
     TAILQ_REMOVE (&paths->waiters, waiter, link);
@@ -449,11 +461,58 @@ let_go (struct paths *paths, uint64_t now_ms)
   struct path_waiters going = TAILQ_HEAD_INITIALIZER (going);
   struct path_waiter *waiter;
 
-  take_free (paths, &going);
+  take_free (paths, &going, now_ms);
   while ((waiter = TAILQ_FIRST (&going))) {
     TAILQ_REMOVE (&going, waiter, link);
     waiter->go (waiter, now_ms);
   }
+}
+
+static bool
+any_waits (struct paths *paths)
+{
+  LOCK_SCOPE (&paths->lock);
+  return paths->nr_waiters > 0;
+}
+
+static void
+tell (const struct paths *paths, const char *message)
+{
+  const struct options *options = &paths->options;
+
+  if (options->notice)
+    options->notice (options->notice_opaque, message);
+}
+
+/* Once when requests have waited for a moment, and once when they go on: that
+ * there is a connection is no news of it.  Returns when to come again. */
+static uint64_t
+tell_of_wait (struct paths *paths, uint64_t now_ms)
+{
+  const char *name = options_name (&paths->options);
+  uint64_t ms = now_ms - paths->keep.waits_since_ms;
+  struct error why, line;
+
+  if (!any_waits (paths)) {
+    error_set (&line, 0, "%s: requests go on after %u.%u s", name,
+               (unsigned) (ms / 1000), (unsigned) (ms % 1000 / 100));
+    if (paths->keep.told)
+      tell (paths, line.message);
+    paths->keep.waits_since_ms = 0;
+    paths->keep.told = false;
+    return UINT64_MAX;
+  }
+  if (paths->keep.waits_since_ms == 0)
+    paths->keep.waits_since_ms = now_ms;
+  if (paths->keep.told)
+    return UINT64_MAX;
+  if (now_ms - paths->keep.waits_since_ms < TELL_MS)
+    return paths->keep.waits_since_ms + TELL_MS;
+  describe_wait (paths, &why);
+  error_set (&line, 0, "%s: requests wait: %s", name, why.message);
+  tell (paths, line.message);
+  paths->keep.told = true;
+  return UINT64_MAX;
 }
 
 uint64_t
@@ -467,6 +526,7 @@ paths_tick (struct paths *paths, uint64_t now_ms)
   next_ms = earlier (next_ms, judge_changes (paths, now_ms));
   next_ms = earlier (next_ms, judge_all (paths, any, now_ms));
   let_go (paths, now_ms);
+  next_ms = earlier (next_ms, tell_of_wait (paths, now_ms));
   paths->keep.planned_ms = next_ms;
   return next_ms;
 }

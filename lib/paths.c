@@ -259,10 +259,12 @@ sync_go (struct path_waiter *waiter, uint64_t now_ms)
 }
 
 void
-paths_await (struct paths *paths, bool changes)
+paths_await (struct paths *paths, const struct transfer *transfer,
+             bool changes)
 {
   struct sync_waiter sync = {
-    .waiter = { .changes = changes, .go = sync_go }, .paths = paths,
+    .waiter = { .changes = changes, .transfer = transfer, .go = sync_go },
+    .paths = paths,
   };
 
   paths_wait (paths, &sync.waiter);

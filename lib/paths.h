@@ -12,10 +12,15 @@
 
 #include "lib/association.h"
 
+struct transfer;
+
 /* What waits for a path. */
 struct path_waiter {
   TAILQ_ENTRY (path_waiter) link;       /* locked */
   bool changes;                         /* it wants to change the volume */
+  const struct transfer *transfer;      /* NULL: block status */
+  uint64_t since_ms;                    /* locked; 0: the keeper did not see it
+                                           yet */
   /* [keeper, no lock] It is not on the list any more, and may try again. */
   void (*go) (struct path_waiter *waiter, uint64_t now_ms);
 };
@@ -45,6 +50,8 @@ struct paths {
     uint64_t since_ms;                  /* no path; 0: there is one */
     uint64_t changes_since_ms;          /* they wait; 0: they do not */
     uint64_t planned_ms;                /* the next tick */
+    uint64_t waits_since_ms;            /* requests do; 0: none */
+    bool told;                          /* and that was said */
   } keep;
   struct {
     struct request request;
@@ -110,8 +117,9 @@ void paths_doubt (struct association *association);
 /* Until the keeper says so. */
 void paths_wait (struct paths *paths, struct path_waiter *waiter);
 bool paths_wait_room (struct paths *paths);
-/* Returns when there may be one. */
-void paths_await (struct paths *paths, bool changes);
+/* Returns when there may be one.  transfer: what for, or NULL. */
+void paths_await (struct paths *paths, const struct transfer *transfer,
+                  bool changes);
 
 /* Of one path's namespace, or of all of them. */
 bool paths_have_lost (const struct paths *paths, struct namespace *ns);

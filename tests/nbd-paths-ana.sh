@@ -6,6 +6,8 @@
 source "${0%/*}/functions.sh"
 source "${0%/*}/paths.sh"
 requires nbdsh --version
+requires jq --version
+requires curl --version
 
 configure ()                    # the states of a and of b
 {
@@ -42,7 +44,8 @@ start_configured_server "$tmp/server.conf"
 qbd create demo/disk 64M
 server_uri=unix://$tmp/server-a start_path a
 server_uri=unix://$tmp/server-b start_path b
-start_nbdkit -t 8 qbd demo/disk "server=unix://$tmp/b" "server=unix://$tmp/a"
+start_nbdkit -t 8 qbd demo/disk "server=unix://$tmp/b" "server=unix://$tmp/a" \
+             control="$tmp/nbdkit.control"
 start_load
 goes_over a b
 change inaccessible non-optimized
@@ -53,8 +56,16 @@ change inaccessible inaccessible
 test "$(qbd status | grep -c '^listener .*(inaccessible)$')" -eq 2
 expect_error 'listens nowhere, or is inaccessible' \
              qbd export demo/disk "$tmp/image"
+# Who waits is listed, and the log says it once.
+wait_for_line "$nbdkit_log" 'disk: requests wait: it is accessible over none'
+qbd inflight --control "$tmp/nbdkit.control" --json >"$tmp/list"
+jq -e '[.requests[] | select (.stage == "path" and .volume == "demo/disk" and
+                              .length_bytes == 8192 and .age_ms >= 900)]
+       | length == 4' "$tmp/list"
 change optimized optimized
 load_goes_on
+wait_for_line "$nbdkit_log" 'disk: requests go on after [0-9]*\.[0-9] s'
+test "$(grep -c ': requests wait: ' "$nbdkit_log")" = 1
 stop_load 10000
 stop_nbdkit
 expect_error 'listen: ana: non-optimised: unknown, did you mean non-optimized' \
