@@ -41,6 +41,7 @@ DEFAULT = [
     "vm-rdma-write-16", "vm-nbd-rdma",
 ]
 QUICK = ["read-1", "read-16", "write-16"]
+CEPH = ["read-1", "read-16", "write-1", "write-16"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -329,14 +329,22 @@ CLUSTER_PROGRAMS = ("ceph-mon", "ceph-osd", "rbd")
 
 class CephQemuNbd(Path):
     name = "ceph-qemu"
-    title = "qemu-nbd rbd:, without its cache"
+    title = "qemu-nbd rbd:, without its cache, as qbd-server"
     programs = ("fio", "qemu-nbd", *CLUSTER_PROGRAMS)
+    cache = "none"
 
     def start(self):
         run(["rbd", "create", f"rbd/{self.name}", "--size",
              f"{self.size >> 20}M"])
-        self.qemu_nbd("-k", self.socket, "--cache=none", "--discard=unmap",
-                      f"rbd:rbd/{self.name}")
+        self.qemu_nbd("-k", self.socket, f"--cache={self.cache}",
+                      "--discard=unmap", f"rbd:rbd/{self.name}")
+
+
+class CephQemuNbdCache(CephQemuNbd):
+    """Writes are done when librbd's cache has them: lost with the process."""
+    name = "ceph-qemu-cache"
+    title = "qemu-nbd rbd:, with its cache (writeback, its default)"
+    cache = "writeback"
 
 
 class CephQbd(Qbd):
@@ -394,10 +402,10 @@ class VmNbdkit(VmPath):
 # In the order of the table.
 PATHS = {path.name: path for path in (
     Limit, Floor, Local, SameShape, SameShapeQemu, Iscsi, Qbd, QbdPoll,
-    QbdUnix, FioFile, QbdBench, CephQemuNbd, CephQbd, CephQbdPoll,
-    CephQbdUnix,
+    QbdUnix, FioFile, QbdBench, CephQemuNbd, CephQemuNbdCache, CephQbd,
+    CephQbdPoll, CephQbdUnix,
     VmNvmetFile, VmNvmetRam, VmQbdServer, VmNbdkit)}
-CEPH = ["ceph-qemu", "ceph-qbd", "ceph-qbd-poll"]
+CEPH = ["ceph-qemu", "ceph-qemu-cache", "ceph-qbd", "ceph-qbd-poll"]
 DEFAULT = [name for name in PATHS if not name.startswith("ceph-")]
 QUICK = ["limit", "same-shape", "qbd"]
 
