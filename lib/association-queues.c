@@ -199,6 +199,11 @@ dial_again (struct association *association, uint16_t qid, struct error *err)
 
   if (params->dial)
     return params->dial (params->opaque, qid, 0, err);
+  if (association->route.nr == 0) {
+    error_set (err, EHOSTUNREACH, "connect: %s: its name was not found",
+               association->uri);
+    return NULL;
+  }
   r = stream_connect_begin (&association->route.places[association->place],
                             stream);
   if (r == 0)
@@ -304,9 +309,6 @@ int
 association_prepare_queues (struct association *association, uint32_t nr_io,
                             struct error *err)
 {
-  if (!association->params.dial &&
-      association_look_up (association, err) < 0)
-    return -err->code;
   if (prepare (association, &association->admin, 0, ADMIN_SLOTS, err) < 0)
     return -err->code;
   for (uint32_t i = 0; i < nr_io; i++) {

@@ -611,6 +611,25 @@ association_open (const struct association_params *params,
   return r;
 }
 
+/* Nothing looks a name up later, as that allocates.  That of an RDMA server is
+ * needed to make its queues. */
+static int
+look_up_or_leave_out (struct association *association, struct error *err)
+{
+  struct error line;
+
+  if (association->params.dial || association_look_up (association, err) == 0)
+    return 0;
+  if (association->server.family == ADDRESS_RDMA || err->code == ESHUTDOWN ||
+      err->code == ENOMEM)
+    return -err->code;
+  error_set (&line, 0, "%s: %s: this path is left out until the volume is "
+             "opened anew", options_name (&association->params.options),
+             err->message);
+  tell (association, line.message);
+  return 0;
+}
+
 int
 association_prepare (struct association *association,
                      const struct association *like, struct error *err)
@@ -630,6 +649,8 @@ association_prepare (struct association *association,
   association->namespaces[0].size_bytes = like->namespaces[0].size_bytes;
   association->nr_namespaces = 1;
   association_advance (association, ASSOCIATION_DOWN);
+  if (look_up_or_leave_out (association, err) < 0)
+    return -err->code;
   return association_prepare_queues (association, like->nr_io, err);
 }
 

@@ -147,12 +147,15 @@ prepare_path (struct attempt_at_paths *a, unsigned i, struct error *err)
   struct association *association;
 
   a->params.options = options_of_server (a->options, i);
+  if (a->params.options.connect_tmo_ms > OTHERS_MS)     /* its name's look-up */
+    a->params.options.connect_tmo_ms = OTHERS_MS;
   association = association_create (&a->params, err);
   if (!association)
     return -err->code;
   a->association[i] = association;
   if (association_prepare (association, a->first, err) < 0)
     return -err->code;
+  association->params.options = options_of_server (a->options, i);
   association->params.attempt = NULL;
   return 0;
 }
