@@ -207,6 +207,22 @@ describe_refusal (struct association *association, uint16_t status,
                "%s", uri, status_connect_name (status));
 }
 
+/* Who changes a list of hosts may take one out, and add it again; also while
+ * this one was away for long: it counts from the first of the tries that all
+ * were refused for that. */
+static bool
+stays_not_allowed (struct association *association)
+{
+  unsigned tries = association->re.tries;
+
+  if (association->re.not_allowed_ms == 0 ||
+      association->re.not_allowed_tries + 1 != tries)
+    association->re.not_allowed_ms = association->now_ms;
+  association->re.not_allowed_tries = tries;
+  return association->now_ms - association->re.not_allowed_ms >=
+    NOT_ALLOWED_MS;
+}
+
 /* A controller that is wanted anew says "do not retry", and is believed.  Not
  * where it only does not know the subsystem: servers that start have some of
  * them later than others; nor where it has no controller to give just now (Linux
@@ -216,9 +232,8 @@ describe_refusal (struct association *association, uint16_t status,
 static bool
 is_for_good (struct association *association, uint16_t status, uint32_t dw0)
 {
-  /* Who changes a list of hosts may take one out, and add it again. */
   bool at_once = !is_host_not_allowed (status, dw0) ||
-    association->now_ms - association->re.lost_ms >= NOT_ALLOWED_MS;
+    stays_not_allowed (association);
 
   return association->was_live && !association->params.several &&
     status & NVME_SC_DNR && (status & 0x7ff) != BUSY && at_once &&

@@ -220,6 +220,9 @@ struct association {
     uint64_t chance;
     unsigned tries;
     unsigned slow_tries;                /* that no server answered in time */
+    unsigned not_allowed_tries;         /* the last that was refused because the
+                                           host is not allowed */
+    uint64_t not_allowed_ms;            /* the first of those in a row */
     bool trying;
     bool fast_failed;
     bool let_go;                        /* dead, and its queues have nothing */

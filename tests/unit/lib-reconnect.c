@@ -77,6 +77,30 @@ test_host_not_allowed (void **state)
   volume_free (volume);
 }
 
+/* That counts from the first refusal, however long there was no server before,
+ * or between two. */
+static void
+test_host_not_allowed_late (void **state)
+{
+  const uint16_t not_allowed =
+    STATUS_DNR (STATUS_SPECIFIC (NVME_SC_CONNECT_INVALID_HOST));
+
+  go_live_lasting ();
+  lose ();
+  assert_int_equal (submit (0, IO_READ, 512, 0), 0);
+  for (unsigned i = 0; i < 2; i++) {
+    refuse_connect (STATUS_SPECIFIC (NVME_SC_CONNECT_CTRL_BUSY), 0);
+    let_pass (8000);
+    refuse_connect (not_allowed, 0);
+    let_pass (3000);
+    assert_int_equal (results[0], -1);
+  }
+  let_pass (4000);
+  assert_int_equal (state_now (), ASSOCIATION_LOST);
+  assert_int_equal (results[0], EIO);
+  volume_free (volume);
+}
+
 static void
 test_parameter_refused (void **state)
 {
@@ -598,6 +622,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     TEST (test_host_not_allowed),
+    TEST (test_host_not_allowed_late),
     TEST (test_parameter_refused),
     TEST (test_authentication),
     TEST (test_no_such_subsystem_yet),
