@@ -35,8 +35,7 @@ qbd host rm --force demo/other "$nqn"
 wait_for_line "$server_log" 'has left: it is not allowed any more'
 expect_error "^qbd: host: .*: is not on the list$" \
              qbd host rm demo/other "$nqn"
-echo >&"${COPROC[1]}"
-wait "$COPROC_PID"
+end_coproc
 stop_nbdkit
 
 # A silent host counts as attached until its keep-alive timer ends it.

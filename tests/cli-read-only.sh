@@ -18,8 +18,7 @@ read -r -t "$patience" answer <&"${COPROC[0]}"
 test "$answer" = False
 expect_error '^qbd: set: demo/disk: attached by nqn' \
              qbd set demo/disk read_only=on
-echo >&"${COPROC[1]}"
-wait "$COPROC_PID"
+end_coproc
 stop_nbdkit
 
 qbd set demo/disk read_only=on

@@ -35,6 +35,7 @@
 #   stop_nbdkit, kill_nbdkit        the last one started
 #   qemu_io [OPTION...] URI CMD...  qemu-io's commands: all must succeed
 #   nbdsh            libnbd's Python shell
+#   end_coproc       end the input of bash's coprocess, which then must end well
 #   wait_for_line FILE PATTERN      until a log has such a line (grep -E)
 #   make_filesystem FILE SIZE       an ext4 image with real files
 #   tcp_address      the server's tcp://HOST:PORT, as it reports it
@@ -111,6 +112,14 @@ must_fail ()
     if "$@"; then
         fail "this succeeded, expected a failure: $*"
     fi
+}
+
+end_coproc ()
+{
+    # Bash forgets both as soon as it has ended.
+    local in=${COPROC[1]} pid=$COPROC_PID
+    exec {in}>&-
+    wait "$pid"
 }
 
 # Wait until process $1 has ended: false when it takes too long.

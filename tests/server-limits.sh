@@ -71,8 +71,7 @@ expect_error 'the server is busy, or a limit of it is reached' \
 wait_for_line "$server_log" ': host nqn.*: refused: limit connections is 4'
 test "$(reached connections)" -ge 1
 # Whoever leaves makes room.
-exec {COPROC[1]}>&-
-wait "$COPROC_PID"
+end_coproc
 stop_nbdkit
 qbd bench demo/b --seconds 1
 
@@ -92,8 +91,7 @@ test "$answer" = there
 wait_for_line "$server_log" \
     ': tcp://127.0.0.1:[0-9]+: was idle without keep-alive: limit idle_ms is 1000$'
 test "$(reached idle_ms)" -ge 1
-echo >&"${COPROC[1]}"
-wait "$COPROC_PID"
+end_coproc
 stop_nbdkit
 
 # Who does not name himself: the oldest of an address goes when it has too
