@@ -84,9 +84,20 @@ arm_limit (struct tcp_connection *connection, uint64_t ms)
 }
 
 void
+tcp_expect (struct tcp_connection *connection, uint32_t bytes)
+{
+  int least = (int) bytes;
+
+  if (connection->watch.fd >= 0)
+    setsockopt (connection->watch.fd, SOL_SOCKET, SO_RCVLOWAT, &least,
+                sizeof least);
+}
+
+void
 tcp_set_ready (struct tcp_connection *connection)
 {
   set_state (connection, TCP_READY);
+  tcp_expect (connection, 1);
   arm_limit (connection, limit_value (LIMIT_HANDSHAKE_MS));
 }
 
@@ -519,6 +530,7 @@ tcp_connection_open (struct target *target, struct reactor *reactor,
       tcp_lost (connection, "it cannot be watched");
       return NULL;
     }
+    tcp_expect (connection, sizeof (struct nvme_tcp_hdr));
   }
   return connection;
 }

@@ -181,6 +181,11 @@ struct tcp_connection {
 void tcp_hold (struct tcp_connection *connection);
 void tcp_release (struct tcp_connection *connection);
 
+/* Fewer bytes than these are no event: a host that never comes to the end of its
+ * ICReq, a byte at a time, costs next to nothing.  The peer's end always is one.
+ * Unix sockets take no notice. */
+void tcp_expect (struct tcp_connection *connection, uint32_t bytes);
+
 /* ICReq was good: the time for Connect begins. */
 void tcp_set_ready (struct tcp_connection *connection);
 /* The host has something to do from now on: see that it does. */

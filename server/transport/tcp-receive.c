@@ -327,11 +327,18 @@ parsing (const struct tcp_connection *connection)
 
 /* Each of these takes bytes and returns how many. */
 
+/* Of what is to be known of a PDU next. */
+static uint32_t
+header_wanted (const struct tcp_connection *connection)
+{
+  return connection->header_bytes ? connection->header_bytes
+    : (uint32_t) sizeof (struct nvme_tcp_hdr);
+}
+
 static size_t
 take_header (struct tcp_connection *connection, const uint8_t *p, size_t n)
 {
-  uint32_t want = connection->header_bytes
-    ? connection->header_bytes : (uint32_t) sizeof (struct nvme_tcp_hdr);
+  uint32_t want = header_wanted (connection);
   struct tcp_fault fault;
 
   if (connection->have_bytes == 0)
@@ -491,6 +498,9 @@ tcp_receive (struct tcp_connection *connection)
       break;
     turn += n;
   }
+  if (connection->state == TCP_ICREQ)
+    tcp_expect (connection,
+                header_wanted (connection) - connection->have_bytes);
   if (connection->state == TCP_READY && tcp_is_mid_pdu (connection))
     tcp_watch_stall (connection);
 }
