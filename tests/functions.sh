@@ -280,6 +280,11 @@ start_nbdkit ()
         *" -p "* | *" --vsock "*) ;;
         *) listen=(-U "$socket") ;;
     esac
+    # By emulation an RDMA connection takes seconds.
+    case "$QBD_TEST_LISTEN $* " in
+        *" connect_tmo="*) ;;
+        rdma://*" qbd "*) set -- "$@" connect_tmo=60 ;;
+    esac
     mkfifo "$fifo"
     # nbdkit writes its pid once its socket listens.  It also inherits the
     # fifo, so that we read end of file when it ends before that.
