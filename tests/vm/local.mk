@@ -53,6 +53,7 @@ VM_LONG_TESTS =
 VM_LONG_TESTS += tests/vm/crash-xfs.sh
 VM_LONG_TESTS += tests/vm/guest-own-root.sh
 VM_LONG_TESTS += tests/vm/guest-swap.sh
+VM_LONG_TESTS += tests/vm/nvmet-ana.sh
 VM_LONG_TESTS += tests/vm/nvmet-torture.sh
 
 EXTRA_PROGRAMS = tests/vm/fsx tests/vm/working-set
