@@ -10,7 +10,8 @@
 #   machine FILE ARG...          QEMU with this initramfs until it ends; the
 #                                guest's console is our standard output.  Whoever
 #                                boots it may have set the array vm_options to
-#                                more of QEMU's arguments
+#                                more of QEMU's arguments, and vm_cmdline to
+#                                more of the kernel's
 #
 # Environment, all optional:
 #   QBD_VM_CACHE     where kernels are kept
@@ -126,7 +127,7 @@ machine ()
     local initramfs=$1 console=stdio status=0
     # A busy host is late with the emulated timer, which the kernel checks.
     local cmdline="console=ttyS0 quiet oops=panic panic=-1 mitigations=off"
-    cmdline+=" no_timer_check"
+    cmdline+=" no_timer_check ${vm_cmdline:-}"
     shift
     # On a terminal Ctrl-C is the guest's; Ctrl-A X ends QEMU.
     test ! -t 0 || console=mon:stdio
