@@ -330,6 +330,11 @@ ops_close (struct target_queue *queue)
   if (connection->state >= RDMA_CLOSING)
     return;
   rdma_hold (connection);
+  rdma_post_all (connection);
+  if (connection->state >= RDMA_CLOSING) {      /* lost by that */
+    rdma_release (connection);
+    return;
+  }
   set_state (connection, RDMA_CLOSING);
   drop_requests (connection, false);
   arm_limit (connection,
@@ -570,6 +575,7 @@ connection_init (struct rdma_connection *connection,
   connection->limit.expired = limit_expired;
   connection->stall.expired = stall_expired;
   connection->end.run = run_end;
+  connection->post.run = rdma_run_post;
   TAILQ_INIT (&connection->requests);
   TAILQ_INIT (&connection->waiting);
   TAILQ_INIT (&connection->unposted);

@@ -36,6 +36,8 @@ enum {
   RDMA_DEVICE_DATA_MIN_BYTES = 2 << 20,
   RDMA_DEVICE_DATA_MAX_BYTES = 32 << 20,
   RDMA_TURN_COMPLETIONS = 512,          /* of one queue in one turn */
+  RDMA_BATCH = 8,               /* requests that do not wait for the turn's
+                                   end to be posted */
   RDMA_CLOSE_LIMIT_MS = 2000,           /* responses of one that ends */
   RDMA_LINGER_MS = 1000,                /* an admin queue that ends */
   RDMA_FLUSH_LIMIT_MS = 5000,           /* work requests of one that ended */
@@ -64,6 +66,11 @@ struct rdma_capsules {
 };
 static_assert (sizeof (struct rdma_capsules) == 128, "");
 
+struct rdma_work {
+  struct ibv_send_wr wr;
+  struct ibv_sge sge;
+};
+
 struct rdma_request {
   struct target_command command;        /* first member */
   struct rdma_device *device;           /* constant */
@@ -73,6 +80,7 @@ struct rdma_request {
   struct rdma_capsules *capsules;       /* constant; registered */
   uint8_t *in_capsule;          /* constant; registered, 4096-aligned */
   uint32_t buffer_offset;       /* in the device's data; BUDDY_NONE */
+  struct rdma_work work[2];     /* READ; or WRITE, and SEND */
   bool unposted;                /* on the connection's list `unposted` */
   bool answered;                /* its SEND was posted */
   TAILQ_ENTRY (rdma_request) in_connection;
@@ -251,7 +259,11 @@ struct rdma_connection {
   /* rdma-send.c */
   unsigned send_room;           /* work requests that can be posted */
   unsigned send_size;           /* constant: of them all */
-  struct rdma_request_list unposted;    /* requests that wait for room */
+  struct rdma_request_list unposted;    /* requests that wait for the turn's
+                                           end, or for room */
+  unsigned nr_unposted;
+  struct reactor_task post;     /* deferred: unposted */
+  bool post_deferred;
   uint64_t progress_ms;         /* the last completion, or post to none */
 };
 
@@ -311,6 +323,11 @@ void rdma_request_granted (struct rdma_request *request);
 void rdma_post_read (struct rdma_request *request);
 /* RDMA WRITE of what it reads, and SEND of its CQE. */
 void rdma_post_response (struct rdma_request *request);
+/* What waits, as far as there is room: now, and not at the turn's end.  The
+ * caller holds the connection, which may be lost by it. */
+void rdma_post_all (struct rdma_connection *connection);
+/* The connection's task `post`. */
+void rdma_run_post (struct reactor_task *task);
 void rdma_poll_sends (struct rdma_connection *connection);
 /* The request has answered or is given up. */
 void rdma_request_over (struct rdma_request *request);

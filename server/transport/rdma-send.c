@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Output: RDMA READ of a write's data, RDMA WRITE of a read's, and SEND of
- * the response.  A work request that finds no room in the send queue waits:
- * the host can have its answer, and send the next command, before our
- * completion has come.
+ * the response.  What a turn brings for a connection is posted together, at its
+ * end or as soon as it is a batch: to post is a system call with some drivers,
+ * and makes all of them begin at once.  A work request that finds no room in
+ * the send queue waits longer: the host can have its answer, and send the next
+ * command, before our completion has come.
  *
  * Every request posts one signalled work request at a time: READ, or SEND,
  * which a WRITE precedes that is over when the SEND is (work requests of a
@@ -41,83 +43,138 @@ data_sge (const struct rdma_request *request, uint32_t bytes)
   };
 }
 
-static int
-post_read (struct rdma_request *request)
+/* Returns the work request: its only one. */
+static struct ibv_send_wr *
+make_read (struct rdma_request *request)
 {
-  struct ibv_sge sge = data_sge (request, request->command.data_bytes);
-  struct ibv_send_wr *bad, read = {
+  struct rdma_work *work = request->work;
+
+  work->sge = data_sge (request, request->command.data_bytes);
+  work->wr = (struct ibv_send_wr) {
     .wr_id = wr_id (request, true),
-    .sg_list = &sge,
+    .sg_list = &work->sge,
     .num_sge = 1,
     .opcode = IBV_WR_RDMA_READ,
     .send_flags = IBV_SEND_SIGNALED,
     .wr.rdma = { .remote_addr = request->data.addr,
                  .rkey = request->data.rkey },
   };
-
-  return ibv_post_send (request->connection->id->qp, &read, &bad);
+  return &work->wr;
 }
 
-static int
-post_response (struct rdma_request *request)
+static struct ibv_send_wr *
+make_send (struct rdma_request *request)
 {
-  struct target_command *command = &request->command;
-  struct ibv_sge data = data_sge (request, command->result_bytes);
-  struct ibv_sge cqe = {
+  struct rdma_work *work = &request->work[1];
+  bool invalidate = request->data.invalidate && request->data.bytes > 0
+    && request->device->invalidates;
+
+  request->capsules->cqe = request->command.cqe;
+  work->sge = (struct ibv_sge) {
     .addr = (uintptr_t) &request->capsules->cqe,
     .length = sizeof request->capsules->cqe,
     .lkey = request->device->mr->lkey,
   };
-  struct ibv_send_wr *bad, send = {
+  work->wr = (struct ibv_send_wr) {
     .wr_id = wr_id (request, true),
-    .sg_list = &cqe,
+    .sg_list = &work->sge,
     .num_sge = 1,
-    .opcode = IBV_WR_SEND,
+    .opcode = invalidate ? IBV_WR_SEND_WITH_INV : IBV_WR_SEND,
     .send_flags = IBV_SEND_SIGNALED,
-  }, write = {
+  };
+  if (invalidate)
+    work->wr.invalidate_rkey = request->data.rkey;
+  return &work->wr;
+}
+
+/* Returns the first work request; *last is the last one. */
+static struct ibv_send_wr *
+make_response (struct rdma_request *request, struct ibv_send_wr **last)
+{
+  struct rdma_work *work = request->work;
+
+  *last = make_send (request);
+  if (request->command.result_bytes == 0)
+    return *last;
+  work->sge = data_sge (request, request->command.result_bytes);
+  work->wr = (struct ibv_send_wr) {
     .wr_id = wr_id (request, false),
-    .sg_list = &data,
+    .sg_list = &work->sge,
     .num_sge = 1,
     .opcode = IBV_WR_RDMA_WRITE,
-    .next = &send,
+    .next = *last,
     .wr.rdma = { .remote_addr = request->data.addr,
                  .rkey = request->data.rkey },
   };
-
-  if (request->data.invalidate && request->data.bytes > 0
-      && request->device->invalidates) {
-    send.opcode = IBV_WR_SEND_WITH_INV;
-    send.invalidate_rkey = request->data.rkey;
-  }
-  request->capsules->cqe = command->cqe;
-  return ibv_post_send (request->connection->id->qp,
-                        command->result_bytes > 0 ? &write : &send, &bad);
+  return &work->wr;
 }
 
 static void
-post_now (struct rdma_request *request)
+take_off (struct rdma_request *request)
+{
+  TAILQ_REMOVE (&request->connection->unposted, request, in_list);
+  request->connection->nr_unposted--;
+  request->unposted = false;
+}
+
+/* From the first work request that was not taken on, no completion comes.  With
+ * none named, all were taken: they are flushed. */
+static void
+posting_failed (struct rdma_connection *connection, struct ibv_send_wr *bad,
+                int error)
+{
+  struct rdma_device *device = connection->device;
+
+  log_error ("%s: post: %s", connection->portal.peer, strerror (error));
+  for (; bad; bad = bad->next) {
+    struct rdma_request *request = &device->requests[bad->wr_id >> 1];
+
+    connection->send_room++;
+    if (bad->wr_id & 1)
+      rdma_request_over (request);
+  }
+  rdma_lost (connection, "its device takes no work requests");
+}
+
+/* Adds it to the chain that ends at *end; returns the new end. */
+static struct ibv_send_wr **
+chain (struct rdma_request *request, struct ibv_send_wr **end)
 {
   struct rdma_connection *connection = request->connection;
-  int r;
+  struct ibv_send_wr *last;
 
-  if (connection->send_room == connection->send_size)
-    connection->progress_ms = reactor_now_ms (connection->reactor);
   connection->send_room -= nr_work_requests (request);
   if (request->state == RDMA_REQUEST_READING)
-    r = post_read (request);
+    *end = last = make_read (request);
   else {
     request->answered = true;
     connection->nr_unanswered--;
-    r = post_response (request);
+    *end = make_response (request, &last);
   }
-  rdma_watch_stall (connection);
-  if (r == 0)
+  return &last->next;
+}
+
+void
+rdma_post_all (struct rdma_connection *connection)
+{
+  struct ibv_send_wr *first = NULL, **end = &first, *bad = NULL;
+  struct rdma_request *request;
+  bool idle = connection->send_room == connection->send_size;
+  int r;
+
+  while ((request = TAILQ_FIRST (&connection->unposted)) != NULL
+         && connection->send_room >= nr_work_requests (request)) {
+    take_off (request);
+    end = chain (request, end);
+  }
+  if (first == NULL)
     return;
-  /* It was not taken, and no completion will come for it. */
-  log_error ("%s: post: %s", connection->portal.peer, strerror (r));
-  connection->send_room += nr_work_requests (request);
-  rdma_request_over (request);
-  rdma_lost (connection, "its device takes no work requests");
+  if (idle)
+    connection->progress_ms = reactor_now_ms (connection->reactor);
+  rdma_watch_stall (connection);
+  r = ibv_post_send (connection->id->qp, first, &bad);
+  if (r != 0)
+    posting_failed (connection, bad, r);
 }
 
 static void
@@ -125,32 +182,28 @@ post (struct rdma_request *request)
 {
   struct rdma_connection *connection = request->connection;
 
-  if (TAILQ_EMPTY (&connection->unposted)
-      && connection->send_room >= nr_work_requests (request)) {
-    post_now (request);
-    return;
-  }
   request->unposted = true;
   TAILQ_INSERT_TAIL (&connection->unposted, request, in_list);
-}
-
-static void
-take_off (struct rdma_request *request)
-{
-  TAILQ_REMOVE (&request->connection->unposted, request, in_list);
-  request->unposted = false;
-}
-
-static void
-post_waiting (struct rdma_connection *connection)
-{
-  struct rdma_request *request;
-
-  while ((request = TAILQ_FIRST (&connection->unposted)) != NULL
-         && connection->send_room >= nr_work_requests (request)) {
-    take_off (request);
-    post_now (request);
+  if (++connection->nr_unposted >= RDMA_BATCH)
+    rdma_post_all (connection);
+  else if (!connection->post_deferred) {
+    connection->post_deferred = true;
+    rdma_hold (connection);
+    reactor_defer (connection->reactor, &connection->post);
   }
+}
+
+/* The turn is over. */
+void
+rdma_run_post (struct reactor_task *task)
+{
+  struct rdma_connection *connection =
+    (void *) ((char *) task - offsetof (struct rdma_connection, post));
+
+  connection->post_deferred = false;
+  if (connection->state < RDMA_FLUSHING)
+    rdma_post_all (connection);
+  rdma_release (connection);
 }
 
 void
@@ -235,7 +288,7 @@ rdma_poll_sends (struct rdma_connection *connection)
         handle_error (connection, &wc[i]);
     }
     if (connection->state < RDMA_FLUSHING)
-      post_waiting (connection);
+      rdma_post_all (connection);
   } while (n > 0);
   rdma_check_closed (connection);
   rdma_release (connection);

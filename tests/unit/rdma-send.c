@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the server posts to an RDMA connection's send queue: what a turn brings
+ * goes out together and in order, as far as there is room, and what the device
+ * does not take is given up.  The queue pair is one by hand; all happens on one
+ * reactor.
+ */
+#include <limits.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "server/target/internal.h"
+#include "server/transport/rdma-internal.h"
+
+enum { NR_REQUESTS = 16, SEND_SIZE = 8 * 2 };
+
+static struct reactor *reactor;
+static struct rdma_connection connection;
+static struct rdma_device device;
+static struct rdma_request requests[NR_REQUESTS];
+static struct rdma_capsules capsules[NR_REQUESTS];
+static unsigned nr_lost, nr_over;
+
+/* The device's side: what was posted, by how many calls; and the work request
+ * that it does not take. */
+static struct posted {
+  uint64_t wr_id;
+  enum ibv_wr_opcode opcode;
+} posted[64];
+static unsigned nr_posted, nr_calls;
+static unsigned refused = UINT_MAX;
+static struct ibv_wc completions[NR_REQUESTS];
+static int nr_completions;
+
+static int
+post_send (struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad)
+{
+  nr_calls++;
+  for (; wr; wr = wr->next) {
+    if (nr_posted == refused) {
+      *bad = wr;
+      return ENOMEM;
+    }
+    posted[nr_posted++] = (struct posted) { wr->wr_id, wr->opcode };
+  }
+  return 0;
+}
+
+static int
+poll_cq (struct ibv_cq *cq, int n, struct ibv_wc *wc)
+{
+  int found = nr_completions;
+
+  memcpy (wc, completions, (size_t) found * sizeof *wc);
+  nr_completions = 0;
+  return found;
+}
+
+static struct ibv_context verbs = {
+  .ops = { .post_send = post_send, .poll_cq = poll_cq },
+};
+static struct ibv_qp qp = { .context = &verbs };
+static struct ibv_cq cq = { .context = &verbs };
+static struct ibv_mr mr = { .lkey = 1 };
+static struct rdma_cm_id id = { .qp = &qp };
+
+/* --- what rdma-send.c knows of others ---------------------------------------- */
+
+void
+rdma_hold (struct rdma_connection *its)
+{
+  its->holds++;
+}
+
+void
+rdma_release (struct rdma_connection *its)
+{
+  assert_true (its->holds > 0);
+  its->holds--;
+}
+
+void
+rdma_lost (struct rdma_connection *its, const char *reason)
+{
+  its->state = RDMA_FLUSHING;
+  nr_lost++;
+}
+
+void
+rdma_check_closed (struct rdma_connection *its)
+{
+}
+
+void
+rdma_watch_stall (struct rdma_connection *its)
+{
+}
+
+void
+rdma_request_set_state (struct rdma_request *request,
+                        enum rdma_request_state state)
+{
+  request->state = state;
+}
+
+void
+rdma_request_repost (struct rdma_request *request)
+{
+  assert_null (request->connection);
+}
+
+void
+rdma_buffer_cancel (struct rdma_request *request)
+{
+}
+
+void
+rdma_buffer_give (struct rdma_request *request)
+{
+}
+
+void
+target_command_execute (struct target_command *command)
+{
+  fail ();
+}
+
+void
+target_command_done (struct target_command *command)
+{
+  nr_over++;
+}
+
+/* --- on the reactor ------------------------------------------------------------- */
+
+static sem_t over;
+
+static void
+turn_is_over (struct reactor_task *task)
+{
+  sem_post (&over);
+}
+
+static void
+run_in_turn (void *fn)
+{
+  static struct reactor_task end = { .run = turn_is_over };
+
+  (*(void (**) (void)) fn) ();
+  reactor_defer (reactor, &end);
+}
+
+/* What is deferred in it is done when this returns. */
+static void
+turn (void (*fn) (void))
+{
+  reactor_call (reactor, run_in_turn, &fn);
+  sem_wait (&over);
+}
+
+static struct rdma_request *
+executing (unsigned i)
+{
+  struct rdma_request *request = &requests[i];
+
+  request->connection = &connection;
+  request->state = RDMA_REQUEST_EXECUTING;
+  request->answered = false;
+  TAILQ_INSERT_TAIL (&connection.requests, request, in_connection);
+  connection.nr_unanswered++;
+  return request;
+}
+
+static void
+answer (unsigned i, uint32_t result_bytes)
+{
+  struct rdma_request *request = executing (i);
+
+  request->command.result_bytes = result_bytes;
+  rdma_post_response (request);
+}
+
+static void
+read_data (unsigned i)
+{
+  struct rdma_request *request = executing (i);
+
+  request->command.data_bytes = 4096;
+  request->state = RDMA_REQUEST_READING;
+  rdma_post_read (request);
+}
+
+static void
+is_posted (unsigned number, unsigned request, bool ends,
+           enum ibv_wr_opcode opcode)
+{
+  assert_true (number < nr_posted);
+  assert_int_equal (posted[number].wr_id, request << 1 | ends);
+  assert_int_equal (posted[number].opcode, opcode);
+}
+
+/* --- cases ------------------------------------------------------------------------ */
+
+static void
+three_in_a_turn (void)
+{
+  answer (0, 4096);
+  read_data (1);
+  answer (2, 0);
+  assert_int_equal (nr_calls, 0);
+  assert_int_equal (connection.nr_unanswered, 3);
+}
+
+static void
+test_together (void **state)
+{
+  turn (three_in_a_turn);
+  assert_int_equal (nr_calls, 1);
+  assert_int_equal (nr_posted, 4);
+  is_posted (0, 0, false, IBV_WR_RDMA_WRITE);
+  is_posted (1, 0, true, IBV_WR_SEND);
+  is_posted (2, 1, true, IBV_WR_RDMA_READ);
+  is_posted (3, 2, true, IBV_WR_SEND);
+  assert_int_equal (connection.send_room, SEND_SIZE - 4);
+  assert_int_equal (connection.nr_unanswered, 1);
+}
+
+static void
+a_batch (void)
+{
+  for (unsigned i = 0; i < RDMA_BATCH; i++) {
+    assert_int_equal (nr_calls, 0);
+    answer (i, 0);
+  }
+  assert_int_equal (nr_calls, 1);
+  answer (RDMA_BATCH, 0);
+  assert_int_equal (nr_calls, 1);
+}
+
+static void
+test_batch (void **state)
+{
+  turn (a_batch);
+  assert_int_equal (nr_calls, 2);
+  assert_int_equal (nr_posted, RDMA_BATCH + 1);
+}
+
+static void
+more_than_there_is_room (void)
+{
+  connection.send_room = 3;
+  answer (0, 512);
+  answer (1, 512);
+}
+
+static void
+first_is_over (void)
+{
+  completions[nr_completions++] = (struct ibv_wc) {
+    .wr_id = 0 << 1 | 1, .status = IBV_WC_SUCCESS,
+  };
+  rdma_poll_sends (&connection);
+}
+
+static void
+test_room (void **state)
+{
+  turn (more_than_there_is_room);
+  assert_int_equal (nr_posted, 2);
+  assert_int_equal (connection.send_room, 1);
+  turn (first_is_over);
+  assert_int_equal (nr_over, 1);
+  assert_int_equal (nr_posted, 4);
+  is_posted (3, 1, true, IBV_WR_SEND);
+  assert_int_equal (connection.send_room, 1);
+}
+
+/* The WRITE of the first is taken, its SEND is not, nor what follows. */
+static void
+test_refused (void **state)
+{
+  refused = 1;
+  turn (three_in_a_turn);
+  assert_int_equal (nr_posted, 1);
+  assert_int_equal (nr_lost, 1);
+  assert_int_equal (nr_over, 3);
+  assert_true (TAILQ_EMPTY (&connection.requests));
+  assert_int_equal (connection.nr_unanswered, 0);
+  /* What was taken is still to be flushed. */
+  assert_int_equal (connection.send_room, SEND_SIZE - 1);
+}
+
+static void
+lost_in_the_same_turn (void)
+{
+  answer (0, 0);
+  connection.state = RDMA_FLUSHING;
+}
+
+static void
+test_lost (void **state)
+{
+  turn (lost_in_the_same_turn);
+  assert_int_equal (nr_calls, 0);
+  assert_int_equal (nr_lost, 0);
+}
+
+static int
+set_up (void **state)
+{
+  struct error err;
+
+  memset (&connection, 0, sizeof connection);
+  memset (requests, 0, sizeof requests);
+  nr_lost = nr_over = nr_posted = nr_calls = 0;
+  nr_completions = 0;
+  refused = UINT_MAX;
+  sem_init (&over, 0, 0);
+  assert_int_equal (reactor_create (0, &reactor, &err), 0);
+  assert_int_equal (reactor_start (reactor, &err), 0);
+  device.mr = &mr;
+  device.requests = requests;
+  for (unsigned i = 0; i < NR_REQUESTS; i++) {
+    requests[i].device = &device;
+    requests[i].capsules = &capsules[i];
+  }
+  connection.reactor = reactor;
+  connection.device = &device;
+  connection.id = &id;
+  connection.send_cq = &cq;
+  connection.state = RDMA_READY;
+  connection.send_size = connection.send_room = SEND_SIZE;
+  connection.post.run = rdma_run_post;
+  TAILQ_INIT (&connection.requests);
+  TAILQ_INIT (&connection.unposted);
+  return 0;
+}
+
+static int
+tear_down (void **state)
+{
+  reactor_destroy (reactor);
+  assert_int_equal (connection.holds, 0);
+  return 0;
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown (test_together, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_batch, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_room, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_refused, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_lost, set_up, tear_down),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
