@@ -50,6 +50,7 @@ file_queue_exit (struct reactor *reactor)
     reactor->files.backend->destroy (reactor);
 }
 
+/* By the descriptor: where more than 64 are open, two may share a turn. */
 static unsigned
 turn_of (const struct reactor_file_io *io)
 {
