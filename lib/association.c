@@ -362,6 +362,18 @@ pump_queues (struct association *association)
     queue_pump (association->io[i], association->now_ms);
 }
 
+/* Of all of it; first of its connection, when there are other places. */
+static uint64_t
+set_up_until_ms (const struct association *association)
+{
+  bool reached = association->admin &&
+    queue_transport (association->admin)->ready;
+
+  return association->reach_until_ms == 0 || reached ||
+    association->deadline_ms < association->reach_until_ms ?
+    association->deadline_ms : association->reach_until_ms;
+}
+
 enum association_state
 association_drive (struct association *association, uint64_t now_ms)
 {
@@ -382,7 +394,8 @@ association_drive (struct association *association, uint64_t now_ms)
     pump_queues (association);
   }
   state = association_get_state (association, NULL);
-  if (association_is_setting_up (state) && now_ms >= association->deadline_ms)
+  if (association_is_setting_up (state) &&
+      now_ms >= set_up_until_ms (association))
     association_fail (association, ETIMEDOUT, "no answer to %s in time",
                       association_step_name (association, state));
   return association_get_state (association, NULL);
@@ -395,7 +408,7 @@ association_next_ms (struct association *association)
 
   if (association_is_setting_up (association_get_state (association,
                                                         NULL))) {
-    next_ms = association->deadline_ms;
+    next_ms = set_up_until_ms (association);
     if (association->retry_ms != 0 && association->retry_ms < next_ms)
       next_ms = association->retry_ms;
   }
@@ -499,12 +512,19 @@ association_create (const struct association_params *params,
   return NULL;
 }
 
-/* *reached: it was a server's answer that it failed with.  route NULL: all
- * places that its name has. */
+/* One of the places that a name has. */
+struct place {
+  const struct stream_route *route;
+  unsigned index;
+  uint64_t until_ms;            /* when it has to be reached */
+};
+
+/* *reached: it was a server's answer that it failed with.  place NULL: all
+ * that its name has. */
 static int
 open_at (const struct association_params *params, enum address_family family,
-         const struct stream_route *route, unsigned place,
-         struct association **result, bool *reached, struct error *err)
+         const struct place *place, struct association **result,
+         bool *reached, struct error *err)
 {
   struct association *association = association_create (params, err);
   int r;
@@ -513,11 +533,13 @@ open_at (const struct association_params *params, enum address_family family,
   if (!association)
     return -err->code;
   set_server (association, family);
-  if (route) {
-    association->route = *route;
-    association->place = place;
+  if (place) {
+    association->route = *place->route;
+    association->place = place->index;
+    association->reach_until_ms = place->until_ms;
   }
   r = association_attach (association, err);
+  association->reach_until_ms = 0;
   if (r < 0) {
     *reached = association->reached;
     association_free (association);
@@ -535,31 +557,45 @@ says_little (int code)
     code == EADDRNOTAVAIL || code == ENODEV;
 }
 
+/* What is left of the time limit of something that began then. */
+static uint32_t
+left_ms (uint64_t began_ms, uint32_t limit_ms)
+{
+  uint64_t took_ms = clock_now_ms () - began_ms;
+
+  return took_ms < limit_ms ? limit_ms - (uint32_t) took_ms : 0;
+}
+
 /* By RDMA a connection is only begun (for TCP, stream.h tries all places), so
  * each place is tried by an association of its own.  One that does not answer
- * leaves the others their share of the time. */
+ * leaves the others their share of reach_ms; one that does has all the time. */
 static int
-open_rdma (const struct association_params *params,
+open_rdma (const struct association_params *params, uint32_t reach_ms,
            struct association **result, bool *reached, struct error *err)
 {
-  uint64_t deadline_ms = clock_now_ms () + params->options.connect_tmo_ms;
-  struct association_params one = *params;
+  uint64_t began_ms = clock_now_ms ();
+  struct association_params rest = *params;
   struct address server = params->options.server;
   struct stream_route route;
+  struct place place = { .route = &route };
   struct error why;
 
   *reached = false;
   server.family = ADDRESS_RDMA;
-  if (stream_resolve (&server, (int) one.options.connect_tmo_ms,
+  if (stream_resolve (&server, (int) reach_ms,
                       params->attempt ? params->attempt->fd : -1, &route,
                       err) < 0)
     return -err->code;
   for (unsigned i = 0; i < route.nr; i++) {
-    uint64_t now_ms = clock_now_ms ();
-    uint64_t left_ms = now_ms < deadline_ms ? deadline_ms - now_ms : 0;
+    uint32_t reach_left_ms = left_ms (began_ms, reach_ms);
 
-    one.options.connect_tmo_ms = (uint32_t) (left_ms / (route.nr - i)) + 1;
-    if (open_at (&one, ADDRESS_RDMA, &route, i, result, reached, &why) == 0)
+    if (i > 0 && reach_left_ms == 0)
+      break;
+    rest.options.connect_tmo_ms =
+      left_ms (began_ms, params->options.connect_tmo_ms);
+    place.index = i;
+    place.until_ms = clock_now_ms () + reach_left_ms / (route.nr - i) + 1;
+    if (open_at (&rest, ADDRESS_RDMA, &place, result, reached, &why) == 0)
       return 0;
     /* The resolver's first choice has the reason that matters. */
     if (i == 0 || says_little (err->code) || *reached ||
@@ -571,41 +607,31 @@ open_rdma (const struct association_params *params,
   return -err->code;
 }
 
-static int
-open_over (const struct association_params *params,
-           enum address_family family, struct association **result,
-           bool *reached, struct error *err)
-{
-  if (family == ADDRESS_RDMA)
-    return open_rdma (params, result, reached, err);
-  return open_at (params, family, NULL, 0, result, reached, err);
-}
-
 int
 association_open (const struct association_params *params,
                   struct association **association, bool *reached,
                   struct error *err)
 {
   enum address_family family = params->options.server.family;
+  uint32_t limit_ms = params->options.connect_tmo_ms;
   struct association_params rest = *params;
-  uint64_t start_ms = clock_now_ms (), took_ms;
+  uint64_t began_ms = clock_now_ms ();
   struct error why;
   int r;
 
   if (params->options.transport != OPTIONS_TRANSPORT_AUTO)
-    return open_over (params, family, association, reached, err);
-  /* The other half is TCP's. */
-  rest.options.connect_tmo_ms = params->options.connect_tmo_ms / 2;
-  r = open_over (&rest, ADDRESS_RDMA, association, reached, &why);
+    return family == ADDRESS_RDMA ?
+      open_rdma (params, limit_ms, association, reached, err) :
+      open_at (params, family, NULL, association, reached, err);
+  /* The other half is TCP's, where RDMA reaches nobody. */
+  r = open_rdma (params, limit_ms / 2, association, reached, &why);
   if (r == 0)
     return 0;
   *err = why;
-  if (*reached || why.code == ESHUTDOWN)
+  rest.options.connect_tmo_ms = left_ms (began_ms, limit_ms);
+  if (*reached || why.code == ESHUTDOWN || rest.options.connect_tmo_ms == 0)
     return r;
-  took_ms = clock_now_ms () - start_ms;
-  rest.options.connect_tmo_ms = params->options.connect_tmo_ms > took_ms ?
-    params->options.connect_tmo_ms - (uint32_t) took_ms : 1;
-  r = open_over (&rest, ADDRESS_TCP, association, reached, err);
+  r = open_at (&rest, ADDRESS_TCP, NULL, association, reached, err);
   if (r == 0)
     (*association)->fallback = why;
   return r;

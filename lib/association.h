@@ -190,6 +190,9 @@ struct association {
   /* The driver's, while it sets up. */
   uint64_t now_ms;
   uint64_t deadline_ms;
+  uint64_t reach_until_ms;              /* of the first set-up: when its admin
+                                           connection is to be there; 0: by
+                                           deadline_ms */
   uint64_t ready_deadline_ms;           /* CAP.TO */
   uint64_t retry_ms;                    /* 0: no retry waits */
   uint32_t step_nsid;                   /* the namespace under way */

@@ -191,6 +191,52 @@ test_each_step_unanswered (void **state)
 }
 
 static void
+start_with_reach_ms (uint64_t reach_ms)
+{
+  struct error err;
+
+  association = association_create (&params, &err);
+  assert_non_null (association);
+  association->reach_until_ms = now_ms + reach_ms;
+  association_start (association, now_ms);
+  drive_on ();
+}
+
+static void
+fails_in_time (uint64_t ms)
+{
+  struct error err;
+
+  assert_int_equal (association_next_ms (association), now_ms + ms);
+  now_ms += ms - 1;
+  assert_int_equal (drive_on (), ASSOCIATION_CONNECT);
+  now_ms += 1;
+  assert_int_equal (drive_on (), ASSOCIATION_FAILED);
+  association_get_state (association, &err);
+  assert_int_equal (err.code, ETIMEDOUT);
+}
+
+/* Where there are other places to try, the time to reach one is less than that
+ * of the whole set-up, which a server has that is slow later. */
+static void
+test_time_to_reach (void **state)
+{
+  peer.slow_ms = 60000;
+  start_with_reach_ms (3000);
+  fails_in_time (3000);
+  teardown (NULL);
+  setup (NULL);
+  strcpy (peer.silent, "connect");
+  start_with_reach_ms (3000);
+  fails_in_time (10000);
+  teardown (NULL);
+  setup (NULL);
+  peer.slow_ms = 60000;
+  start_with_reach_ms (20000);
+  fails_in_time (10000);
+}
+
+static void
 test_connection_ends_at_each_step (void **state)
 {
   static const char *const t[] = {
@@ -321,6 +367,7 @@ main (void)
     TEST (test_what_may_be_refused),
     TEST (test_rotational),
     TEST (test_each_step_unanswered),
+    TEST (test_time_to_reach),
     TEST (test_connection_ends_at_each_step),
     TEST (test_no_such_subsystem),
     TEST (test_host_not_allowed),
