@@ -103,6 +103,26 @@ torture "$uri" --ops 300 --json --faults none >"$tmp/report"
 jq -e '.requests.failed == 0 and .requests.trim == 0 and
        .trim_error == "Input/output error"' "$tmp/report"
 stop_nbdkit
+# A trim that was not answered may be carried out later: no run begins.
+truncate -s 64K "$tmp/image"
+while :; do
+    rm -f "$tmp/dies.sock"
+    nbdkit -f --exit-with-parent -U "$tmp/dies.sock" eval \
+           get_size='echo 65536' can_write='exit 0' can_trim='exit 0' \
+           pread="dd if=$tmp/image iflag=skip_bytes,count_bytes \
+                     skip=\$4 count=\$3 status=none" \
+           pwrite="dd of=$tmp/image oflag=seek_bytes seek=\$4 conv=notrunc \
+                      status=none" \
+           trim='kill -KILL $PPID' || :
+done &
+dies=$!
+cleanup_fn kill $dies
+until test -S "$tmp/dies.sock"; do
+    sleep 0.1
+done
+expect_error 'Transport endpoint is not connected' \
+    qbd torture "nbd+unix:///?socket=$tmp/dies.sock" --overwrite --quiet \
+    --ops 10 --faults none
 
 # It can be ended early, also before the clients begin, and says what it has
 # seen.

@@ -65,6 +65,7 @@ all (struct torture *torture, enum target_kind kind,
   struct event event = { .op = kind, .client = torture->nr_clients };
   int r = 0;
 
+  torture->whole_error = -1;
   if (link == NULL)
     return -err->code;
   op.data = aligned_alloc (BUFFER_ALIGN, (bytes + BUFFER_ALIGN - 1)
@@ -107,16 +108,29 @@ judge (struct torture *torture, const struct event *event, uint64_t at,
   history_judge (torture->history, torture->model, event, at, data);
 }
 
-/* 0, or the error for which no client uses it. */
-static int
-try (struct torture *torture, enum target_kind kind, bool *can)
+/* What ended `all` is the device's answer. */
+static bool
+was_answered (const struct torture *torture)
 {
-  struct error refused;
+  int error = torture->whole_error;
 
-  if (!*can || all (torture, kind, NULL, &refused) == 0)
-    return 0;
+  return error > 0 && error != ENOTCONN && error != ETIMEDOUT;
+}
+
+/* *refused: the device's error, for which no client uses it.  What was not
+ * answered may be carried out yet, over all that comes later: that is the end
+ * of the run. */
+static int
+try (struct torture *torture, enum target_kind kind, bool *can, int *refused,
+     struct error *err)
+{
+  int r = *can ? all (torture, kind, NULL, err) : 0;
+
+  if (r == 0 || !was_answered (torture))
+    return r;
   *can = false;
-  return refused.code;
+  *refused = -r;
+  return 0;
 }
 
 int
@@ -125,10 +139,12 @@ whole_clear (struct torture *torture, struct error *err)
   struct target *target = &torture->target;
   int r;
 
-  torture->trim_error = try (torture, TARGET_TRIM, &target->can_trim);
-  r = all (torture, TARGET_WRITE, NULL, err);
+  r = try (torture, TARGET_TRIM, &target->can_trim, &torture->trim_error, err);
   if (r == 0)
-    torture->zero_error = try (torture, TARGET_ZERO, &target->can_zero);
+    r = all (torture, TARGET_WRITE, NULL, err);
+  if (r == 0)
+    r = try (torture, TARGET_ZERO, &target->can_zero, &torture->zero_error,
+             err);
   if (r == 0 && target->can_flush)
     r = all (torture, TARGET_FLUSH, NULL, err);
   if (r == 0 && transfer_interrupted ())
