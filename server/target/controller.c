@@ -312,7 +312,8 @@ keep_alive_limit_ms (const struct controller *controller)
     : limit_value (LIMIT_IDLE_MS);
 }
 
-/* Traffic is sampled: twice in the time that a host may be silent. */
+/* Traffic is sampled: twice in the time that a host may be silent.  What was in
+ * flight at the last look may have ended just before this one. */
 static void
 keep_alive_arm (struct controller *controller)
 {
@@ -354,9 +355,12 @@ keep_alive_expired (struct reactor_timer *timer)
   struct target_queue *admin = controller->admin;
   uint64_t now_ms = reactor_now_ms (admin->reactor);
   LOCK_SCOPE (&admin->target->lock);
+  bool had_commands = controller->had_commands;
 
-  if (locked_had_traffic (controller)
-      || (controller->kato_ms == 0 && locked_has_commands (controller)))
+  controller->had_commands =
+    controller->kato_ms == 0 && locked_has_commands (controller);
+  if (locked_had_traffic (controller) || had_commands
+      || controller->had_commands)
     controller->last_traffic_ms = now_ms;
   if (now_ms - controller->last_traffic_ms < keep_alive_limit_ms (controller))
     keep_alive_arm (controller);

@@ -174,6 +174,7 @@ struct controller {
   uint32_t features[CONTROLLER_NR_FEATURES];
   uint32_t kato_ms;
   uint64_t last_traffic_ms;
+  bool had_commands;                    /* when it was looked at last */
   struct reactor_timer keep_alive;
   struct reactor_timer failed;
   TAILQ_HEAD (, target_command) events; /* AERs held */
