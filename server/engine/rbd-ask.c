@@ -137,6 +137,18 @@ is_fenced (struct ceph_pool *pool, unsigned gateway, const char *address)
   return strcmp (pool->fenced[gateway], address) == 0;
 }
 
+/* Once: several may have found it silent, and have it fenced. */
+static void
+note_fenced (struct ceph_pool *pool, unsigned gateway, const char *address)
+{
+  LOCK_SCOPE (&pool->lock);
+
+  if (strcmp (pool->fenced[gateway], address) == 0)
+    return;
+  strcpy (pool->fenced[gateway], address);
+  atomic_fetch_add (&pool->pool.nr_fenced, 1);
+}
+
 int
 ceph_fence (struct ceph_pool *pool, unsigned gateway, const char *address)
 {
@@ -158,9 +170,7 @@ ceph_fence (struct ceph_pool *pool, unsigned gateway, const char *address)
                pool->pool.name, gateway, address, strerror (-r));
     return r == -EACCES ? -EPERM : r;
   }
-  atomic_fetch_add (&pool->pool.nr_fenced, 1);
-  LOCK_SCOPE (&pool->lock);
-  strcpy (pool->fenced[gateway], copy);
+  note_fenced (pool, gateway, address);
   return 0;
 }
 

@@ -3,7 +3,7 @@
 # A write is stuck on its way to one gateway, and done over the other instead.
 # When it arrives after all the block has been written again: it has no effect,
 # and neither gateway had to be fenced for that.  The same with a write that is
-# stuck within a gateway: that one is fenced.
+# stuck within a gateway: that one is fenced, for several volumes at once.
 source "${0%/*}/functions.sh"
 source "$srcdir/tests/paths.sh"
 requires nbdsh --version
@@ -11,12 +11,17 @@ requires not_sanitized          # io_tmo is short
 start_cluster
 start_gateway
 qbd create demo/disk 8M
+qbd create demo/other 8M
 start_second
 until_so qbd --control "$second_control" info demo/disk
+start_nbdkit qbd volume=demo/other server="$QBD_SERVER" \
+             server="$second_server" io_tmo=1 keep_alive_tmo=60
+other_uri=$uri other_nbdkit=$nbdkit_pid
 start_path a
 start_nbdkit qbd volume=demo/disk server="unix://$tmp/a" \
              server="$second_server" io_tmo=1 keep_alive_tmo=60
 put () { nbdsh -u "$uri" -c "h.pwrite (b'$1' * 4096, 0)"; }
+put_other () { nbdsh -u "$other_uri" -c "h.pwrite (b'$1' * 4096, 0)"; }
 has () { nbdsh -u "$uri" -c "assert h.pread (4096, 0) == b'$1' * 4096"; }
 
 put 0
@@ -32,8 +37,12 @@ has 2
 must_fail grep -E 'silent|fenced' "$server_log" "$second_log"
 
 put 3
+put_other 3
 kill -STOP "$server_pid"
+put_other 4 &
+other_put=$!
 put 4
+wait $other_put
 grep 'is silent: the cluster is told to refuse it' "$second_log"
 put 5
 qbd --control "$second_control" pools --json |
@@ -42,5 +51,6 @@ kill -CONT "$server_pid"
 wait_for_line "$server_log" 'this server did not answer, and another fenced it'
 has 5
 put 6
+_end $other_nbdkit TERM
 stop_nbdkit
 stop_server || :                # what librbd never ends is left behind
