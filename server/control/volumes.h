@@ -82,8 +82,8 @@ struct pool_info {
   unsigned nr_volumes;
 };
 
-/* Cheap: waits for no pool and does not fill space and number of volumes.  each runs under the
- * lock of the table: it only copies. */
+/* Cheap: waits for no pool and does not fill space and number of volumes.  each
+ * runs under the lock of the table: it only copies. */
 void volumes_each_pool (struct volumes *volumes,
                         void (*each) (void *opaque, const struct pool_info *),
                         void *opaque);
