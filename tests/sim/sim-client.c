@@ -116,15 +116,13 @@ is_live (const struct sim_client *client)
   return paths_describe (client->paths, &why);
 }
 
-/* Connected again, all that can be waited for is an old controller's end; that
- * it is lost once more, the keeper sees in a moment. */
+/* Connected again, all that can be waited for is an old controller's end. */
 static uint32_t
 patience_ms (const struct sim_client *client)
 {
   const struct sim_client_params *params = &client->params;
 
-  if (is_live (client)
-      || (client->paths->nr == 1 && client->associations[0]->re.lost_ms == 0))
+  if (is_live (client))
     return params->fast_io_fail_tmo_ms;
   return params->ctrl_loss_tmo_ms < params->fast_io_fail_tmo_ms ?
     params->ctrl_loss_tmo_ms : params->fast_io_fail_tmo_ms;
@@ -138,18 +136,47 @@ may_fail (const struct sim_client *client)
          || client->params.fast_io_fail_tmo_ms != UINT32_MAX;
 }
 
+/* For too long, what began then. */
 static bool
-has_waited (const struct sim_client *client, const struct op *op)
+has_waited (const struct sim_client *client, uint64_t begun_ms)
 {
   uint64_t since_ms = client->away_since_ms;
 
-  if (op->state != OP_IN_FLIGHT)
-    return false;
-  if (op->begun_ms > since_ms)
-    since_ms = op->begun_ms;
+  if (begun_ms > since_ms)
+    since_ms = begun_ms;
   if (client->thawed_ms > since_ms)
     since_ms = client->thawed_ms;
   return world_now_ms () > since_ms + patience_ms (client) + PATIENCE_SLACK_MS;
+}
+
+/* At libqbd's gate, that is: what the server has may take as long as the disk
+ * does. */
+static bool
+any_is_held (const struct sim_client *client)
+{
+  struct qbd_inflight list[4 * DEPTH_MAX];      /* of each, its window */
+  int nr = qbd_list_inflight (client->volume, list, 4 * DEPTH_MAX);
+
+  for (int i = 0; i < nr && i < 4 * DEPTH_MAX; i++)
+    if (strcmp (list[i].stage, "old-controller") == 0
+        || strcmp (list[i].stage, "connection") == 0)
+      return true;
+  return false;
+}
+
+static bool
+any_has_waited (const struct sim_client *client)
+{
+  if (is_live (client))
+    return has_waited (client, 0) && any_is_held (client);
+  /* That it is lost once more, the keeper sees in a moment. */
+  if (client->paths->nr == 1 && client->associations[0]->re.lost_ms == 0)
+    return false;
+  for (unsigned i = 0; i < client->depth; i++)
+    if (client->ops[i].state == OP_IN_FLIGHT
+        && has_waited (client, client->ops[i].begun_ms))
+      return true;
+  return false;
 }
 
 /* Every one ends in time, when no path leads anywhere. */
@@ -164,9 +191,8 @@ judge_patience (struct sim_client *client)
     client->away_since_ms = world_now_ms ();
   if (client->away_since_ms == 0 || patience_ms (client) == UINT32_MAX)
     return;
-  for (unsigned i = 0; i < client->depth; i++)
-    if (has_waited (client, &client->ops[i]))
-      complain (client, "a request outlives its time limit", ETIMEDOUT);
+  if (any_has_waited (client))
+    complain (client, "a request outlives its time limit", ETIMEDOUT);
 }
 
 /* --- the load ------------------------------------------------------------------- */
