@@ -192,7 +192,9 @@ go_on (struct paths *paths, uint64_t now_ms)
 {
   struct association *over = paths->replay.over;
 
-  if (over->path.use == PATH_NONE)
+  /* Its path may be one again before the last answer came. */
+  if (over->path.use == PATH_NONE ||
+      retain_is_broken (paths->replay.retain, over))
     return leave (paths, now_ms);
   switch (retain_replay (over, &over->namespaces[0], now_ms)) {
   case RETAIN_REPLAY_WAITS:

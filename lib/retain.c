@@ -511,6 +511,18 @@ retain_replay (struct association *association, struct namespace *ns,
 }
 
 bool
+retain_is_broken (struct retain *retain, struct association *association)
+{
+  struct queue *queue = association->io[0];
+  bool broken;
+
+  queue_lock (queue);
+  broken = retain->broken;
+  queue_unlock (queue);
+  return broken;
+}
+
+bool
 retain_is_idle (struct retain *retain, struct association *association)
 {
   struct queue *queue = association->io[0];

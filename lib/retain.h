@@ -49,6 +49,10 @@ enum retain_replay {
 /* [driver] Sends them, behind the fence.  What fails is lost (durable.c). */
 enum retain_replay retain_replay (struct association *association,
                                   struct namespace *ns, uint64_t now_ms);
+/* [keeper] Of several paths: it cannot end over this one, and has to begin
+ * again. */
+bool retain_is_broken (struct retain *retain,
+                       struct association *association);
 /* [keeper] That is to go on over another path: none is under way over this
  * one any more. */
 bool retain_is_idle (struct retain *retain, struct association *association);

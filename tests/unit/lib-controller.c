@@ -202,7 +202,7 @@ answer (struct wire *wire, const union nvme_command *sqe, uint32_t data_bytes)
 {
   unsigned at = (unsigned) (wire - peer.wire);
   unsigned path = several ? at / PATH_QUEUES : 0;
-  bool admin = at == path * PATH_QUEUES;
+  bool admin = at == path * PATH_QUEUES, refused;
   const char *name = name_of (sqe, admin);
   struct nvme_tcp_rsp rsp = { .cqe = { .cid = sqe->common.cid } };
   static uint8_t block[8192];
@@ -220,11 +220,12 @@ answer (struct wire *wire, const union nvme_command *sqe, uint32_t data_bytes)
     if (strcmp (name, peer.refuse) != 0)
       return;
   }
-  if (strcmp (name, peer.silent) == 0 || (!admin && peer.mute &&
-                                          strcmp (name, "connect") != 0))
+  refused = is_refused (name, path);
+  if (strcmp (name, peer.silent) == 0 ||
+      (!admin && peer.mute && !refused && strcmp (name, "connect") != 0))
     return;
   rsp.cqe.value = cpu_to_le64 (value_of (name));
-  if (is_refused (name, path)) {
+  if (refused) {
     rsp.cqe.status = cpu_to_le16 ((uint16_t) (peer.refuse_status << 1));
     rsp.cqe.value = cpu_to_le64 (peer.refuse_dw0);
   } else if (strncmp (name, "identify", 8) == 0 ||
@@ -354,11 +355,13 @@ go_live_over (unsigned nr_paths)
   assert_non_null (several);
   for (unsigned i = 0; i < nr_paths; i++) {
     params.opaque = (void *) (uintptr_t) (i * PATH_QUEUES);
+    params.cache = peer.caches ? (uint64_t) i << 32 : 0;
     assert_int_equal (start (), ASSOCIATION_LIVE);
     paths_add (several, association);
     paths_look (association, now_ms);
   }
   association = several->association[0];
+  assert_int_equal (paths_retain (several, &err), 0);
   open_over (several);
 }
 

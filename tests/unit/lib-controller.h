@@ -40,7 +40,8 @@ extern struct controller {
   __le32 list[1024];
   uint8_t descriptors[4096];
   uint8_t independent[4096];    /* CNS 08h */
-  bool mute;                    /* no answers to I/O */
+  bool caches;                  /* each path leads to one of its own */
+  bool mute;                    /* no answers to I/O, but that it is refused */
   bool at_once;                 /* answers when it is listened to */
 } peer;
 

@@ -4,6 +4,7 @@
  */
 #include "tests/unit/lib-controller.h"
 
+#include "nvmeof/command-check.h"
 #include "nvmeof/epoch.h"
 
 static void
@@ -191,6 +192,70 @@ test_turns (void **state)
   volume_free (volume);
 }
 
+/* --- over several paths -------------------------------------------------- */
+
+/* Each of the two has a cache of its own, and the first has taken so many
+ * blocks. */
+static void
+go_live_over_two (unsigned nr_blocks)
+{
+  make_lasting ();
+  params.unfenced = true;
+  params.options.retain_bytes = 65536;
+  peer.caches = true;
+  epoch_put (&peer.ns, 1);
+  go_live_over (2);
+  assert_non_null (several->replay.retain);
+  write_blocks (nr_blocks);
+  assert_int_equal (peer.nr_io[0], nr_blocks);
+  assert_int_equal (peer.nr_io[1], 0);
+}
+
+/* The first path is lost, and does not come back. */
+static void
+lose_the_first (void)
+{
+  strcpy (peer.silent, "connect");
+  lose ();
+}
+
+/* To the last I/O command that came. */
+static void
+answer_late (unsigned path, uint16_t status)
+{
+  struct wire *wire = &peer.wire[path * PATH_QUEUES + 1];
+  struct nvme_tcp_rsp rsp = { .cqe = {
+    .cid = peer.last, .status = cpu_to_le16 ((uint16_t) (status << 1)),
+  } };
+
+  tcp_make_hdr (&rsp.hdr, NVME_TCP_RSP, 0, 0, &wire->agreed);
+  say_header (wire, &rsp, sizeof rsp);
+}
+
+/* One of two commands is refused, and the other's answer comes when the path
+ * is used again. */
+static void
+test_refused_and_slow (void **state)
+{
+  go_live_over_two (2);
+  peer.mute = true;
+  strcpy (peer.refuse, "write");
+  peer.refuse_status = STATUS_PATH (NVME_SC_ANA_INTERNAL_PATH_ERROR);
+  peer.refuse_nr = 1;
+  lose_the_first ();
+  let_pass (150);
+  assert_int_equal (count ("write"), 2);
+  peer.mute = false;
+  answer_late (1, 0);
+  let_pass (100);
+  assert_int_equal (count ("write"), 4);
+  results[0] = -1;
+  assert_int_equal (submit (0, IO_READ, 512, 0), 0);
+  let_pass (10);
+  assert_int_equal (results[0], 0);
+  volume_free (volume);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown (test, setup, teardown)
 
 int
@@ -205,6 +270,7 @@ main (void)
     TEST (test_refused),
     TEST (test_goes_on),
     TEST (test_turns),
+    TEST (test_refused_and_slow),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
