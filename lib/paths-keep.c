@@ -87,11 +87,16 @@ judge_change (struct association *association, uint64_t gap_ms,
 void
 paths_look (struct association *association, uint64_t now_ms)
 {
+  enum path_use use = PATH_NONE;
+
   if (atomic_exchange (&association->path.doubted, false))
     association->path.doubt_until_ms = now_ms + DOUBT_MS;
   LOCK_SCOPE (&association->lock);
-  association->path.use = association->state != ASSOCIATION_LIVE ?
-    PATH_NONE : judge (association, now_ms);
+  if (association->state == ASSOCIATION_LIVE)
+    use = judge (association, now_ms);
+  if (use == PATH_NONE && association->path.use != PATH_NONE)
+    paths_suspend (association);
+  association->path.use = use;
 }
 
 static uint64_t

@@ -215,6 +215,7 @@ void
 paths_doubt (struct association *association)
 {
   association->path.doubted = association->path.refused = true;
+  paths_suspend (association);
   association->path.use = PATH_NONE;
   keeper_wake ();
 }

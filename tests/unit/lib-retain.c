@@ -206,6 +206,7 @@ go_live_over_two (unsigned nr_blocks)
   epoch_put (&peer.ns, 1);
   go_live_over (2);
   assert_non_null (several->replay.retain);
+  let_pass (10);
   write_blocks (nr_blocks);
   assert_int_equal (peer.nr_io[0], nr_blocks);
   assert_int_equal (peer.nr_io[1], 0);
@@ -256,6 +257,49 @@ test_refused_and_slow (void **state)
   volume_free (volume);
 }
 
+/* Until the keeper has looked, nothing is asked over the other path, which may
+ * not have what the first one took. */
+static void
+expect_wait (unsigned i)
+{
+  unsigned before = peer.nr_io[1];
+
+  results[i] = -1;
+  assert_int_equal (submit (i, IO_READ, 512, 0), 0);
+  pump ();
+  assert_int_equal (results[i], -1);
+  assert_int_equal (peer.nr_io[1], before);
+}
+
+static void
+test_refused_read (void **state)
+{
+  go_live_over_two (2);
+  strcpy (peer.refuse, "read");
+  peer.refuse_status = STATUS_PATH (NVME_SC_ANA_INTERNAL_PATH_ERROR);
+  peer.refuse_nr = 1;
+  expect_wait (0);              /* it is refused */
+  expect_wait (1);
+  let_pass (200);
+  assert_int_equal (results[0], 0);
+  assert_int_equal (results[1], 0);
+  assert_int_equal (peer.nr_io[1], 0);
+  volume_free (volume);
+}
+
+static void
+test_inaccessible (void **state)
+{
+  go_live_over_two (2);
+  association->path.ana = NVME_ANA_STATE_INACCESSIBLE;
+  paths_look (association, now_ms);
+  expect_wait (0);
+  let_pass (200);
+  assert_int_equal (results[0], 0);
+  assert_int_equal (count ("write"), 2);        /* over the other path */
+  volume_free (volume);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown (test, setup, teardown)
 
 int
@@ -271,6 +315,8 @@ main (void)
     TEST (test_goes_on),
     TEST (test_turns),
     TEST (test_refused_and_slow),
+    TEST (test_refused_read),
+    TEST (test_inaccessible),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
