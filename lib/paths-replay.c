@@ -24,6 +24,7 @@
  */
 #include <errno.h>
 
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "lib/internal.h"
 
@@ -61,6 +62,21 @@ static bool
 is_live (struct association *association)
 {
   return association_get_state (association, NULL) == ASSOCIATION_LIVE;
+}
+
+/* Who suspends, and has not said yet what for, has the lock of that path, or it
+ * is doubted: after this, whatever was counted before can be seen. */
+static bool
+all_is_said (struct paths *paths)
+{
+  for (unsigned i = 0; i < paths->nr; i++) {
+    struct association *association = paths->association[i];
+
+    LOCK_SCOPE (&association->lock);
+    if (association->path.doubted)
+      return false;
+  }
+  return true;
 }
 
 /* No path leads to the cache of what it took. */
@@ -217,6 +233,8 @@ paths_replay_tick (struct paths *paths, uint64_t now_ms)
   if (paths->replay.over)
     return go_on (paths, now_ms);
   paths->replay.due = false;
+  if (!all_is_said (paths))
+    return now_ms;              /* it is looked at again */
   if (any_is_owed (paths)) {
     if (seen == 0)
       paths->replay.suspended++;

@@ -4,6 +4,10 @@
  */
 #include "tests/unit/lib-controller.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
 #include "nvmeof/command-check.h"
 #include "nvmeof/epoch.h"
 
@@ -300,6 +304,52 @@ test_inaccessible (void **state)
   volume_free (volume);
 }
 
+/* Another thread is about to lower the path. */
+static void *
+look (void *opaque)
+{
+  paths_replay_tick (several, now_ms);
+  return NULL;
+}
+
+static void
+test_about_to_be_lost (void **state)
+{
+  struct timespec until;
+  pthread_t keeper;
+  int r;
+
+  go_live_over_two (2);
+  pthread_mutex_lock (&association->lock);
+  paths_suspend (association);
+  assert_int_equal (pthread_create (&keeper, NULL, look, NULL), 0);
+  clock_gettime (CLOCK_REALTIME, &until);
+  until.tv_sec++;
+  r = pthread_timedjoin_np (keeper, NULL, &until);
+  association->path.use = PATH_NONE;
+  pthread_mutex_unlock (&association->lock);
+  assert_int_equal (r, ETIMEDOUT);
+  pthread_join (keeper, NULL);
+  expect_wait (0);
+  let_pass (200);
+  assert_int_equal (results[0], 0);
+  volume_free (volume);
+}
+
+static void
+test_about_to_be_doubted (void **state)
+{
+  go_live_over_two (2);
+  association->path.doubted = true;
+  paths_suspend (association);
+  paths_replay_tick (several, now_ms);
+  association->path.use = PATH_NONE;
+  expect_wait (0);
+  let_pass (200);
+  assert_int_equal (results[0], 0);
+  volume_free (volume);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown (test, setup, teardown)
 
 int
@@ -317,6 +367,8 @@ main (void)
     TEST (test_refused_and_slow),
     TEST (test_refused_read),
     TEST (test_inaccessible),
+    TEST (test_about_to_be_lost),
+    TEST (test_about_to_be_doubted),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
