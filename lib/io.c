@@ -251,6 +251,8 @@ account (struct transfer *transfer, const struct request *request)
       (sqe->opcode == nvme_cmd_dsm ||
        !(le16_to_cpu (sqe->control) & NVME_RW_CONTROL_FUA)))
     durable_changed (ns);
+  if (request->changes && paths->nr > 1)
+    paths_changed (transfer->association);
   return 0;
 }
 

@@ -168,6 +168,17 @@ paths_enter (struct paths *paths)
 
 void paths_leave (struct paths *paths);
 
+/* It has taken a change, which is not acknowledged yet.  When that came over a
+ * path that is none any more, the keeper did not know of it. */
+static inline void
+paths_changed (struct association *association)
+{
+  if (association->path.use == PATH_NONE) {
+    paths_suspend (association);
+    keeper_wake ();
+  }
+}
+
 /* --- paths-open.c ------------------------------------------------------- */
 
 /* All that can be reached, and at least one; with shared, the others are

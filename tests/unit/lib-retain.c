@@ -304,6 +304,27 @@ test_inaccessible (void **state)
   volume_free (volume);
 }
 
+/* The keeper has looked before the first path had taken anything. */
+static void
+test_answered_late (void **state)
+{
+  go_live_over_two (0);
+  peer.mute = true;
+  assert_int_equal (submit (1, IO_WRITE, 512, 0), 0);
+  pump ();
+  peer.mute = false;
+  association->path.ana = NVME_ANA_STATE_INACCESSIBLE;
+  let_pass (10);
+  answer_late (0, 0);
+  pump ();
+  assert_int_equal (results[1], 0);
+  expect_wait (0);
+  let_pass (200);
+  assert_int_equal (results[0], 0);
+  assert_int_equal (count ("write"), 2);
+  volume_free (volume);
+}
+
 /* Another thread is about to lower the path. */
 static void *
 look (void *opaque)
@@ -367,6 +388,7 @@ main (void)
     TEST (test_refused_and_slow),
     TEST (test_refused_read),
     TEST (test_inaccessible),
+    TEST (test_answered_late),
     TEST (test_about_to_be_lost),
     TEST (test_about_to_be_doubted),
   };
