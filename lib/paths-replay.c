@@ -166,6 +166,9 @@ begin (struct paths *paths, uint64_t now_ms)
     return UINT64_MAX;
   if (!is_drained (paths, now_ms))
     return now_ms + INSIDE_MS;
+  /* Those who left last may have said that a path is lost. */
+  if (!paths_are_fenced (paths))
+    return now_ms;
   durable_disturbed (&over->namespaces[0]);
   retain_restart (paths->replay.retain);
   over->re.replaying = true;
