@@ -77,9 +77,10 @@ aio_over (struct transfer *transfer)
 {
   struct aio *aio = (struct aio *) transfer;
 
-  if (transfer_moves (transfer))
+  if (transfer_moves (transfer)) {
+    aio->waiter.since_ms = 0;
     paths_wait (transfer->volume->paths, &aio->waiter);
-  else
+  } else
     aio_finish (aio);
 }
 

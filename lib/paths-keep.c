@@ -489,8 +489,9 @@ tell (const struct paths *paths, const char *message)
     options->notice (options->notice_opaque, message);
 }
 
-/* Once when requests have waited for a moment, and once when they go on: that
- * there is a connection is no news of it.  Returns when to come again. */
+/* Once when requests have waited for a moment, and once when they go on, or
+ * fail: that there is a connection is no news of it.  Returns when to come
+ * again. */
 static uint64_t
 tell_of_wait (struct paths *paths, uint64_t now_ms)
 {
@@ -499,7 +500,8 @@ tell_of_wait (struct paths *paths, uint64_t now_ms)
   struct error why, line;
 
   if (!any_waits (paths)) {
-    error_set (&line, 0, "%s: requests go on after %u.%u s", name,
+    error_set (&line, 0, "%s: requests %s after %u.%u s", name,
+               paths_error (paths, true) != 0 ? "fail" : "go on",
                (unsigned) (ms / 1000), (unsigned) (ms % 1000 / 100));
     if (paths->keep.told)
       tell (paths, line.message);

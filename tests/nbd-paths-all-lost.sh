@@ -31,6 +31,7 @@ for request in (lambda: h.pwrite (b"x" * 512, 0), lambda: h.pread (512, 0),
     except nbd.Error as e:
         assert e.errno == "EIO", e
 '
+wait_for_line "$nbdkit_log" 'disk: requests fail after [0-9]*\.[0-9] s'
 start_path b
 nbdsh -u "$uri" -c '
 while True:                     # until the plugin has connected again
