@@ -370,6 +370,22 @@ judge_loss (struct paths *paths, bool any, uint64_t now_ms)
                   now_ms + CLOCK_GAP_MS);
 }
 
+/* What a path took may be there alone, so that others do not stand in for it
+ * while it is left alone.  It may refuse whatever it is given, each time when it
+ * is tried again. */
+static bool
+any_refuses (const struct paths *paths, uint64_t now_ms)
+{
+  for (unsigned i = 0; i < paths->nr && paths->replay.retain; i++) {
+    const struct association *association = paths->association[i];
+
+    if (association->path.refused &&
+        now_ms < association->path.doubt_until_ms + REFUSED_MS)
+      return true;
+  }
+  return false;
+}
+
 /* An old controller takes its time: what changes the volume waits for it, and
  * perhaps for too long; and so does all the rest, where what a cache has lost is
  * not there yet. */
@@ -383,7 +399,8 @@ judge_changes (struct paths *paths, uint64_t now_ms)
   for (unsigned i = 0; i < paths->nr; i++)
     wait |= paths->association[i]->path.hold_until_ms != 0;
   if (!wait) {
-    paths->keep.changes_since_ms = 0;
+    if (!any_refuses (paths, now_ms))
+      paths->keep.changes_since_ms = 0;
     paths->change_error = 0;
     return UINT64_MAX;
   }

@@ -291,6 +291,28 @@ test_refused_read (void **state)
   volume_free (volume);
 }
 
+/* The only one that has what was written refuses to read it, each time when it
+ * is tried again: that has its time limit, too. */
+static void
+test_refused_for_too_long (void **state)
+{
+  go_live_over_two (2);
+  several->options.fast_io_fail_tmo_ms = 2000;
+  strcpy (peer.refuse, "read");
+  peer.refuse_status = STATUS_PATH (NVME_SC_ANA_INTERNAL_PATH_ERROR);
+  expect_wait (0);
+  let_pass (1900);
+  assert_int_equal (results[0], -1);
+  let_pass (400);
+  assert_int_equal (results[0], EIO);
+  peer.refuse[0] = '\0';
+  let_pass (200);
+  assert_int_equal (submit (0, IO_READ, 512, 0), 0);
+  let_pass (10);
+  assert_int_equal (results[0], 0);
+  volume_free (volume);
+}
+
 static void
 test_inaccessible (void **state)
 {
@@ -387,6 +409,7 @@ main (void)
     TEST (test_turns),
     TEST (test_refused_and_slow),
     TEST (test_refused_read),
+    TEST (test_refused_for_too_long),
     TEST (test_inaccessible),
     TEST (test_answered_late),
     TEST (test_about_to_be_lost),
