@@ -514,8 +514,10 @@ covers_too_little (const struct transfer *transfer,
 static void
 got_through (struct association *association)
 {
-  if (association->path.refused)        /* hardly ever: it is not written to */
+  if (association->path.refused) {      /* hardly ever: it is not written to */
     association->path.refused = false;
+    keeper_wake ();             /* before it is refused again */
+  }
 }
 
 /* 0, or an errno that ends the transfer. */

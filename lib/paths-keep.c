@@ -374,13 +374,14 @@ judge_loss (struct paths *paths, bool any, uint64_t now_ms)
  * while it is left alone.  It may refuse whatever it is given, each time when it
  * is tried again. */
 static bool
-any_refuses (const struct paths *paths, uint64_t now_ms)
+any_refuses (struct paths *paths, uint64_t now_ms)
 {
   for (unsigned i = 0; i < paths->nr && paths->replay.retain; i++) {
-    const struct association *association = paths->association[i];
+    struct association *association = paths->association[i];
 
     if (association->path.refused &&
-        now_ms < association->path.doubt_until_ms + REFUSED_MS)
+        now_ms < association->path.doubt_until_ms + REFUSED_MS &&
+        paths_has_alone (paths, association))
       return true;
   }
   return false;
@@ -393,7 +394,7 @@ static uint64_t
 judge_changes (struct paths *paths, uint64_t now_ms)
 {
   uint32_t tmo_ms = paths->options.fast_io_fail_tmo_ms;
-  bool suspended = paths->replay.suspended != 0;
+  bool suspended = paths->replay.owed;
   bool wait = paths->fence.in_progress || suspended;
 
   for (unsigned i = 0; i < paths->nr; i++)
@@ -442,13 +443,14 @@ judge_all (struct paths *paths, bool any, uint64_t now_ms)
 {
   uint64_t next_ms = UINT64_MAX;
 
-  if (any && !paths->fence.in_progress && !paths->replay.due) {
+  if (any && !paths->fence.in_progress && !paths->replay.owed &&
+      !any_refuses (paths, now_ms)) {
     if (gets_through (paths, now_ms))
       paths->keep.since_ms = 0;
   } else if (!paths_dead (paths)) {
     next_ms = judge_loss (paths, any, now_ms);
   }
-  if (any && !paths->replay.suspended)
+  if (any && !paths->replay.owed)
     paths->error = 0;
   if (paths_dead (paths))
     paths->error = end_error (paths);

@@ -199,6 +199,7 @@ leave (struct paths *paths, uint64_t now_ms)
 {
   struct association *over = paths->replay.over;
 
+  queue_pump (over->io[0], now_ms);     /* nobody else receives */
   if (!retain_is_idle (paths->replay.retain, over))
     return now_ms + INSIDE_MS;
   over->re.replaying = false;
@@ -233,12 +234,14 @@ paths_replay_tick (struct paths *paths, uint64_t now_ms)
 
   if (!paths->replay.retain)
     return UINT64_MAX;
+  paths->replay.owed = paths->replay.over != NULL;
   if (paths->replay.over)
     return go_on (paths, now_ms);
   paths->replay.due = false;
   if (!all_is_said (paths))
     return now_ms;              /* it is looked at again */
   if (any_is_owed (paths)) {
+    paths->replay.owed = true;
     if (seen == 0)
       paths->replay.suspended++;
     return begin (paths, now_ms);

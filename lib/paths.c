@@ -191,32 +191,46 @@ paths_pick (struct paths *paths, bool changes)
 /* One that is live and not to be used says that its subsystem is there; where
  * that has no durability epochs, as other targets, its controllers have one
  * cache (as all hosts suppose). */
-struct association *
-paths_pick_flush (struct paths *paths, struct association *dirty)
+static struct association *
+pick_other (struct paths *paths, struct association *dirty)
 {
+  bool live = association_get_state (dirty, NULL) == ASSOCIATION_LIVE;
   struct association *best = NULL;
-  bool live;
 
-  if (dirty->path.use != PATH_NONE)
-    return dirty;
-  live = association_get_state (dirty, NULL) == ASSOCIATION_LIVE;
   for (unsigned i = 0; i < paths->nr; i++) {
     struct association *other = paths->association[i];
 
-    if (live ? durable_same_epoch (&dirty->namespaces[0],
-                                   &other->namespaces[0]) :
-        durable_same_cache (&dirty->namespaces[0], &other->namespaces[0]))
+    if (other != dirty &&
+        (live ? durable_same_epoch (&dirty->namespaces[0],
+                                    &other->namespaces[0]) :
+         durable_same_cache (&dirty->namespaces[0], &other->namespaces[0])))
       best = better (paths, best, other);
   }
   return best;
 }
 
+struct association *
+paths_pick_flush (struct paths *paths, struct association *dirty)
+{
+  return dirty->path.use != PATH_NONE ? dirty : pick_other (paths, dirty);
+}
+
+bool
+paths_has_alone (struct paths *paths, struct association *association)
+{
+  return durable_is_dirty (&association->namespaces[0]) &&
+    !pick_other (paths, association);
+}
+
+/* Where changes are retained only the keeper lowers it: who says so may come
+ * late, when all is resumed. */
 void
 paths_doubt (struct association *association)
 {
   association->path.doubted = association->path.refused = true;
   paths_suspend (association);
-  association->path.use = PATH_NONE;
+  if (!association->paths || !association->paths->replay.retain)
+    association->path.use = PATH_NONE;
   keeper_wake ();
 }
 

@@ -71,6 +71,7 @@ struct paths {
                                            since it was 0 */
     _Atomic unsigned nr_entered;        /* that have one */
     /* The keeper's. */
+    bool owed;                          /* a replay: nothing else goes on */
     bool due;                           /* it can begin, as to the others */
     struct association *over;           /* takes what is sent again; NULL:
                                            none is under way */
@@ -109,6 +110,8 @@ bool paths_are_fenced (const struct paths *paths);
 /* The one to flush, so that what is in the cache of `dirty` is stable. */
 struct association *paths_pick_flush (struct paths *paths,
                                       struct association *dirty);
+/* Something that is not flushed is behind no other that can be used. */
+bool paths_has_alone (struct paths *paths, struct association *association);
 /* For several: why there will be none in time, an errno; or 0. */
 int paths_error (const struct paths *paths, bool changes);
 /* It is to be looked at before it is used again.  Any lock may be held. */

@@ -252,7 +252,8 @@ test_refused_and_slow (void **state)
   assert_int_equal (count ("write"), 2);
   peer.mute = false;
   answer_late (1, 0);
-  let_pass (100);
+  for (unsigned i = 0; i < 10; i++, now_ms += 10)
+    tick ();                    /* nobody else receives */
   assert_int_equal (count ("write"), 4);
   results[0] = -1;
   assert_int_equal (submit (0, IO_READ, 512, 0), 0);
@@ -310,6 +311,21 @@ test_refused_for_too_long (void **state)
   assert_int_equal (submit (0, IO_READ, 512, 0), 0);
   let_pass (10);
   assert_int_equal (results[0], 0);
+  volume_free (volume);
+}
+
+static void
+test_refused_until_loss (void **state)
+{
+  go_live_over_two (2);
+  several->options.ctrl_loss_tmo_ms = 3000;
+  strcpy (peer.refuse, "read");
+  peer.refuse_status = STATUS_PATH (NVME_SC_ANA_INTERNAL_PATH_ERROR);
+  expect_wait (0);
+  let_pass (2900);
+  assert_int_equal (results[0], -1);
+  let_pass (400);
+  assert_int_equal (results[0], EIO);
   volume_free (volume);
 }
 
@@ -410,6 +426,7 @@ main (void)
     TEST (test_refused_and_slow),
     TEST (test_refused_read),
     TEST (test_refused_for_too_long),
+    TEST (test_refused_until_loss),
     TEST (test_inaccessible),
     TEST (test_answered_late),
     TEST (test_about_to_be_lost),
