@@ -35,8 +35,11 @@ struct request {
 };
 
 static struct request requests[REQUESTS];
-static unsigned nr_done, nr_wanted;
-static bool inside_submit, done_inside;
+static unsigned nr_wanted;
+static bool inside_submit;
+/* Also of requests that hang while others are awaited. */
+static _Atomic unsigned nr_done;
+static _Atomic bool done_inside;
 static int all_done;
 static int file_fd;
 
@@ -73,7 +76,8 @@ note_done (struct reactor_file_io *io, int64_t result)
 {
   struct request *request = (struct request *) io;
 
-  done_inside |= inside_submit;
+  if (inside_submit)
+    done_inside = true;
   request->result = result;
   if (++nr_done == nr_wanted)
     eventfd_write (all_done, 1);
