@@ -19,7 +19,7 @@ without ()
 }
 without range-lock 10
 without epoch 30
-without path-fence 120
+without path-fence 400
 without order 440
 without fence 790
 without drain 4000
