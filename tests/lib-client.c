@@ -302,7 +302,8 @@ latency (unsigned n)
 /* --- synchronous and asynchronous at once ------------------------------- */
 
 static pthread_barrier_t together;
-static bool mixed_end;                  /* between two barriers */
+static bool mixed_end;                  /* set while the reader waits at the
+                                           first of two barriers */
 
 static void *
 mixed_reader (void *arg)
@@ -316,6 +317,7 @@ mixed_reader (void *arg)
     for (unsigned i = 0; i < 4; i++)
       if (qbd_pread (volume, buf, sizeof buf, 0, 0) < 0)
         die ("%s", qbd_errmsg ());
+    pthread_barrier_wait (&together);
   }
 }
 
@@ -351,6 +353,8 @@ mixed (unsigned seconds)
       if (qbd_aio_poll (volume, -1) < 0)
         die ("%s", qbd_errmsg ());
     nr_requests++;
+    if (!mixed_end)
+      pthread_barrier_wait (&together);
   }
   pthread_join (thread, NULL);
   free (buf);
