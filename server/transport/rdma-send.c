@@ -129,9 +129,10 @@ posting_failed (struct rdma_connection *connection, struct ibv_send_wr *bad,
   for (; bad; bad = bad->next) {
     struct rdma_request *request = &device->requests[bad->wr_id >> 1];
 
-    connection->send_room++;
-    if (bad->wr_id & 1)
-      rdma_request_over (request);
+    if (!(bad->wr_id & 1))
+      continue;                 /* its SEND follows */
+    connection->send_room += nr_work_requests (request);
+    rdma_request_over (request);
   }
   rdma_lost (connection, "its device takes no work requests");
 }
