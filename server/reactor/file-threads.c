@@ -6,6 +6,7 @@
  * its last thread is gone, and a thread inside pwritev, fdatasync or
  * fallocate is gone only when that call has ended.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -78,18 +79,16 @@ threads_stop (struct reactor *reactor)
 {
 }
 
-static bool
+static void
 threads_take (struct reactor *reactor, struct reactor_file_io *io)
 {
   struct file_queue *files = &reactor->files;
   struct file_slot *slot = files->free_slots;
 
-  if (!slot)
-    return false;
+  assert (slot);
   files->free_slots = slot->next_free;
   slot->io = io;
   workers_submit (WORKERS_FILE, reactor, &slot->work);
-  return true;
 }
 
 static bool

@@ -8,6 +8,7 @@
  * closed at once, but direct writes that the device has are over only later.  The
  * kernel frees a ring, and so its registered files, after its last request.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,16 +103,14 @@ uring_start (struct reactor *reactor)
   return 0;
 }
 
-static bool
+static void
 uring_take (struct reactor *reactor, struct reactor_file_io *io)
 {
   struct file_queue *files = &reactor->files;
   struct io_uring_sqe *sqe;
 
   sqe = io_uring_get_sqe (files->ring);
-  if (!sqe)
-    return false;
-
+  assert (sqe);
   switch (io->op) {
   case REACTOR_READV:
     io_uring_prep_readv2 (sqe, io->fd, io->iov, (unsigned) io->iovcnt,
@@ -131,7 +130,6 @@ uring_take (struct reactor *reactor, struct reactor_file_io *io)
     break;
   }
   io_uring_sqe_set_data (sqe, io);
-  return true;
 }
 
 static bool

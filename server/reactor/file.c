@@ -83,7 +83,7 @@ find_turn (const struct file_queue *files)
   return -1;
 }
 
-/* False: there is no room. */
+/* False: nobody may have more, or wants to. */
 static bool
 take_one (struct reactor *reactor)
 {
@@ -97,8 +97,7 @@ take_one (struct reactor *reactor)
   list = &files->lists[turn];
   io = list->head;
   next = io->next;              /* the back end may link the request anew */
-  if (!files->backend->take (reactor, io))
-    return false;
+  files->backend->take (reactor, io);
   files->nr_inflight++;
   list->nr_inflight++;
   list->head = next;
@@ -117,7 +116,7 @@ file_queue_push (struct reactor *reactor)
 
   if (files->waiting == 0 && !files->stalled)
     return;
-  while (files->waiting != 0 && take_one (reactor))
+  while (take_one (reactor))
     ;
   files->stalled = !files->backend->push (reactor);
 }

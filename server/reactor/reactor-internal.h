@@ -81,8 +81,8 @@ struct file_backend {
   /* On the reactor's thread, before and after all I/O. */
   int (*start) (struct reactor *reactor);
   void (*stop) (struct reactor *reactor);
-  /* Takes one request; false when there is no room now. */
-  bool (*take) (struct reactor *reactor, struct reactor_file_io *io);
+  /* Takes one request; fewer than FILE_ROOM are in flight. */
+  void (*take) (struct reactor *reactor, struct reactor_file_io *io);
   /* Starts what was taken.  False: some could not be, try again soon. */
   bool (*push) (struct reactor *reactor);
   /* reap would find something: do not sleep. */
