@@ -44,14 +44,17 @@ state_name (bool is_fenced)
   return is_fenced ? "fenced" : "ready";
 }
 
+static json_t *
+number_or_null (bool valid, uint64_t number)
+{
+  return valid ? json_integer ((json_int_t) number) : json_null ();
+}
+
 /* json_pack keeps quiet about a NULL array element and fails as a whole at
  * its end: so do these, by leaving the element out. */
 static void
-append_pool_names (void *opaque, const struct pool_info *info)
+append_pool_brief (void *opaque, const struct pool_info *info)
 {
-  json_t *gateway = info->has_gateways ? json_integer (info->gateway)
-                                       : json_null ();
-
   json_array_append_new (opaque,
                          json_pack ("{s:s, s:s, s:s, s:o, s:s, s:o, s:I}",
                                     "name", info->name,
@@ -61,15 +64,11 @@ append_pool_names (void *opaque, const struct pool_info *info)
                                                          info->engine,
                                                          info->argument),
                                     "domain", info->domain,
-                                    "gateway", gateway,
+                                    "gateway",
+                                    number_or_null (info->has_gateways,
+                                                    info->gateway),
                                     "gateways_fenced",
                                     (json_int_t) info->nr_fenced));
-}
-
-static json_t *
-bytes_or_null (bool valid, uint64_t bytes)
-{
-  return valid ? json_integer (bytes) : json_null ();
 }
 
 static void
@@ -77,14 +76,14 @@ append_pool_stat (void *opaque, const struct pool_info *info)
 {
   json_t *list = opaque, *pool;
 
-  append_pool_names (list, info);
+  append_pool_brief (list, info);
   pool = json_array_get (list, json_array_size (list) - 1);
   json_object_set_new (pool, "capacity_bytes",
-                       bytes_or_null (info->stat_valid,
-                                      info->stat.capacity_bytes));
+                       number_or_null (info->stat_valid,
+                                       info->stat.capacity_bytes));
   json_object_set_new (pool, "free_bytes",
-                       bytes_or_null (info->stat_valid,
-                                      info->stat.free_bytes));
+                       number_or_null (info->stat_valid,
+                                       info->stat.free_bytes));
   json_object_set_new (pool, "volumes", json_integer (info->nr_volumes));
 }
 
@@ -113,7 +112,7 @@ api_json_status (const struct api_server *server)
 {
   json_t *pools = json_array (), *listeners = json_array ();
 
-  volumes_each_pool (server->volumes, append_pool_names, pools);
+  volumes_each_pool (server->volumes, append_pool_brief, pools);
   server->each_listener (server->server, append_listener, listeners);
   /* The control socket opens last: who can ask finds the server ready. */
   return json_pack ("{s:s, s:s, s:i, s:i, s:s, s:i, s:o, s:o}",
@@ -170,8 +169,8 @@ volume_json (const struct volume_info *info)
                     "name", name,
                     "state", state_name (info->is_fenced),
                     "size_bytes", (json_int_t) info->size_bytes,
-                    "allocated_bytes", bytes_or_null (info->allocated_valid,
-                                                      info->allocated_bytes),
+                    "allocated_bytes", number_or_null (info->allocated_valid,
+                                                       info->allocated_bytes),
                     "block_size", (json_int_t) info->block_size,
                     "uuid", info->uuid,
                     "nqn", info->nqn,

@@ -89,8 +89,8 @@ cleanup_pool (struct pool **pool)
 
 /* --- volumes.c, inside a pool ------------------------------------------- */
 
-/* Under the table's lock, too. */
-struct pool_info pool_names (const struct pool *pool);
+/* Under the pool's lock, or the table's: what needs no question. */
+struct pool_info pool_brief (const struct pool *pool);
 
 /* NULL with err set (-ENOENT) when there is none. */
 struct volume *pool_find_volume (struct pool *pool, const char *what,

@@ -119,7 +119,7 @@ volumes_each_pool (struct volumes *volumes,
   LOCK_SCOPE (&volumes->lock);
 
   for (unsigned i = 0; i < volumes->nr_pools; ++i) {
-    struct pool_info info = pool_names (volumes->pools[i]);
+    struct pool_info info = pool_brief (volumes->pools[i]);
 
     each (opaque, &info);
   }

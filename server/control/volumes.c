@@ -169,7 +169,7 @@ volume_tell (struct pool *pool, struct volume *volume,
 /* --- questions -------------------------------------------------------- */
 
 struct pool_info
-pool_names (const struct pool *pool)
+pool_brief (const struct pool *pool)
 {
   const struct engine_pool *engine = pool->engine;
   struct pool_info info = {
@@ -203,7 +203,7 @@ volumes_stat_pools (struct volumes *volumes,
 
     if (!pool)
       continue;
-    info = pool_names (pool);
+    info = pool_brief (pool);
     info.nr_volumes = pool->nr_volumes;
     info.stat_valid = pool->ops->pool_stat (pool->engine, &info.stat,
                                             &one) == 0;

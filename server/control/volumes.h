@@ -73,7 +73,7 @@ struct pool_info {
   const char *engine;
   const char *argument;
   const char *domain;
-  bool has_gateways;            /* else the next three mean nothing */
+  bool has_gateways;            /* else the next three are 0 */
   unsigned gateway;             /* which one this server is */
   bool is_fenced;               /* by another one */
   uint64_t nr_fenced;           /* other ones, by this server */
