@@ -7,17 +7,6 @@
  * Its queue pair is destroyed only when all its work requests have ended
  * (those of a queue pair in error end at once, as flushed) and every receive
  * that it consumed was seen: its number may soon be another connection's.
- *
- * That is less than InfiniBand advises for shared receives (10.3.1): to wait for
- * the event Last WQE Reached, and to drain the completion queue then, or a
- * receive that the device has taken for this queue pair and not completed yet may
- * be lost with it.  Nothing worse: a queue pair may be destroyed without.
- * Soft-RoCE does not give the event; SPDK's target waits for it on other devices,
- * Linux's does since 6.11 (ib_drain_qp), for a minute at the most.  Here a
- * completion that is late brings its receive back all the same (rdma-receive.c:
- * of no connection), unless the driver takes it out of the queue as it destroys
- * the queue pair.  What is lost so, at most what was just coming in, is back when
- * the device's last connection ends.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -150,7 +139,18 @@ destroyed (struct reactor_work *work)
   rdma_release (connection);
 }
 
-/* Never inside a function that polls.  The hold becomes the worker's. */
+/* Never inside a function that polls.  The hold becomes the worker's.
+ *
+ * To poll once is less than InfiniBand advises for shared receives (10.3.1): to
+ * wait for the event Last WQE Reached, and to drain the completion queue then,
+ * or a receive that the device has taken for this queue pair and not completed
+ * yet may be lost with it.  Nothing worse: a queue pair may be destroyed
+ * without.  Soft-RoCE does not give the event; SPDK's target waits for it on
+ * other devices, Linux's does since 6.11 (ib_drain_qp), for a minute at the
+ * most.  Here a completion that is late brings its receive back all the same
+ * (rdma-receive.c: of no connection), unless the driver takes it out of the
+ * queue as it destroys the queue pair.  What is lost so, at most what was just
+ * coming in, is back when the device's last connection ends. */
 static void
 run_end (struct reactor_task *task)
 {

@@ -2,22 +2,13 @@
 /*
  * What the connections of one reactor share of an RDMA device: registered
  * memory (rdma-buffers.c: the data in it), the shared receive queue, and its
- * completions.  Made by a worker
- * thread for the first connection (pinning memory takes its time), given back
- * by one after the last.
+ * completions.  Made by a worker thread for the first connection (pinning memory
+ * takes its time), given back by one after the last.
  *
  * Locked memory is bounded from the start: as much as the limit of the
  * process allows, shared by the reactors, at most RDMA_DEVICE_*_MAX each.
- *
- * Data buffers are rationed, receives are not: which host's command a receive
- * takes is known only when it has taken it.  A host with very many in flight may
- * use all of them up; what others send is not acknowledged then (receiver not
- * ready) and sent again by their adapters, without a limit, until some are back.
- * Its commands that wait for buffers are over, at the latest, when it is
- * (RDMA_CLOSE_LIMIT_MS, LIMIT_STALL_MS).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -347,6 +338,12 @@ make_requests (struct rdma_device *device)
   return 0;
 }
 
+/* Data buffers are rationed, receives are not: which host's command a receive
+ * takes is known only when it has taken it.  A host with very many in flight may
+ * use all of them up; what others send is not acknowledged then (receiver not
+ * ready) and sent again by their adapters, without a limit, until some are back.
+ * Its commands that wait for buffers are over, at the latest, when it is
+ * (RDMA_CLOSE_LIMIT_MS, LIMIT_STALL_MS). */
 static int
 make_queues (struct rdma_device *device)
 {
@@ -354,13 +351,11 @@ make_queues (struct rdma_device *device)
     .attr = { .max_wr = device->nr_slots, .max_sge = 2 },
   };
   struct ibv_recv_wr *bad;
-  int flags;
 
   device->channel = ibv_create_comp_channel (device->verbs);
   if (device->channel == NULL)
     return rdma_verbs_error ();
-  flags = fcntl (device->channel->fd, F_GETFL);
-  fcntl (device->channel->fd, F_SETFL, flags | O_NONBLOCK);
+  rdma_set_nonblocking (device->channel->fd);
   device->receive_cq = ibv_create_cq (device->verbs, (int) device->nr_slots,
                                       NULL, device->channel, 0);
   if (device->receive_cq == NULL)

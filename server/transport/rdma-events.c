@@ -10,7 +10,6 @@
  * limits judge one that does nothing any more (Keep Alive, stall_ms).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -59,11 +58,10 @@ int
 rdma_events_start (struct rdma_device *device)
 {
   int fd = device->verbs->async_fd;
-  int flags = fcntl (fd, F_GETFL);
-  int r;
+  int r = rdma_set_nonblocking (fd);
 
-  if (flags < 0 || fcntl (fd, F_SETFL, flags | O_NONBLOCK) < 0)
-    return -errno;
+  if (r < 0)
+    return r;
   device->events.ready = events_ready;
   device->events.fd = fd;
   r = reactor_watch_add (device->reactor, &device->events,

@@ -18,6 +18,7 @@
 #define QBD_RDMA_INTERNAL_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/queue.h>
 
 #include <infiniband/verbs.h>
@@ -50,11 +51,9 @@ enum {
 enum rdma_request_state {
   RDMA_REQUEST_POSTED,          /* waits in the shared receive queue */
   RDMA_REQUEST_WAITING,         /* waits for a buffer */
-  RDMA_REQUEST_READING,         /* waits for its RDMA READ, or for room to
-                                   post it */
+  RDMA_REQUEST_READING,         /* waits for its RDMA READ, or to be posted */
   RDMA_REQUEST_EXECUTING,       /* the target has it; waits for complete */
-  RDMA_REQUEST_ANSWERING,       /* waits for its SEND, or for room to post
-                                   it */
+  RDMA_REQUEST_ANSWERING,       /* waits for its SEND, or to be posted */
 };
 enum { RDMA_REQUEST_NR_STATES = RDMA_REQUEST_ANSWERING + 1 };
 
@@ -147,6 +146,16 @@ static inline int
 rdma_verbs_error (void)
 {
   return errno != 0 ? -errno : -EIO;
+}
+
+/* For what is watched edge-triggered.  0 or -errno. */
+static inline int
+rdma_set_nonblocking (int fd)
+{
+  int flags = fcntl (fd, F_GETFL);
+
+  return flags < 0 || fcntl (fd, F_SETFL, flags | O_NONBLOCK) < 0 ?
+    -errno : 0;
 }
 
 /* What all reactors together need, at the least, of locked memory; and why

@@ -53,12 +53,9 @@ static struct rdma_event_channel *
 nonblocking_channel (void)
 {
   struct rdma_event_channel *channel = rdma_create_event_channel ();
-  int flags;
 
-  if (channel == NULL)
-    return NULL;
-  flags = fcntl (channel->fd, F_GETFL);
-  fcntl (channel->fd, F_SETFL, flags | O_NONBLOCK);
+  if (channel != NULL)
+    rdma_set_nonblocking (channel->fd);
   return channel;
 }
 
