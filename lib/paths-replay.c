@@ -234,14 +234,13 @@ paths_replay_tick (struct paths *paths, uint64_t now_ms)
 
   if (!paths->replay.retain)
     return UINT64_MAX;
-  paths->replay.owed = paths->replay.over != NULL;
   if (paths->replay.over)
     return go_on (paths, now_ms);
   paths->replay.due = false;
   if (!all_is_said (paths))
     return now_ms;              /* it is looked at again */
-  if (any_is_owed (paths)) {
-    paths->replay.owed = true;
+  paths->replay.owed = any_is_owed (paths);
+  if (paths->replay.owed) {
     if (seen == 0)
       paths->replay.suspended++;
     return begin (paths, now_ms);

@@ -409,6 +409,21 @@ test_about_to_be_doubted (void **state)
   volume_free (volume);
 }
 
+/* Time limits that run go on meanwhile. */
+static void
+test_owed_and_doubted (void **state)
+{
+  go_live_over_two (2);
+  several->replay.owed = true;
+  association->path.doubted = true;
+  paths_suspend (association);
+  paths_replay_tick (several, now_ms);
+  assert_true (several->replay.owed);
+  let_pass (200);
+  assert_false (several->replay.owed);
+  volume_free (volume);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown (test, setup, teardown)
 
 int
@@ -431,6 +446,7 @@ main (void)
     TEST (test_answered_late),
     TEST (test_about_to_be_lost),
     TEST (test_about_to_be_doubted),
+    TEST (test_owed_and_doubted),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
