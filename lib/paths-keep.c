@@ -317,6 +317,9 @@ describe_wait (struct paths *paths, struct error *why)
     error_set (why, EBUSY, "what a server has lost is not there again");
   else if (!paths_are_fenced (paths) && paths_best (paths))
     error_set (why, EBUSY, "the controller of a lost path has not ended yet");
+  else if (paths->replay.retain && paths_best (paths))
+    error_set (why, EBUSY, "a path that has alone what was not flushed "
+               "cannot be used");
   else
     describe_none (paths, why);
 }

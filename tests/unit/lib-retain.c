@@ -317,6 +317,8 @@ test_refused_for_too_long (void **state)
 static void
 test_refused_until_loss (void **state)
 {
+  struct error err;
+
   go_live_over_two (2);
   several->options.ctrl_loss_tmo_ms = 3000;
   strcpy (peer.refuse, "read");
@@ -326,6 +328,10 @@ test_refused_until_loss (void **state)
   assert_int_equal (results[0], -1);
   let_pass (400);
   assert_int_equal (results[0], EIO);
+  assert_int_equal (association_get_state (association, &err),
+                    ASSOCIATION_LOST);
+  assert_string_equal (err.message, "p/v: no path for 3 s: a path that has "
+                       "alone what was not flushed cannot be used");
   volume_free (volume);
 }
 
