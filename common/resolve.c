@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 
 #include "common/clock.h"
 #include "common/resolve.h"
+#include "common/thread-start.h"
 
 #define LOOK_UPS_MAX 16         /* threads */
 
@@ -101,8 +101,6 @@ look_up_thread (void *arg)
 static int
 start (struct look_up *l)
 {
-  sigset_t all, before;
-  pthread_attr_t attr;
   pthread_t thread;
   int r;
 
@@ -111,18 +109,14 @@ start (struct look_up *l)
     return EAGAIN;
   }
   atomic_fetch_add (&l->nr_users, 1);
-  pthread_attr_init (&attr);
-  pthread_attr_setdetachstate (&attr, PTHREAD_CREATE_DETACHED);
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &before);
-  r = pthread_create (&thread, &attr, look_up_thread, l);
-  pthread_sigmask (SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy (&attr);
-  if (r != 0) {
+  r = thread_start (&thread, NULL, look_up_thread, l);
+  if (r == 0)
+    pthread_detach (thread);
+  else {
     look_up_put (l);
     atomic_fetch_sub (&nr_look_ups, 1);
   }
-  return r;
+  return -r;
 }
 
 /* 0 or an errno. */
