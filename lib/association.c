@@ -121,6 +121,12 @@ association_get_state (struct association *association, struct error *err)
   return association->state;
 }
 
+bool
+association_is_live (struct association *association)
+{
+  return association_get_state (association, NULL) == ASSOCIATION_LIVE;
+}
+
 /* --- the end ------------------------------------------------------------ */
 
 static void
@@ -706,7 +712,7 @@ association_close (struct association *association)
   if (association->inherited)
     return;
   /* In use, and idle: every change was answered. */
-  if (association_get_state (association, NULL) == ASSOCIATION_LIVE &&
+  if (association_is_live (association) &&
       association->re.changing)
     reconnect_fenced (association);
   error_set (&err, ESHUTDOWN, "closed");

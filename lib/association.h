@@ -161,8 +161,8 @@ struct association {
   /* Of one of several paths. */
   struct paths *paths;                  /* constant after open; or NULL */
   struct {
-    /* Raised under the lock only, by the keeper.  Whoever lowers it sets
-     * doubted first (paths_doubt). */
+    /* Raised under the lock only, by the keeper.  Lowered under it, too, or,
+     * where nothing is retained, by paths_doubt, which sets doubted first. */
     _Atomic enum path_use use;
     _Atomic bool unfenced;              /* its old controller may have changes
                                            that did not end */
@@ -298,6 +298,7 @@ void association_give_up_too (struct association *association,
 void association_interrupt (struct association *association);
 enum association_state association_get_state (struct association *,
                                               struct error *err);
+bool association_is_live (struct association *association);
 /* No request in flight but its own.  What it leaves behind is known when the
  * first of these returns; the second does both. */
 void association_close (struct association *association);

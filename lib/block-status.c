@@ -157,8 +157,7 @@ ask (struct block_status *status)
                               &status->answer, status->bytes, false, &sc,
                               NULL);
 
-    if (paths->nr > 1)
-      paths_leave (paths);
+    paths_leave (paths);
     if (paths->interrupted && r < 0)
       return -ESHUTDOWN;
     if (paths->nr == 1 || (r == 0 && !status_is_path (sc)))

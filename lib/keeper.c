@@ -220,9 +220,9 @@ tick (struct association *association, uint64_t now_ms)
   queue_pump (association->admin, now_ms);
   if (association->dead)
     return reconnect_dead_tick (association, now_ms);
-  if (association_get_state (association, NULL) != ASSOCIATION_LIVE)
+  if (!association_is_live (association))
     next_ms = reconnect_tick (association, now_ms);
-  if (association_get_state (association, NULL) == ASSOCIATION_LIVE)
+  if (association_is_live (association))
     next_ms = live_tick (association, now_ms);
   /* Lost meanwhile: its time begins now. */
   if (association_get_state (association, NULL) == ASSOCIATION_DOWN &&

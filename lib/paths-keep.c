@@ -69,7 +69,7 @@ judge_change (struct association *association, uint64_t gap_ms,
   uint32_t anatt_ms = association->fresh.anatt_ms;
 
   if (association->path.ana != NVME_ANA_STATE_CHANGE || anatt_ms == 0 ||
-      association_get_state (association, NULL) != ASSOCIATION_LIVE) {
+      !association_is_live (association)) {
     association->path.ana_change_ms = 0;
     return UINT64_MAX;
   }
@@ -129,12 +129,6 @@ fence_over (struct association *lost)
   lost->path.hold_until_ms = 0;
 }
 
-static bool
-is_live (struct association *association)
-{
-  return association_get_state (association, NULL) == ASSOCIATION_LIVE;
-}
-
 /* The path that can end the controller of another, paths->nr if there is none;
  * from the next on after the one asked last, as that may be in no state to do
  * it. */
@@ -147,7 +141,7 @@ find_fencer (const struct paths *paths, const struct association *lost)
     unsigned at = (paths->fence.next + i) % paths->nr;
     struct association *by = paths->association[at];
 
-    if (by != lost && is_live (by) && by->fresh.can_cross_reset &&
+    if (by != lost && association_is_live (by) && by->fresh.can_cross_reset &&
         !by->params.foreign)
       return at;
   }
@@ -229,7 +223,7 @@ static bool
 any_is_live (const struct paths *paths)
 {
   for (unsigned i = 0; i < paths->nr; i++)
-    if (is_live (paths->association[i]))
+    if (association_is_live (paths->association[i]))
       return true;
   return false;
 }
@@ -297,7 +291,7 @@ static void
 describe_none (const struct paths *paths, struct error *why)
 {
   for (unsigned i = 0; i < paths->nr; i++)
-    if (is_live (paths->association[i]) &&
+    if (association_is_live (paths->association[i]) &&
         is_accessible (paths->association[i]->path.ana)) {
       error_set (why, EIO, "commands are refused over all there are");
       return;
@@ -373,18 +367,26 @@ judge_loss (struct paths *paths, bool any, uint64_t now_ms)
                   now_ms + CLOCK_GAP_MS);
 }
 
+/* It has refused, and its time to be believed again is not over. */
+static bool
+refuses (const struct association *association, uint64_t now_ms)
+{
+  return association->path.refused &&
+    now_ms < association->path.doubt_until_ms + REFUSED_MS;
+}
+
 /* What a path took may be there alone, so that others do not stand in for it
  * while it is left alone.  It may refuse whatever it is given, each time when it
  * is tried again. */
 static bool
 any_refuses (struct paths *paths, uint64_t now_ms)
 {
-  for (unsigned i = 0; i < paths->nr && paths->replay.retain; i++) {
+  if (!paths->replay.retain)
+    return false;
+  for (unsigned i = 0; i < paths->nr; i++) {
     struct association *association = paths->association[i];
 
-    if (association->path.refused &&
-        now_ms < association->path.doubt_until_ms + REFUSED_MS &&
-        paths_has_alone (paths, association))
+    if (refuses (association, now_ms) && paths_has_alone (paths, association))
       return true;
   }
   return false;
@@ -433,9 +435,7 @@ gets_through (const struct paths *paths, uint64_t now_ms)
   for (unsigned i = 0; i < paths->nr; i++) {
     const struct association *association = paths->association[i];
 
-    if (association->path.use != PATH_NONE &&
-        (!association->path.refused ||
-         now_ms >= association->path.doubt_until_ms + REFUSED_MS))
+    if (association->path.use != PATH_NONE && !refuses (association, now_ms))
       return true;
   }
   return false;
@@ -522,11 +522,12 @@ tell_of_wait (struct paths *paths, uint64_t now_ms)
   struct error why, line;
 
   if (!any_waits (paths)) {
-    error_set (&line, 0, "%s: requests %s after %u.%u s", name,
-               paths_error (paths, true) != 0 ? "fail" : "go on",
-               (unsigned) (ms / 1000), (unsigned) (ms % 1000 / 100));
-    if (paths->keep.told)
+    if (paths->keep.told) {
+      error_set (&line, 0, "%s: requests %s after %u.%u s", name,
+                 paths_error (paths, true) != 0 ? "fail" : "go on",
+                 (unsigned) (ms / 1000), (unsigned) (ms % 1000 / 100));
       tell (paths, line.message);
+    }
     paths->keep.waits_since_ms = 0;
     paths->keep.told = false;
     return UINT64_MAX;

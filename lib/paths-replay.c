@@ -58,12 +58,6 @@ resume (struct paths *paths, unsigned seen)
 
 /* --- what is owed ------------------------------------------------------- */
 
-static bool
-is_live (struct association *association)
-{
-  return association_get_state (association, NULL) == ASSOCIATION_LIVE;
-}
-
 /* Who suspends, and has not said yet what for, has the lock of that path, or it
  * is doubted: after this, whatever was counted before can be seen. */
 static bool
@@ -105,7 +99,8 @@ comes_back (struct association *association)
 {
   uint8_t ana = association->path.ana;
 
-  return is_live (association) && ana != NVME_ANA_STATE_INACCESSIBLE &&
+  return association_is_live (association) &&
+    ana != NVME_ANA_STATE_INACCESSIBLE &&
     ana != NVME_ANA_STATE_PERSISTENT_LOSS;
 }
 
@@ -132,7 +127,7 @@ paths_cache_changed (struct association *association)
   for (unsigned i = 0; i < paths->nr; i++) {
     struct association *other = paths->association[i];
 
-    if (other != association && is_live (other) &&
+    if (other != association && association_is_live (other) &&
         !durable_same_epoch (&other->namespaces[0],
                              &association->namespaces[0]))
       association_lose (other, ECONNRESET, "the server has lost its cache, as "
@@ -170,7 +165,7 @@ begin (struct paths *paths, uint64_t now_ms)
   if (!paths_are_fenced (paths))
     return now_ms;
   durable_disturbed (&over->namespaces[0]);
-  retain_restart (paths->replay.retain);
+  retain_reconnected (paths->replay.retain, true);
   over->re.replaying = true;
   paths->replay.over = over;
   return now_ms;

@@ -194,7 +194,7 @@ paths_pick (struct paths *paths, bool changes)
 static struct association *
 pick_other (struct paths *paths, struct association *dirty)
 {
-  bool live = association_get_state (dirty, NULL) == ASSOCIATION_LIVE;
+  bool live = association_is_live (dirty);
   struct association *best = NULL;
 
   for (unsigned i = 0; i < paths->nr; i++) {

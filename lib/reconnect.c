@@ -414,7 +414,7 @@ reconnect_tick (struct association *association, uint64_t now_ms)
   for (unsigned i = 0; i < 3 && tick_ms <= now_ms; i++) {
     tick_ms = step (association, now_ms);
     if (association->dead ||
-        association_get_state (association, NULL) == ASSOCIATION_LIVE)
+        association_is_live (association))
       return now_ms;
   }
   association->re.planned_ms = plan (association, tick_ms, now_ms);

@@ -256,12 +256,6 @@ retain_reconnected (struct retain *retain, bool lost)
   retain->broken = retain->failed = false;
 }
 
-void
-retain_restart (struct retain *retain)
-{
-  retain_reconnected (retain, true);
-}
-
 bool
 retain_is_wanted (const struct retain *retain)
 {

@@ -33,11 +33,10 @@ bool retain_keep (struct retain *retain, uint64_t begun, uint8_t opcode,
 uint64_t retain_so_far (struct retain *retain);
 void retain_flushed (struct retain *retain, uint64_t so_far);
 
-/* [driver] There is another connection.  lost: and the cache that had them is
- * gone. */
+/* [driver] There is another connection; [keeper] of several paths a replay
+ * begins.  lost: the cache that had them is gone, all are to be sent, from the
+ * first on. */
 void retain_reconnected (struct retain *retain, bool lost);
-/* [keeper] The same, of several paths: all are to be sent, from the first on. */
-void retain_restart (struct retain *retain);
 /* [driver] They are to be sent again, before anything else is sent. */
 bool retain_is_wanted (const struct retain *retain);
 enum retain_replay {
