@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Between association.c, which keeps the state, association-steps.c and
+ * Between association.c, which keeps the state, association-open.c, which gets
+ * it to LIVE for the first time, association-steps.c and
  * association-identify.c, which know what each state asks of the controller,
- * association-queues.c and reconnect.c.  One thread drives an association
- * that is not LIVE; nothing here is for any other.
+ * association-queues.c and reconnect.c.  One thread drives an association that
+ * is not LIVE; nothing here is for any other.
  */
 #ifndef QBD_LIB_ASSOCIATION_STEPS_H
 #define QBD_LIB_ASSOCIATION_STEPS_H
@@ -27,6 +28,12 @@ bool association_is_setting_up (enum association_state state);
 const struct queue_params *
 association_queue_params (struct association *association,
                           struct queue_params *params);
+/* A line of the log, of one that lasts. */
+void association_tell (const struct association *association,
+                       const char *message);
+/* Before it is started. */
+void association_set_server (struct association *association,
+                             enum address_family family);
 void association_advance (struct association *association,
                           enum association_state state);
 /* The end, with this message as it is. */

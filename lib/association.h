@@ -273,18 +273,6 @@ enum association_state association_drive (struct association *association,
                                           uint64_t now_ms);
 /* When to drive at the latest if no descriptor is ready. */
 uint64_t association_next_ms (struct association *association);
-/* Start and drive with poll until LIVE.  For real streams. */
-int association_attach (struct association *association, struct error *err);
-/* As one that was lost before it could be used, of the same subsystem as one
- * that is live: it is connected in the background. */
-int association_prepare (struct association *association,
-                         const struct association *like, struct error *err);
-/* Create and attach, over RDMA or, where the options leave it open and there
- * is none, over TCP.  *reached: it was a server's answer that it failed
- * with. */
-int association_open (const struct association_params *params,
-                      struct association **association, bool *reached,
-                      struct error *err);
 /* Any thread: its connections end.  Where they are not made again, what was in
  * flight ends with ENOTCONN, or ESHUTDOWN when interrupted. */
 void association_lose (struct association *association, int code,
@@ -303,8 +291,6 @@ bool association_is_live (struct association *association);
  * first of these returns; the second does both. */
 void association_close (struct association *association);
 void association_free (struct association *association);
-/* Wait on the descriptors of all its queues; for attach and discover. */
-void association_poll (struct association *association);
 struct queue *association_step_io_queue (struct association *association);
 /* [driver] One admin command with done setting step_done. */
 int association_admin (struct association *association,
@@ -314,6 +300,23 @@ int association_admin (struct association *association,
 /* After fork, in the child: close the descriptors, tell the peer nothing,
  * touch no lock.  Then association_free is all that may be done. */
 void association_abandon (struct association *association);
+
+/* --- association-open.c ------------------------------------------------  */
+
+/* Wait on the descriptors of all its queues; for attach and discover. */
+void association_poll (struct association *association);
+/* Start and drive with poll until LIVE.  For real streams. */
+int association_attach (struct association *association, struct error *err);
+/* As one that was lost before it could be used, of the same subsystem as one
+ * that is live: it is connected in the background. */
+int association_prepare (struct association *association,
+                         const struct association *like, struct error *err);
+/* Create and attach, over RDMA or, where the options leave it open and there
+ * is none, over TCP.  *reached: it was a server's answer that it failed
+ * with. */
+int association_open (const struct association_params *params,
+                      struct association **association, bool *reached,
+                      struct error *err);
 
 /* --- reconnect.c -------------------------------------------------------- */
 

@@ -3,9 +3,9 @@
  * The volume client's own declarations: queue.h, association.h, volume.h and
  * options.h hold them, grouped by file.  Top to bottom:
  *
- *   volume.c  io.c  aio.c  block-status.c      the functions of libqbd.h
+ *   volume.c  sync.c  aio.c  block-status.c    the functions of libqbd.h
  *      |        \    /
- *      |       transfer (io.c)     one call: split into commands
+ *      |       transfer.c          one call: split into commands
  *      |          |
  *   registry.c    |                shares paths between volumes
  *   paths.c       |                the associations of a volume
@@ -21,6 +21,7 @@
  *   admin.c       |                one admin command, waited for
  *      |          |
  *   association.c |                set-up as a state machine, loss
+ *   association-open.c             the first set-up, place after place
  *   discover.c    |                discovery logs, POOL/VOL to NQN
  *          \      |
  *         queue.c                  requests, from submission to completion

@@ -9,6 +9,7 @@ libqbd_internal_la_SOURCES = \
 	lib/admin.c \
 	lib/aio.c \
 	lib/association-identify.c \
+	lib/association-open.c \
 	lib/association-queues.c \
 	lib/association-steps.c \
 	lib/association-steps.h \
@@ -26,7 +27,6 @@ libqbd_internal_la_SOURCES = \
 	lib/inflight.c \
 	lib/internal.h \
 	lib/interrupt.c \
-	lib/io.c \
 	lib/keeper.c \
 	lib/left-behind.c \
 	lib/namespace.c \
@@ -44,10 +44,12 @@ libqbd_internal_la_SOURCES = \
 	lib/registry.c \
 	lib/retain.c \
 	lib/retain.h \
+	lib/sync.c \
 	lib/tcp-queue.c \
 	lib/tcp-queue.h \
 	lib/tcp-receive.c \
 	lib/tcp-send.c \
+	lib/transfer.c \
 	lib/transport.h \
 	lib/volume.c \
 	lib/volume.h

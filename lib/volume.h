@@ -39,7 +39,7 @@ void registry_put (struct paths *paths);
 void registry_wake (void);      /* an attempt was interrupted */
 void registry_forget (void);    /* after fork, in the child */
 
-/* --- io.c --------------------------------------------------------------- */
+/* --- transfer.c --------------------------------------------------------- */
 
 enum io_op {
   IO_READ,
@@ -109,6 +109,8 @@ int transfer_route (struct transfer *transfer);
 /* It is over, and moves: to be routed once more. */
 bool transfer_moves (const struct transfer *transfer);
 void transfer_begin_again (struct transfer *transfer);
+/* [locked] */
+bool transfer_has_next (const struct transfer *transfer);
 /* [locked] Submit the next command on this request.  -errno: the transfer is
  * over, if none is pending. */
 int transfer_next_locked (struct transfer *transfer,
