@@ -25,6 +25,9 @@ tests_sim_sim_SOURCES = \
 	tests/sim/fiber.h \
 	tests/sim/sim-call.c \
 	tests/sim/sim-call.h \
+	tests/sim/sim-client-load.c \
+	tests/sim/sim-client-map.c \
+	tests/sim/sim-client-parts.h \
 	tests/sim/sim-client.c \
 	tests/sim/sim-client.h \
 	tests/sim/sim-plugin.c \
