@@ -57,8 +57,9 @@ for i in 1 2; do
     start_nbdkit --filter=log memory 8M logfile="$tmp/requests$i"
     torture "$uri" --seed 12 --ops 300 --clients 1 --depth 1 --faults none
     stop_nbdkit
-    sed -n 's/^.* \(Read\|Write\|Zero\|Flush\) id=[0-9]* \(.*\) \.\.\.$/\1 \2/p' \
+    sed -En 's/^.* (Read|Write|Zero|Trim|Flush) id=[0-9]* (.*) \.\.\.$/\1 \2/p' \
         "$tmp/requests$i" >"$tmp/list$i"
+    grep -q ^Trim "$tmp/list$i"
 done
 test "$(grep -c offset "$tmp/list1")" -gt 300
 cmp "$tmp/list1" "$tmp/list2"
@@ -105,9 +106,11 @@ jq -e '.requests.failed == 0 and .requests.trim == 0 and
 stop_nbdkit
 # A trim that was not answered may be carried out later: no run begins.
 truncate -s 64K "$tmp/image"
+: >"$tmp/dies.log"
 while :; do
     rm -f "$tmp/dies.sock"
     nbdkit -f --exit-with-parent -U "$tmp/dies.sock" eval \
+           after_fork="echo listens >>$tmp/dies.log" \
            get_size='echo 65536' can_write='exit 0' can_trim='exit 0' \
            pread="dd if=$tmp/image iflag=skip_bytes,count_bytes \
                      skip=\$4 count=\$3 status=none" \
@@ -117,9 +120,7 @@ while :; do
 done &
 dies=$!
 cleanup_fn kill $dies
-until test -S "$tmp/dies.sock"; do
-    sleep 0.1
-done
+wait_for_line "$tmp/dies.log" listens
 expect_error 'Transport endpoint is not connected' \
     qbd torture "nbd+unix:///?socket=$tmp/dies.sock" --overwrite --quiet \
     --ops 10 --faults none

@@ -19,10 +19,8 @@ listener.listen (int (sys.argv[2]))
 print ("listening")
 sys.stdin.read ()
 ' "$tmp/silent" "$backlog"
-    pid=$COPROC_PID
     read -r -t "$patience" _ <&"${COPROC[0]}"
     timeout "$patience" tests/lib-client silent "unix://$tmp/silent" \
             volume=demo/disk
-    eval "exec ${COPROC[1]}>&-"
-    wait "$pid"
+    end_coproc
 done

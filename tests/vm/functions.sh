@@ -13,8 +13,11 @@
 #   attach_nbd DEVICE CONNECTIONS   nbd-client, to the last nbdkit started
 #   fio_verify DEVICE [ARG...]      write with checksums and read back, by
 #                      libaio; ARG is fio's
-#   start_load DEVICE, end_load     that again and again meanwhile; end_load
+#   fio_verify_nbd     the same over NBD, to the last nbdkit started
+#   start_load [DEVICE], end_load   that again and again meanwhile; end_load
 #                      fails when it failed
+#   load_ended         it has, too early
+#   load_rounds        how often all of it was done
 #   has_size DEVICE BYTES           to be awaited with until_true
 #   until_true CMD...  until the command succeeds: for what the kernel tells
 #                      nobody of (a fifth of a second between two tries)
@@ -51,20 +54,45 @@ fio_verify ()
     fio --name=verify --filename="$device" --ioengine=libaio --direct=1 \
         --rw=randwrite --bsrange="$block-256k" --blockalign="$block" \
         --iodepth=16 --size=16M --verify=md5 --verify_fatal=1 \
-        --verify_state_save=0 --verify_backlog=64 --eta=never --output="$tmp/fio.log" "$@"
+        --verify_state_save=0 --verify_backlog=64 --eta=never \
+        --output="$tmp/fio.log" "$@"
+}
+
+fio_verify_nbd ()
+{
+    fio --name=verify --ioengine=nbd --uri="$uri" --rw=randwrite \
+        --bsrange=4k-256k --size=8M --iodepth=16 --fsync=64 \
+        --verify=crc32c --verify_backlog=64 --verify_fatal=1 \
+        --verify_state_save=0 --eta=never --output="$tmp/fio.log"
 }
 
 _load ()
 {
     until test -e "$tmp/load-ends"; do
-        fio_verify "$1" --size=4M || return
+        if test -n "$1"; then
+            fio_verify "$1" --size=4M || return
+        else
+            fio_verify_nbd || return
+        fi
+        echo over >>"$tmp/loads"
     done
 }
 
 start_load ()
 {
-    _load "$1" &
+    : >"$tmp/loads"
+    _load "${1:-}" &
     _load_pid=$!
+}
+
+load_ended ()
+{
+    ! kill -0 $_load_pid
+}
+
+load_rounds ()
+{
+    wc -l <"$tmp/loads"
 }
 
 end_load ()

@@ -43,31 +43,13 @@ moved_to ()
     test $a -gt 1000000 && test $((20 * b)) -lt $a
 }
 
-load ()
-{
-    cd "$tmp"
-    until test -e "$tmp/load-ends"; do
-        fio --name=verify --ioengine=nbd --uri="$uri" --rw=randwrite \
-            --bsrange=4k-256k --size=8M --iodepth=16 --fsync=64 \
-            --verify=crc32c --verify_backlog=64 --verify_fatal=1 \
-            --verify_state_save=0 --eta=never --output="$tmp/fio.log" ||
-            return
-    done
-}
-
-load_ended ()
-{
-    ! kill -0 $load
-}
-
 module brd rd_nr=1 rd_size=16384
 start_target "$nqn" /dev/ram0
 second_port
 state 2 non-optimized
 start_nbdkit qbd "nqn=$nqn" nsid=1 "server=tcp://$address:4421" \
              "server=tcp://$address:4420"
-load &
-load=$!
+start_load
 until_true moved_to 1
 state 1 inaccessible
 until_true moved_to 2
@@ -83,7 +65,6 @@ wait_for_line "$nbdkit_log" 'requests go on after'
 until_true moved_to 1
 state 2 optimized
 until_true moved_to 2
-touch "$tmp/load-ends"
-wait $load
+end_load
 ! grep 'connection lost' "$nbdkit_log" || fail "a path was lost"
 stop_nbdkit

@@ -19,11 +19,6 @@ has_written ()
     test "$(written_sectors)" -ge "$1"
 }
 
-load_ended ()
-{
-    ! kill -0 $load
-}
-
 has_written_or_ended ()
 {
     has_written "$1" || load_ended
@@ -36,18 +31,6 @@ progress ()
     enough=$(($(written_sectors) + 4000))
     until_true has_written_or_ended "$enough"
     ! load_ended || fail "fio ended"
-}
-
-load ()
-{
-    cd "$tmp"
-    until test -e "$tmp/load-ends"; do
-        fio --name=verify --ioengine=nbd --uri="$uri" --rw=randwrite \
-            --bsrange=4k-256k --size=8M --iodepth=16 --fsync=64 \
-            --verify=crc32c --verify_backlog=64 --verify_fatal=1 \
-            --verify_state_save=0 --eta=never --output="$tmp/fio.log" ||
-            return
-    done
 }
 
 losses ()
@@ -116,8 +99,7 @@ let_go ()
 }
 cleanup_fn let_go
 wait_for_line "$tmp/stays.log" '^attached$'
-load &
-load=$!
+start_load
 progress
 
 expect_loss bounce_port
@@ -136,8 +118,7 @@ sleep 12
 dmsetup resume --noudevsync disk
 progress
 
-touch "$tmp/load-ends"
-wait $load
+end_load
 let_go
 wait $stays
 stop_nbdkit

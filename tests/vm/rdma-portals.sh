@@ -40,35 +40,21 @@ has_paths ()
     test "$(qbd info --json demo/disk | jq '.hosts | length')" = $1
 }
 
-load ()
-{
-    until test -e "$tmp/load-ends"; do
-        fio --name=verify --ioengine=nbd --uri="$uri" --rw=randwrite \
-            --bsrange=4k-256k --size=8M --iodepth=16 --fsync=64 \
-            --verify=crc32c --verify_backlog=64 --verify_fatal=1 \
-            --verify_state_save=0 --eta=never --output="$tmp/fio.log" ||
-            return
-        echo over >>"$tmp/loads"
-    done
-}
-
 has_loads_or_ended ()
 {
-    test "$(wc -l <"$tmp/loads")" -ge "$1" || ! kill -0 $load
+    test "$(load_rounds)" -ge "$1" || load_ended
 }
 
 # All of the load once, and once more from its beginning.
 loads_go_on ()
 {
-    until_true has_loads_or_ended $(($(wc -l <"$tmp/loads") + 2))
-    kill -0 $load || fail "fio ended"
+    until_true has_loads_or_ended $(($(load_rounds) + 2))
+    ! load_ended || fail "fio ended"
 }
 
 start_nbdkit qbd volume=demo/disk server=rdma://$rdma_host \
              server=rdma://$second_host keep_alive_tmo=5 reconnect_delay=1
-: >"$tmp/loads"
-load &
-load=$!
+start_load
 until_true has_paths 2
 for portal in $rdma_host $second_host; do
     cut $portal
@@ -80,8 +66,7 @@ for portal in $rdma_host $second_host; do
     wait_for_line "$nbdkit_log" "rdma://$portal:4420: connected again"
 done
 loads_go_on
-touch "$tmp/load-ends"
-wait $load
+end_load
 test "$(grep -c 'connection lost' "$nbdkit_log")" = 2
 stop_nbdkit
 stop_server
