@@ -28,6 +28,8 @@
 #                    volume demo/disk (ARG: of qbd create).  It is a file
 #                    pool, or where QBD_TEST_POOL says, like "ram:"
 #   $pool_url        that pool, as after --pool demo=
+#   mark_lost FILE   as a volume's file is marked when its cache may be lost
+#   has_xattrs       files in $tmp can be marked
 #   stop_server, kill_server        SIGTERM (it must end with 0), SIGKILL
 #   start_nbdkit ARG...    nbdkit's own arguments, as in "-r qbd demo/disk";
 #                    sets $nbdkit_pid, $nbdkit_log, $uri and $socket; another
@@ -338,6 +340,18 @@ wait_for_line ()
     : >>"$1"
     grep -Eq -- "$2" < <(timeout "$patience" tail -n +1 -s 0.1 -f "$1") ||
         fail "$1: no line matches \"$2\""
+}
+
+mark_lost ()
+{
+    python3 -c 'import os, sys
+os.setxattr (sys.argv[1], "user.qbd.lost", os.urandom (16))' "$1"
+}
+
+has_xattrs ()
+{
+    : >"$tmp/file"
+    python3 -c "import os; os.setxattr ('$tmp/file', 'user.x', b'1')"
 }
 
 tcp_address ()

@@ -5,8 +5,7 @@
 # anew starts anew.
 source "${0%/*}/functions.sh"
 requires nbdsh --version
-: >"$tmp/file"
-requires python3 -c "import os; os.setxattr ('$tmp/file', 'user.x', b'1')"
+requires has_xattrs
 
 start_volume 4M
 start_nbdkit qbd volume=demo/disk
@@ -32,9 +31,7 @@ for line in iter (sys.stdin.readline, "end\n"):
 # The mark that is left on a file when it has a write-back error.
 mark ()
 {
-    python3 -c 'import os, sys
-os.setxattr (sys.argv[1], "user.qbd.lost", os.urandom (16))' \
-        "$tmp"/pool/volumes/*
+    mark_lost "$tmp"/pool/volumes/*
 }
 
 for lost in no yes; do

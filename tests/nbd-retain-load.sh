@@ -7,8 +7,7 @@ source "${0%/*}/functions.sh"
 requires sh -c 'fio --enghelp | grep -w nbd'
 requires curl --version
 requires nbdsh --version
-: >"$tmp/file"
-requires python3 -c "import os; os.setxattr ('$tmp/file', 'user.x', b'1')"
+requires has_xattrs
 
 start_volume 64M
 start_nbdkit qbd demo/disk retain=1M nr_io_queues=3 poll_us=50
@@ -53,9 +52,7 @@ load=$!
 for round in 1 2 3 4; do
     until_written 200
     kill_server
-    python3 -c 'import os, sys
-os.setxattr (sys.argv[1], "user.qbd.lost", os.urandom (16))' \
-        "$tmp/pool/volumes/disk.raw"
+    mark_lost "$tmp/pool/volumes/disk.raw"
     start_server --pool "demo=file:$tmp/pool"
 done
 until_written 200

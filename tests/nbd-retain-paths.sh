@@ -7,8 +7,7 @@ source "${0%/*}/functions.sh"
 source "${0%/*}/paths.sh"
 requires nbdsh --version
 requires curl --version
-: >"$tmp/file"
-requires python3 -c "import os; os.setxattr ('$tmp/file', 'user.x', b'1')"
+requires has_xattrs
 
 start_volume 4M
 start_path a
@@ -58,8 +57,7 @@ lose_cache ()
 {
     kill_server
     cp "$tmp/before" "$volume"
-    python3 -c 'import os, sys
-os.setxattr (sys.argv[1], "user.qbd.lost", os.urandom (16))' "$volume"
+    mark_lost "$volume"
     start_server --pool "demo=file:$tmp/pool"
 }
 tell ()

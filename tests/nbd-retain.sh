@@ -7,8 +7,7 @@ source "${0%/*}/functions.sh"
 requires nbdsh --version
 requires curl --version
 requires jq --version
-: >"$tmp/file"
-requires python3 -c "import os; os.setxattr ('$tmp/file', 'user.x', b'1')"
+requires has_xattrs
 
 start_volume 4M
 start_nbdkit qbd volume=demo/disk retain=1M nr_io_queues=3
@@ -62,8 +61,7 @@ lose_cache ()
 {
     kill_server
     cp "$tmp/before" "$volume"
-    python3 -c 'import os, sys
-os.setxattr (sys.argv[1], "user.qbd.lost", os.urandom (16))' "$volume"
+    mark_lost "$volume"
     start_server --pool "demo=file:$tmp/pool"
 }
 # More than once, as nothing is flushed meanwhile.
@@ -143,8 +141,7 @@ exec 5>"$tmp/fifo"
 wait_for_line "$tmp/client.log" '^written$'
 test "$(qbd info demo/disk --json | jq .attached)" = 1
 kill_server
-python3 -c 'import os, sys
-os.setxattr (sys.argv[1], "user.qbd.lost", os.urandom (16))' "$volume"
+mark_lost "$volume"
 start_server --pool "demo=file:$tmp/pool"
 echo >&5
 exec 5>&-

@@ -5,8 +5,7 @@
 # it was given up.
 source "${0%/*}/functions.sh"
 requires nbdsh --version
-: >"$tmp/file"
-requires python3 -c "import os; os.setxattr ('$tmp/file', 'user.x', b'1')"
+requires has_xattrs
 
 # A client that writes, and reads until that fails.
 client ()
@@ -48,9 +47,7 @@ for state in connects silent replay given-up; do
     wait_for_line "$nbdkit_log" 'connection lost'
     case $state in
         replay)
-            python3 -c 'import os, sys
-os.setxattr (sys.argv[1], "user.qbd.lost", os.urandom (16))' \
-                "$tmp/pool/volumes/disk.raw"
+            mark_lost "$tmp/pool/volumes/disk.raw"
             serve
             wait_for_line "$nbdkit_log" 'connected again' ;;
         given-up)
