@@ -10,7 +10,7 @@ WIDTH = 1200
 ROW = 17
 MARGIN = 10
 CHARACTER = 6.5         # of the font, about
-NARROWEST = 0.3         # what is narrower is left out
+NARROWEST = 1.5         # what is narrower is left out
 
 
 class Frame:
@@ -47,11 +47,13 @@ class Picture:
             return
         y = self.height - (level + 2) * ROW
         title = escape(f"{name}: {frame.count / self.total:.1%}")
-        text = escape(name[:int((width - 4) / CHARACTER)])
+        text = escape(name[:max(0, int((width - 4) / CHARACTER))])
+        if text:
+            text = f'<text x="{x + 2:.1f}" y="{y + 12}">{text}</text>'
         self.lines.append(
             f'<g><title>{title}</title><rect x="{x:.1f}" y="{y}" '
             f'width="{width:.1f}" height="{ROW - 1}" fill="{colour(name)}"/>'
-            f'<text x="{x + 2:.1f}" y="{y + 12}">{text}</text></g>')
+            f'{text}</g>')
         for callee_name, callee in sorted(frame.callees.items()):
             self.draw(callee_name, callee, x, level + 1)
             x += callee.count * self.per_sample
