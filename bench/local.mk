@@ -4,6 +4,9 @@ EXTRA_DIST += bench/cases.py bench/command.py bench/figures.py \
 	bench/flamegraph.py bench/load.py bench/paths.py bench/processes.py \
 	bench/ratios.py bench/report.py bench/session.py bench/targets.py \
 	bench/vm.py
+EXTRA_DIST += bench/flames/floor-read-16.svg bench/flames/limit-read-16.svg \
+	bench/flames/qbd-read-16.svg bench/flames/qbd-write-16.svg \
+	bench/flames/same-shape-read-16.svg
 
 # What bench/run's path "floor" serves.
 noinst_LTLIBRARIES += bench-floor.la
