@@ -29,6 +29,13 @@ struct controller_instance {
                                    controller has none */
 };
 
+static inline bool
+controller_same_instance (const struct controller_instance *a,
+                          const struct controller_instance *b)
+{
+  return a->ciu == b->ciu && a->cirn == b->cirn;
+}
+
 /* In Identify Controller, where libnvme has reserved bytes. */
 void cross_reset_put_identify (struct nvme_id_ctrl *id,
                                const struct controller_instance *instance,

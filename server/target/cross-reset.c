@@ -21,13 +21,6 @@
 enum { WAIT = 0xffff };         /* no status */
 
 static bool
-same_instance (const struct controller_instance *a,
-               const struct controller_instance *b)
-{
-  return a->ciu == b->ciu && a->cirn == b->cirn;
-}
-
-static bool
 same_host (const struct controller *a, const struct controller *b)
 {
   return strcmp (a->hostnqn, b->hostnqn) == 0
@@ -47,7 +40,8 @@ locked_reset (struct target_command *command)
                          &own->instance, &cntlid, &instance) != 0)
     assert (!"checked");
   impacted = controller_locked_find (own->subsystem, cntlid);
-  if (impacted == NULL || !same_instance (&impacted->instance, &instance)) {
+  if (impacted == NULL || !controller_same_instance (&impacted->instance,
+                                                      &instance)) {
     command_set_dw0 (command, CROSS_RESET_IMMEDIATE);
     return 0;
   }

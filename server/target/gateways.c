@@ -80,17 +80,25 @@ gateways_ask (struct target_command *command)
 
 /* --- who is asked ------------------------------------------------------- */
 
-/* A server may serve one volume twice, in pools of two names. */
+/* A server may serve one volume twice, in pools of two names, or under its old
+ * name for as long as a host is attached by that: each of these numbers its own
+ * controllers, so only the whole instance says which one is meant. */
 static struct controller *
-locked_find (struct target *target, const char *uuid, uint16_t cntlid)
+locked_find (struct target *target, const char *uuid, uint16_t cntlid,
+             const struct controller_instance *instance)
 {
-  struct controller *controller = NULL;
+  struct controller *controller;
   struct subsystem *subsystem;
 
-  TAILQ_FOREACH (subsystem, &target->subsystems, in_target)
-    if (!controller && strcmp (subsystem->volume->uuid, uuid) == 0)
-      controller = controller_locked_find (subsystem, cntlid);
-  return controller;
+  TAILQ_FOREACH (subsystem, &target->subsystems, in_target) {
+    if (strcmp (subsystem->volume->uuid, uuid) != 0)
+      continue;
+    controller = controller_locked_find (subsystem, cntlid);
+    if (controller
+        && controller_same_instance (&controller->instance, instance))
+      return controller;
+  }
+  return NULL;
 }
 
 /* That CIRN cannot be guessed says that its own host asks. */
@@ -99,17 +107,17 @@ target_asked (void *opaque, const char *text)
 {
   struct target *target = opaque;
   struct controller *controller;
+  struct controller_instance instance;
   char uuid[ENGINE_UUID_TEXT];
   unsigned cntlid, ciu;
-  uint64_t cirn;
 
   if (sscanf (text, "end %36s %u %u %" SCNx64, uuid, &cntlid, &ciu,
-              &cirn) != 4 || cntlid > UINT16_MAX)
+              &instance.cirn) != 4 || cntlid > UINT16_MAX || ciu > UINT8_MAX)
     return -EOPNOTSUPP;
+  instance.ciu = (uint8_t) ciu;
   LOCK_SCOPE (&target->lock);
-  controller = locked_find (target, uuid, (uint16_t) cntlid);
-  if (!controller || controller->instance.ciu != ciu
-      || controller->instance.cirn != cirn)
+  controller = locked_find (target, uuid, (uint16_t) cntlid, &instance);
+  if (!controller)
     return 0;
   controller_locked_die (controller, "its host reset it, at another gateway");
   return -EBUSY;

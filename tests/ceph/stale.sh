@@ -3,7 +3,8 @@
 # A write is stuck on its way to one gateway, and done over the other instead.
 # When it arrives after all the block has been written again: it has no effect,
 # and neither gateway had to be fenced for that.  The same with a write that is
-# stuck within a gateway: that one is fenced, for several volumes at once.
+# stuck within a gateway: that one is fenced, for several volumes at once; and with
+an image that was renamed while a host was attached.
 source "${0%/*}/functions.sh"
 source "$srcdir/tests/paths.sh"
 requires nbdsh --version
@@ -35,6 +36,29 @@ has 2
 nbdsh -u "nbd+unix:///?socket=$socket" -c 'h.flush ()'
 has 2
 must_fail grep -E 'silent|fenced' "$server_log" "$second_log"
+
+# Renamed under its host, it is served by both names, and a controller of each
+# has this number.
+first_uri=$uri first_nbdkit=$nbdkit_pid first_log=$nbdkit_log
+rbd rename rbd/other rbd/renamed
+until_so qbd info demo/renamed
+until_so qbd --control "$second_control" info demo/renamed
+start_path b
+start_nbdkit qbd volume=demo/renamed server="unix://$tmp/b" \
+             server="$second_server" io_tmo=1 keep_alive_tmo=60
+cntlids () { qbd info --json "demo/$1" | jq .hosts[].cntlid; }
+put 0
+test "$(cntlids renamed)" = "$(cntlids other)"
+kill -STOP "${_path_pid[b]}"
+put 1
+put 2
+kill -CONT "${_path_pid[b]}"
+wait_for_line "$nbdkit_log" "unix://$tmp/b: connected again"
+has 2
+nbdsh -u "nbd+unix:///?socket=$socket" -c 'h.flush ()'
+has 2
+stop_nbdkit
+uri=$first_uri nbdkit_pid=$first_nbdkit nbdkit_log=$first_log
 
 put 3
 put_other 3
