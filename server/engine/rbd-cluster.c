@@ -135,6 +135,21 @@ set_quiet (rados_t cluster)
       set_option (cluster, parts[i], "0/0");
 }
 
+/* A request that librados gave up may be carried out later all the same, and
+ * nobody would know: what was answered has to be over. */
+static void
+set_op_timeout (const struct ceph_pool *pool)
+{
+  char text[32];
+
+  if (rados_conf_get (pool->cluster, "rados_osd_op_timeout", text,
+                      sizeof text) == 0 && strtod (text, NULL) > 0)
+    log_warning ("pool: %s: rbd: rados_osd_op_timeout = %s is not heard: a "
+                 "write that is given up could be carried out later",
+                 pool->pool.name, text);
+  set_option (pool->cluster, "rados_osd_op_timeout", "0");
+}
+
 /* What has to be so, whatever ceph.conf says. */
 static void
 set_options (rados_t cluster)
@@ -171,6 +186,7 @@ read_conf (struct ceph_pool *pool, const struct arguments *arguments,
     return error_set (err, -r, "pool: %s: $CEPH_ARGS: %s", name,
                       strerror (-r));
   set_options (pool->cluster);
+  set_op_timeout (pool);
   set_timeouts (pool);
   set_quiet (pool->cluster);
   return 0;

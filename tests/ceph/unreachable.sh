@@ -30,12 +30,14 @@ printf '[client.bad]\n\tkey = %s\n' "$(ceph-authtool --gen-print-key)" \
     >>"$cluster_dir/keyring"
 says 'rbd: the cluster refuses client.bad, or' 'rbd?id=bad'
 
+# They wait as long as it takes, whatever ceph.conf says.
+printf '[client.gateway]\nrados osd op timeout = 1\n' >>"$CEPH_CONF"
 start_gateway
+grep 'rados_osd_op_timeout = 1.* is not heard' "$server_log"
 qbd create demo/disk 8M
 start_nbdkit qbd volume=demo/disk
 qemu_io "$uri" 'write -P 1 0 64k'
 
-# Requests wait as long as it takes.
 cluster kill osd.0
 nbdsh -u "$uri" -c - >"$tmp/nbdsh.log" 2>&1 <<'END' &
 h.pwrite (b"2" * 65536, 65536)
