@@ -67,6 +67,23 @@ make_identity (struct ceph_pool *pool, char text[IDENTITY_BYTES])
   return r;
 }
 
+/* One that was misspelt has objects, too, if one makes them. */
+static int
+check_namespace (const struct ceph_pool *pool, struct error *err)
+{
+  bool exists = false;
+  int r;
+
+  if (!pool->namespace)
+    return 0;
+  r = rbd_namespace_exists (pool->io, pool->namespace, &exists);
+  if (r == 0 && exists)
+    return 0;
+  return error_set (err, r < 0 ? -r : ENOENT, "pool: %s: rbd: namespace "
+                    "%s/%s: %s", pool->pool.name, pool->ceph_name,
+                    pool->namespace, r < 0 ? strerror (-r) : "there is none");
+}
+
 static int
 open_identity (struct ceph_pool *pool, struct error *err)
 {
@@ -74,6 +91,8 @@ open_identity (struct ceph_pool *pool, struct error *err)
   int r;
 
   r = ceph_first_read (pool, CEPH_POOL_OBJECT, text, sizeof text - 1, err);
+  if (r == -ENOENT && check_namespace (pool, err) < 0)
+    return -err->code;
   if (r == -ENOENT) {
     r = make_identity (pool, text);
     if (r == 0)
@@ -91,22 +110,6 @@ open_identity (struct ceph_pool *pool, struct error *err)
     r = 0;
   }
   return r < 0 ? r : parse_identity (pool, text, err);
-}
-
-static int
-check_namespace (const struct ceph_pool *pool, struct error *err)
-{
-  bool exists = false;
-  int r;
-
-  if (!pool->namespace)
-    return 0;
-  r = rbd_namespace_exists (pool->io, pool->namespace, &exists);
-  if (r == 0 && exists)
-    return 0;
-  return error_set (err, r < 0 ? -r : ENOENT, "pool: %s: rbd: namespace "
-                    "%s/%s: %s", pool->pool.name, pool->ceph_name,
-                    pool->namespace, r < 0 ? strerror (-r) : "there is none");
 }
 
 /* --- open, close, space ----------------------------------------------- */

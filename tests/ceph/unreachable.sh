@@ -25,6 +25,7 @@ says 'rbd: .* its key is not in the keyring that' "rbd?conf=$tmp/key.conf"
 says 'rbd: the cluster refuses client.nobody, or' 'rbd?id=nobody'
 says 'rbd: Ceph pool data: there is none$' data
 says 'rbd: namespace rbd/space: there is none$' 'rbd?namespace=space'
+test -z "$(rados -p rbd --namespace space ls)"
 CEPH_CONF=$tmp/no.conf says 'rbd: no ceph.conf in \$CEPH_CONF or /etc/ceph' rbd
 printf '[client.bad]\n\tkey = %s\n' "$(ceph-authtool --gen-print-key)" \
     >>"$cluster_dir/keyring"
