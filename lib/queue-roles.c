@@ -43,6 +43,7 @@ enum {
 };
 
 static void send_all_locked (struct queue *queue);
+static bool pump_receive_locked (struct queue *queue);
 
 /* --- waking ------------------------------------------------------------- */
 
@@ -328,6 +329,22 @@ lead_locked (struct queue *queue, struct waiter *waiter)
   queue->receiving = false;
 }
 
+/* Who sleeps in epoll is told of what comes after the last look, and that one
+ * has to find nothing: a completion queue of verbs tells only of what comes
+ * after it was asked to, which that look does. */
+static void
+leave_to_watches_locked (struct queue *queue)
+{
+  bool more = true;
+
+  while (more && !queue->receiving && TAILQ_EMPTY (&queue->sleepers) &&
+         !TAILQ_EMPTY (&queue->watches) && queue->transport->error == 0) {
+    more = pump_receive_locked (queue);
+    send_all_locked (queue);
+    queue_update_watches_locked (queue);
+  }
+}
+
 static void
 hand_over_locked (struct queue *queue)
 {
@@ -363,6 +380,7 @@ queue_wait_locked_unlock (struct queue *queue, struct waiter *waiter)
       queue_lock (queue);
     lead_locked (queue, waiter);
   }
+  leave_to_watches_locked (queue);
   hand_over_locked (queue);
   queue_unlock (queue);
 }

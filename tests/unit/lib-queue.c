@@ -590,6 +590,40 @@ test_watch_tells_of_room (void **state)
   close (epoll_fd);
 }
 
+static const struct transport_ops *queue_ops;
+static int64_t last_received;
+
+static int64_t
+noted_recv (struct transport_queue *transport)
+{
+  return last_received = queue_ops->recv (transport);
+}
+
+/* Verbs tell an epoll instance only of what comes after a look that found
+ * nothing: a receiver that leaves looks once more, when there is one. */
+static void
+test_leader_leaves_nothing (void **state)
+{
+  int epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  struct transport_ops ops;
+  struct queue_watch watch;
+
+  start (false, 60000);
+  queue_ops = queue_transport (queue)->ops;
+  ops = *queue_ops;
+  ops.recv = noted_recv;
+  queue_transport (queue)->ops = &ops;
+  assert_int_equal (call (&callers[0], nvme_cmd_read, 3, 512), 0);
+  assert_true (last_received > 0);
+  assert_int_equal (queue_watch (queue, &watch, epoll_fd), 0);
+  assert_int_equal (call (&callers[0], nvme_cmd_read, 3, 512), 0);
+  assert_int_equal (last_received, -EAGAIN);
+  queue_unwatch (queue, &watch);
+  queue_transport (queue)->ops = queue_ops;
+  stop ();
+  close (epoll_fd);
+}
+
 /* Another thread ends the queue: all come back, those who wait for a slot
  * too, and say the same. */
 static void
@@ -663,6 +697,7 @@ main (void)
     cmocka_unit_test (test_receiver_sends_what_was_cut_short),
     cmocka_unit_test (test_leader_ended_by_the_sender),
     cmocka_unit_test (test_watch_tells_of_room),
+    cmocka_unit_test (test_leader_leaves_nothing),
     cmocka_unit_test (test_failure_ends_all_waits),
     cmocka_unit_test (test_failure_in_the_middle),
     cmocka_unit_test (test_peer_ends_in_the_middle),
