@@ -65,6 +65,7 @@ rdma_buffer_get (struct rdma_request *request)
   }
   TAILQ_INSERT_TAIL (&connection->waiting, request, in_list);
   rdma_request_set_state (request, RDMA_REQUEST_WAITING);
+  rdma_await_quiet (device);
   return -EAGAIN;
 }
 

@@ -79,7 +79,7 @@ rdma_release (struct rdma_connection *connection)
   if (--connection->holds > 0)
     return;
   assert (connection->state == RDMA_CLOSED);
-  assert (TAILQ_EMPTY (&connection->requests));
+  assert (TAILQ_EMPTY (&connection->requests) && !connection->quiet);
   ration_put (connection->ration);
   rdma_device_put (connection->device);
   free (connection);
@@ -195,6 +195,7 @@ start_flush (struct rdma_connection *connection)
   /* The device may be gone: then this fails, and so does all that follows. */
   ibv_modify_qp (connection->id->qp, &attr, IBV_QP_STATE);
   rdma_disconnect (connection->id);
+  rdma_await_sends (connection);
   arm_limit (connection, RDMA_FLUSH_LIMIT_MS);
   rdma_check_closed (connection);
 }
@@ -278,10 +279,12 @@ stall_expired (struct reactor_timer *timer)
   uint64_t now_ms = reactor_now_ms (connection->reactor);
 
   connection->stall_armed = false;
+  rdma_poll_sends (connection);
   if (connection->send_room == connection->send_size)
     return;
   if (now_ms < connection->progress_ms + limit_value (LIMIT_STALL_MS)) {
     rdma_watch_stall (connection);
+    rdma_await_sends (connection);
     return;
   }
   if (connection->state < RDMA_FLUSHING)
@@ -337,6 +340,7 @@ ops_close (struct target_queue *queue)
   }
   set_state (connection, RDMA_CLOSING);
   drop_requests (connection, false);
+  rdma_await_sends (connection);
   arm_limit (connection,
              queue->qid > 0 ? RDMA_CLOSE_LIMIT_MS : RDMA_LINGER_MS);
   rdma_check_closed (connection);
@@ -360,8 +364,10 @@ ops_each_command (struct target_queue *queue,
   struct rdma_connection *connection = (struct rdma_connection *) queue;
   const struct rdma_request *request;
 
+  /* Where no end is told, an answer is taken to have arrived. */
   TAILQ_FOREACH (request, &connection->requests, in_connection)
-    each (opaque, &request->command, stages[request->state]);
+    if (!request->answered || connection->told)
+      each (opaque, &request->command, stages[request->state]);
 }
 
 static const struct target_transport_ops rdma_target_ops = {
@@ -496,7 +502,7 @@ prepare (struct reactor_work *work)
                                      incoming->connection, device->channel,
                                      0);
   if (incoming->send_cq == NULL
-      || ibv_req_notify_cq (incoming->send_cq, 0) != 0) {
+      || ibv_req_notify_cq (incoming->send_cq, 1) != 0) {
     incoming->result = rdma_verbs_error ();
     return;
   }
@@ -575,7 +581,7 @@ connection_init (struct rdma_connection *connection,
   connection->limit.expired = limit_expired;
   connection->stall.expired = stall_expired;
   connection->end.run = run_end;
-  connection->post.run = rdma_run_post;
+  connection->look.run = rdma_run_look;
   TAILQ_INIT (&connection->requests);
   TAILQ_INIT (&connection->waiting);
   TAILQ_INIT (&connection->unposted);

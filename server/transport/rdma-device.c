@@ -207,14 +207,13 @@ channel_ready (struct reactor_watch *watch, uint32_t epoll_events)
   rdma_device_hold (device);
   while (ibv_get_cq_event (device->channel, &cq, &context) == 0) {
     ibv_ack_cq_events (cq, 1);
-    if (context != NULL && !rdma_has_send_cq (context))
-      continue;
-    /* Before polling: what comes after that is a new event. */
-    ibv_req_notify_cq (cq, 0);
-    if (context == NULL)
+    if (context == NULL) {
+      /* Before polling: what comes after that is a new event. */
+      ibv_req_notify_cq (cq, 0);
       poll_receives (device);
-    else
-      rdma_poll_sends (context);
+    }
+    else if (rdma_has_send_cq (context))
+      rdma_sends_told (context);
   }
   rdma_device_put (device);
 }
@@ -482,6 +481,7 @@ device_create (struct reactor *reactor, struct ibv_context *verbs,
   device->end.work = close_unused;
   device->end.done = closed_unused;
   TAILQ_INIT (&device->starved);
+  TAILQ_INIT (&device->quiet);
   plan_memory (&device->nr_slots, &data_bytes);
   device->data_bytes = data_bytes;
 

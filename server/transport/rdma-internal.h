@@ -39,10 +39,12 @@ enum {
   RDMA_TURN_COMPLETIONS = 512,          /* of one queue in one turn */
   RDMA_BATCH = 8,               /* requests that do not wait for the turn's
                                    end to be posted */
+  RDMA_QUIET_SLOTS = 4,         /* one of so many shared receives may be
+                                   taken before ends are told */
   RDMA_CLOSE_LIMIT_MS = 2000,           /* responses of one that ends */
   RDMA_LINGER_MS = 1000,                /* an admin queue that ends */
   RDMA_FLUSH_LIMIT_MS = 5000,           /* work requests of one that ended */
-  RDMA_STALL_LOOK_MS = 5000,
+  RDMA_STALL_LOOK_MS = 5000,    /* and at sends whose end nothing told */
   RDMA_QP_BUCKETS = 64,
 };
 
@@ -118,6 +120,7 @@ struct rdma_device {
    * being served, and no other path of its own. */
   struct ration_list rations;
   unsigned nr_slots;
+  unsigned nr_taken;            /* of them, by a command */
   struct rdma_request *requests;
   struct ibv_recv_wr *receives; /* one each, and two sges */
   struct ibv_sge *sges;
@@ -139,6 +142,9 @@ struct rdma_device {
   /* connections with requests that wait for a buffer, in turn */
   TAILQ_HEAD (, rdma_connection) starved;
   unsigned nr_starved;
+  /* rdma-send.c: connections with work requests in flight whose end nothing
+   * tells */
+  TAILQ_HEAD (, rdma_connection) quiet;
 };
 
 /* -errno of verbs that failed.  Not every driver sets it. */
@@ -271,9 +277,14 @@ struct rdma_connection {
   struct rdma_request_list unposted;    /* requests that wait for the turn's
                                            end, or for room */
   unsigned nr_unposted;
-  struct reactor_task post;     /* deferred: unposted */
-  bool post_deferred;
-  uint64_t progress_ms;         /* the last completion, or post to none */
+  unsigned nr_reads;            /* RDMA READs in flight */
+  bool told;                    /* its device tells when a send ends */
+  bool quiet;                   /* on its device's list */
+  TAILQ_ENTRY (rdma_connection) in_quiet;
+  struct reactor_task look;     /* deferred: what has ended, and unposted */
+  bool look_deferred;
+  uint64_t progress_ms;         /* the last completion that was seen, or post
+                                   to none */
 };
 
 void rdma_hold (struct rdma_connection *connection);
@@ -335,9 +346,18 @@ void rdma_post_response (struct rdma_request *request);
 /* What waits, as far as there is room: now, and not at the turn's end.  The
  * caller holds the connection, which may be lost by it. */
 void rdma_post_all (struct rdma_connection *connection);
-/* The connection's task `post`. */
-void rdma_run_post (struct reactor_task *task);
+/* The connection's task `look`. */
+void rdma_run_look (struct reactor_task *task);
 void rdma_poll_sends (struct rdma_connection *connection);
+/* The device has told that a send ended, and does not tell it again. */
+void rdma_sends_told (struct rdma_connection *connection);
+/* Buffers or shared receives. */
+bool rdma_device_is_short (const struct rdma_device *device);
+/* Something waits for a work request to end: at the turn's end its ends are
+ * looked for, and told from then on as long as that is so. */
+void rdma_await_sends (struct rdma_connection *connection);
+/* The same for all connections of a device that is short. */
+void rdma_await_quiet (struct rdma_device *device);
 /* The request has answered or is given up. */
 void rdma_request_over (struct rdma_request *request);
 

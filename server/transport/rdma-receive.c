@@ -161,6 +161,9 @@ handle_receive (struct rdma_device *device, const struct ibv_wc *wc)
     request->answered = false;
     TAILQ_INSERT_TAIL (&connection->requests, request, in_connection);
     connection->nr_unanswered++;
+    device->nr_taken++;
+    if (rdma_device_is_short (device))
+      rdma_await_quiet (device);
     begin (request, wc->byte_len);
   }
   rdma_release (connection);

@@ -17,6 +17,96 @@
 #include "common/log.h"
 #include "server/transport/rdma-internal.h"
 
+/* --- which ends are told ------------------------------------------------------ */
+
+/* The end of an answer gives back its buffer and its shared receive, which
+ * whoever needs them can look for.  To be told of each would wake the reactor
+ * twice for a command.  So a connection's ends are looked for whenever a turn
+ * has posted for it, and by its stall timer, and are told only while something
+ * waits for one of them.  (Errors are told always, where the driver can:
+ * Soft-RoCE cannot.)
+ *
+ * Who is told has asked first and looked then, so that no end is between the
+ * two; who is not, and has work requests in flight, is on the device's list. */
+
+bool
+rdma_device_is_short (const struct rdma_device *device)
+{
+  return device->nr_starved > 0
+    || device->nr_taken > device->nr_slots / RDMA_QUIET_SLOTS;
+}
+
+static bool
+is_in_flight (const struct rdma_connection *connection)
+{
+  return connection->send_room < connection->send_size;
+}
+
+/* After posting: what is unposted then has found no room. */
+static bool
+is_awaited (const struct rdma_connection *connection)
+{
+  return connection->nr_reads > 0
+    || !TAILQ_EMPTY (&connection->unposted)
+    || connection->state > RDMA_READY
+    || rdma_device_is_short (connection->device);
+}
+
+static void
+set_quiet (struct rdma_connection *connection, bool quiet)
+{
+  struct rdma_device *device = connection->device;
+
+  if (quiet == connection->quiet)
+    return;
+  connection->quiet = quiet;
+  if (quiet)
+    TAILQ_INSERT_TAIL (&device->quiet, connection, in_quiet);
+  else
+    TAILQ_REMOVE (&device->quiet, connection, in_quiet);
+}
+
+static void
+look_later (struct rdma_connection *connection)
+{
+  if (connection->look_deferred)
+    return;
+  connection->look_deferred = true;
+  rdma_hold (connection);
+  reactor_defer (connection->reactor, &connection->look);
+}
+
+void
+rdma_await_sends (struct rdma_connection *connection)
+{
+  if (connection->told || !is_in_flight (connection))
+    return;
+  connection->told = true;
+  set_quiet (connection, false);
+  ibv_req_notify_cq (connection->send_cq, 0);
+  look_later (connection);
+}
+
+void
+rdma_await_quiet (struct rdma_device *device)
+{
+  struct rdma_connection *connection;
+
+  while ((connection = TAILQ_FIRST (&device->quiet)) != NULL) {
+    set_quiet (connection, false);
+    look_later (connection);
+  }
+}
+
+/* What is in flight has changed, or what waits for it. */
+static void
+settle (struct rdma_connection *connection)
+{
+  if (is_awaited (connection))
+    rdma_await_sends (connection);
+  set_quiet (connection, is_in_flight (connection) && !connection->told);
+}
+
 /* --- posting ---------------------------------------------------------------- */
 
 /* wr_id: the request's number, and whether its completion matters. */
@@ -117,6 +207,13 @@ take_off (struct rdma_request *request)
   request->unposted = false;
 }
 
+static void
+count_read (const struct rdma_request *request, int change)
+{
+  if (request->state == RDMA_REQUEST_READING)
+    request->connection->nr_reads += (unsigned) change;
+}
+
 /* From the first work request that was not taken on, no completion comes.  With
  * none named, all were taken: they are flushed. */
 static void
@@ -132,6 +229,7 @@ posting_failed (struct rdma_connection *connection, struct ibv_send_wr *bad,
     if (!(bad->wr_id & 1))
       continue;                 /* its SEND follows */
     connection->send_room += nr_work_requests (request);
+    count_read (request, -1);
     rdma_request_over (request);
   }
   rdma_lost (connection, "its device takes no work requests");
@@ -145,6 +243,7 @@ chain (struct rdma_request *request, struct ibv_send_wr **end)
   struct ibv_send_wr *last;
 
   connection->send_room -= nr_work_requests (request);
+  count_read (request, 1);
   if (request->state == RDMA_REQUEST_READING)
     *end = last = make_read (request);
   else {
@@ -185,25 +284,23 @@ post (struct rdma_request *request)
 
   request->unposted = true;
   TAILQ_INSERT_TAIL (&connection->unposted, request, in_list);
+  look_later (connection);
   if (++connection->nr_unposted >= RDMA_BATCH)
     rdma_post_all (connection);
-  else if (!connection->post_deferred) {
-    connection->post_deferred = true;
-    rdma_hold (connection);
-    reactor_defer (connection->reactor, &connection->post);
-  }
 }
 
 /* The turn is over. */
 void
-rdma_run_post (struct reactor_task *task)
+rdma_run_look (struct reactor_task *task)
 {
   struct rdma_connection *connection =
-    (void *) ((char *) task - offsetof (struct rdma_connection, post));
+    (void *) ((char *) task - offsetof (struct rdma_connection, look));
 
-  connection->post_deferred = false;
+  connection->look_deferred = false;
   if (connection->state < RDMA_FLUSHING)
     rdma_post_all (connection);
+  if (rdma_has_send_cq (connection))
+    rdma_poll_sends (connection);
   rdma_release (connection);
 }
 
@@ -234,6 +331,7 @@ rdma_request_over (struct rdma_request *request)
   if (!request->answered)
     connection->nr_unanswered--;
   TAILQ_REMOVE (&connection->requests, request, in_connection);
+  request->device->nr_taken--;
   rdma_request_set_state (request, RDMA_REQUEST_POSTED);
   target_command_done (&request->command);
   rdma_buffer_give (request);
@@ -249,6 +347,7 @@ handle_end (struct rdma_request *request, bool good)
   struct rdma_connection *connection = request->connection;
 
   connection->send_room += nr_work_requests (request);
+  count_read (request, -1);
   if (request->state == RDMA_REQUEST_READING && good
       && connection->state == RDMA_READY) {
     target_queue_heard (&connection->queue);
@@ -290,7 +389,17 @@ rdma_poll_sends (struct rdma_connection *connection)
     }
     if (connection->state < RDMA_FLUSHING)
       rdma_post_all (connection);
-  } while (n > 0);
+  } while (n == 32);
+  settle (connection);
   rdma_check_closed (connection);
   rdma_release (connection);
+}
+
+void
+rdma_sends_told (struct rdma_connection *connection)
+{
+  connection->told = false;
+  rdma_poll_sends (connection);
+  if (!connection->told)
+    ibv_req_notify_cq (connection->send_cq, 1);
 }

@@ -2,8 +2,8 @@
 /*
  * What the server posts to an RDMA connection's send queue: what a turn brings
  * goes out together and in order, as far as there is room, and what the device
- * does not take is given up.  The queue pair is one by hand; all happens on one
- * reactor.
+ * does not take is given up.  Ends are told only while something waits for them.
+ * The queue pair is one by hand; all happens on one reactor.
  */
 #include <limits.h>
 #include <semaphore.h>
@@ -36,6 +36,10 @@ static unsigned nr_posted, nr_calls;
 static unsigned refused = UINT_MAX;
 static struct ibv_wc completions[NR_REQUESTS];
 static int nr_completions;
+/* What it was asked to tell; and whether nobody looked since. */
+static enum { NOTHING, ERRORS, ENDS } asked;
+static unsigned nr_asked;
+static bool looked;
 
 static int
 post_send (struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad)
@@ -58,11 +62,22 @@ poll_cq (struct ibv_cq *cq, int n, struct ibv_wc *wc)
 
   memcpy (wc, completions, (size_t) found * sizeof *wc);
   nr_completions = 0;
+  looked = true;
   return found;
 }
 
+static int
+req_notify_cq (struct ibv_cq *cq, int solicited_only)
+{
+  asked = solicited_only ? ERRORS : ENDS;
+  nr_asked++;
+  looked = false;
+  return 0;
+}
+
 static struct ibv_context verbs = {
-  .ops = { .post_send = post_send, .poll_cq = poll_cq },
+  .ops = { .post_send = post_send, .poll_cq = poll_cq,
+           .req_notify_cq = req_notify_cq },
 };
 static struct ibv_qp qp = { .context = &verbs };
 static struct ibv_cq cq = { .context = &verbs };
@@ -82,6 +97,12 @@ rdma_release (struct rdma_connection *its)
 {
   assert_true (its->holds > 0);
   its->holds--;
+}
+
+bool
+rdma_has_send_cq (const struct rdma_connection *its)
+{
+  return its->state < RDMA_DESTROYING;
 }
 
 void
@@ -127,7 +148,7 @@ rdma_buffer_give (struct rdma_request *request)
 void
 target_command_execute (struct target_command *command)
 {
-  fail ();
+  rdma_post_response ((struct rdma_request *) command);
 }
 
 void
@@ -152,10 +173,10 @@ run_in_turn (void *fn)
   static struct reactor_task end = { .run = turn_is_over };
 
   (*(void (**) (void)) fn) ();
-  reactor_defer (reactor, &end);
+  reactor_post (reactor, &end);
 }
 
-/* What is deferred in it is done when this returns. */
+/* What is deferred in it, in turn, too, is done when this returns. */
 static void
 turn (void (*fn) (void))
 {
@@ -173,6 +194,7 @@ executing (unsigned i)
   request->answered = false;
   TAILQ_INSERT_TAIL (&connection.requests, request, in_connection);
   connection.nr_unanswered++;
+  device.nr_taken++;
   return request;
 }
 
@@ -193,6 +215,14 @@ read_data (unsigned i)
   request->command.data_bytes = 4096;
   request->state = RDMA_REQUEST_READING;
   rdma_post_read (request);
+}
+
+/* And then looked, so that no end was between the two. */
+static void
+is_asked (int what)
+{
+  assert_int_equal (asked, what);
+  assert_true (what == NOTHING || looked);
 }
 
 static void
@@ -259,12 +289,18 @@ more_than_there_is_room (void)
 }
 
 static void
-first_is_over (void)
+ends (unsigned i)
 {
   completions[nr_completions++] = (struct ibv_wc) {
-    .wr_id = 0 << 1 | 1, .status = IBV_WC_SUCCESS,
+    .wr_id = i << 1 | 1, .status = IBV_WC_SUCCESS,
   };
-  rdma_poll_sends (&connection);
+}
+
+static void
+first_is_over (void)
+{
+  ends (0);
+  rdma_sends_told (&connection);
 }
 
 static void
@@ -273,11 +309,13 @@ test_room (void **state)
   turn (more_than_there_is_room);
   assert_int_equal (nr_posted, 2);
   assert_int_equal (connection.send_room, 1);
+  is_asked (ENDS);
   turn (first_is_over);
   assert_int_equal (nr_over, 1);
   assert_int_equal (nr_posted, 4);
   is_posted (3, 1, true, IBV_WR_SEND);
   assert_int_equal (connection.send_room, 1);
+  assert_int_equal (asked, ERRORS);
 }
 
 /* The WRITE of the first is taken, its SEND is not, nor what follows. */
@@ -310,6 +348,138 @@ test_lost (void **state)
   assert_int_equal (nr_lost, 0);
 }
 
+/* --- ends that nothing waits for ------------------------------------------------- */
+
+static void
+one_answer (void)
+{
+  answer (0, 4096);
+}
+
+static void
+another_answer (void)
+{
+  ends (0);
+  answer (1, 4096);
+}
+
+static void
+last_is_looked_for (void)
+{
+  ends (1);
+  rdma_poll_sends (&connection);
+}
+
+/* Not told; found when the connection posts again. */
+static void
+test_quiet (void **state)
+{
+  turn (one_answer);
+  is_asked (NOTHING);
+  assert_ptr_equal (TAILQ_FIRST (&device.quiet), &connection);
+  turn (another_answer);
+  is_asked (NOTHING);
+  assert_int_equal (nr_over, 1);
+  assert_ptr_equal (TAILQ_FIRST (&device.quiet), &connection);
+  turn (last_is_looked_for);
+  assert_int_equal (nr_over, 2);
+  assert_true (TAILQ_EMPTY (&device.quiet));
+}
+
+static void
+one_read (void)
+{
+  read_data (0);
+}
+
+/* What it is read for goes on when it is told; its answer is quiet again. */
+static void
+test_read_told (void **state)
+{
+  turn (one_read);
+  is_asked (ENDS);
+  turn (first_is_over);
+  assert_int_equal (asked, ERRORS);
+  assert_int_equal (nr_asked, 2);
+  assert_int_equal (nr_over, 0);
+  is_posted (1, 0, true, IBV_WR_SEND);
+  assert_int_equal (connection.nr_reads, 0);
+  assert_ptr_equal (TAILQ_FIRST (&device.quiet), &connection);
+}
+
+static void
+a_buffer_is_waited_for (void)
+{
+  device.nr_starved = 1;
+  rdma_await_quiet (&device);
+  rdma_await_quiet (&device);
+}
+
+static void
+one_ends_and_a_buffer_is_waited_for (void)
+{
+  ends (0);
+  a_buffer_is_waited_for ();
+}
+
+/* What has ended is found, and nothing asked for. */
+static void
+test_short_ended (void **state)
+{
+  turn (one_answer);
+  turn (one_ends_and_a_buffer_is_waited_for);
+  assert_int_equal (nr_over, 1);
+  is_asked (NOTHING);
+  assert_true (TAILQ_EMPTY (&device.quiet));
+}
+
+/* What has not is told, and so is what is posted meanwhile. */
+static void
+test_short (void **state)
+{
+  turn (one_answer);
+  turn (a_buffer_is_waited_for);
+  is_asked (ENDS);
+  assert_true (TAILQ_EMPTY (&device.quiet));
+  turn (first_is_over);
+  assert_int_equal (nr_over, 1);
+  assert_int_equal (asked, ERRORS);
+  turn (one_answer);
+  is_asked (ENDS);
+}
+
+static void
+three_answers (void)
+{
+  for (unsigned i = 0; i < 3; i++)
+    answer (i, 0);
+}
+
+static void
+test_few_receives (void **state)
+{
+  device.nr_slots = 2 * RDMA_QUIET_SLOTS;
+  turn (three_answers);
+  is_asked (ENDS);
+  assert_true (TAILQ_EMPTY (&device.quiet));
+}
+
+static void
+it_closes (void)
+{
+  connection.state = RDMA_CLOSING;
+  rdma_await_sends (&connection);
+}
+
+static void
+test_closing (void **state)
+{
+  turn (one_answer);
+  turn (it_closes);
+  is_asked (ENDS);
+  assert_true (TAILQ_EMPTY (&device.quiet));
+}
+
 static int
 set_up (void **state)
 {
@@ -319,10 +489,15 @@ set_up (void **state)
   memset (requests, 0, sizeof requests);
   nr_lost = nr_over = nr_posted = nr_calls = 0;
   nr_completions = 0;
+  nr_asked = 0;
+  asked = NOTHING;
   refused = UINT_MAX;
   sem_init (&over, 0, 0);
   assert_int_equal (reactor_create (0, &reactor, &err), 0);
   assert_int_equal (reactor_start (reactor, &err), 0);
+  memset (&device, 0, sizeof device);
+  TAILQ_INIT (&device.quiet);
+  device.nr_slots = RDMA_DEVICE_SLOTS_MIN;
   device.mr = &mr;
   device.requests = requests;
   for (unsigned i = 0; i < NR_REQUESTS; i++) {
@@ -335,7 +510,7 @@ set_up (void **state)
   connection.send_cq = &cq;
   connection.state = RDMA_READY;
   connection.send_size = connection.send_room = SEND_SIZE;
-  connection.post.run = rdma_run_post;
+  connection.look.run = rdma_run_look;
   TAILQ_INIT (&connection.requests);
   TAILQ_INIT (&connection.unposted);
   return 0;
@@ -358,6 +533,12 @@ main (void)
     cmocka_unit_test_setup_teardown (test_room, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_refused, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_lost, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_quiet, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_read_told, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_short_ended, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_short, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_few_receives, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_closing, set_up, tear_down),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
