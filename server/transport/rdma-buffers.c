@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Data buffers, in the registered memory of what a reactor has of an RDMA
- * device.  A request that finds none, or whose controller has used up its ration,
- * waits, and connections take turns.
+ * Buffers for data that a capsule has no room for, in the registered memory of
+ * what a reactor has of an RDMA device.  A request that finds none, or whose
+ * controller has used up its ration, waits, and connections take turns.
  */
 #include "server/transport/rdma-internal.h"
-
-/* Who has sent no Connect yet asks for nothing large. */
-static bool
-is_rationed (const struct rdma_request *request)
-{
-  return request->command.data_bytes > RDMA_IN_CAPSULE_BYTES;
-}
 
 static bool
 ration_left (const struct rdma_request *request)
 {
   const struct rdma_device *device = request->device;
 
-  return !is_rationed (request)
-    || ration_has_room (request->connection->ration,
-                        request->command.data_bytes, device->taken_bytes,
-                        device->data_bytes);
+  return ration_has_room (request->connection->ration,
+                          request->command.data_bytes, device->taken_bytes,
+                          device->data_bytes);
 }
 
 static bool
@@ -36,10 +28,8 @@ take_buffer (struct rdma_request *request)
     return false;
   }
   request->command.buffer = device->data + request->buffer_offset;
-  if (is_rationed (request)) {
-    device->taken_bytes += bytes;
-    request->connection->ration->bytes += bytes;
-  }
+  device->taken_bytes += bytes;
+  request->connection->ration->bytes += bytes;
   return true;
 }
 
@@ -50,7 +40,8 @@ rdma_buffer_get (struct rdma_request *request)
   struct rdma_device *device = request->device;
 
   assert (request->command.data_bytes <= BUDDY_BYTES_MAX);
-  if (connection->ration == NULL && is_rationed (request)) {
+  /* Who has sent no Connect yet asks for nothing so large. */
+  if (connection->ration == NULL) {
     connection->ration = ration_get (&device->rations,
                                      connection->queue.controller);
     if (connection->ration == NULL)
@@ -128,10 +119,8 @@ rdma_buffer_give (struct rdma_request *request)
     return;
   buddy_give (device->buddy, request->buffer_offset, bytes);
   request->buffer_offset = BUDDY_NONE;
-  if (is_rationed (request)) {
-    device->taken_bytes -= bytes;
-    request->connection->ration->bytes -= bytes;
-  }
+  device->taken_bytes -= bytes;
+  request->connection->ration->bytes -= bytes;
   if (!TAILQ_EMPTY (&device->starved) && !device->grant_deferred) {
     device->grant_deferred = true;
     rdma_device_hold (device);

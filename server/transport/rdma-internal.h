@@ -79,7 +79,8 @@ struct rdma_request {
   enum rdma_request_state state;
   struct rdma_data data;        /* what the SGL said */
   struct rdma_capsules *capsules;       /* constant; registered */
-  uint8_t *in_capsule;          /* constant; registered, 4096-aligned */
+  uint8_t *in_capsule;          /* constant; registered, 4096-aligned; for
+                                   all data that fit */
   uint32_t buffer_offset;       /* in the device's data; BUDDY_NONE */
   struct rdma_work work[2];     /* READ; or WRITE, and SEND */
   bool unposted;                /* on the connection's list `unposted` */
@@ -112,7 +113,7 @@ struct rdma_device {
   struct ibv_mr *mr;
   uint8_t *data;                /* in memory */
   uint32_t data_bytes;
-  uint32_t taken_bytes;         /* of them, but for small buffers */
+  uint32_t taken_bytes;         /* of them */
   bool full;                    /* the first of `starved` waits for room, and
                                    all others behind it */
   struct buddy *buddy;
@@ -269,7 +270,7 @@ struct rdma_connection {
   /* rdma-buffers.c: requests that wait for a buffer */
   struct rdma_request_list waiting;
   TAILQ_ENTRY (rdma_connection) in_starved;
-  struct ration *ration;        /* NULL: asked for small buffers only */
+  struct ration *ration;        /* NULL: needed no buffer yet */
 
   /* rdma-send.c */
   unsigned send_room;           /* work requests that can be posted */

@@ -77,12 +77,16 @@ begin (struct rdma_request *request, uint32_t capsule_bytes)
     rdma_post_response (request);
   else if (command->data_bytes == 0)
     execute (request);
-  else if (data.in_capsule) {
-    command->buffer = request->in_capsule;
-    execute (request);
-  }
-  else
+  else if (command->data_bytes > RDMA_IN_CAPSULE_BYTES)
     begin_with_buffer (request);
+  else {
+    /* There is room, even where the data are not in it. */
+    command->buffer = request->in_capsule;
+    if (data.in_capsule)
+      execute (request);
+    else
+      proceed (request);
+  }
 }
 
 /* --- completions -------------------------------------------------------------- */
