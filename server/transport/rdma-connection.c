@@ -512,8 +512,13 @@ prepare (struct reactor_work *work)
   attr.srq = device->srq;
   attr.cap.max_send_wr = incoming->send_size;
   attr.cap.max_send_sge = 1;
-  if (rdma_create_qp (incoming->id, device->pd, &attr) != 0)
-    incoming->result = rdma_verbs_error ();
+  attr.cap.max_inline_data = sizeof (struct nvme_cqe);
+  if (rdma_create_qp (incoming->id, device->pd, &attr) != 0) {
+    attr.cap.max_inline_data = 0;       /* not every device has that */
+    if (rdma_create_qp (incoming->id, device->pd, &attr) != 0)
+      incoming->result = rdma_verbs_error ();
+  }
+  incoming->inlines = attr.cap.max_inline_data >= sizeof (struct nvme_cqe);
 }
 
 /* Worker thread. */
@@ -570,6 +575,7 @@ connection_init (struct rdma_connection *connection,
   connection->id = incoming->id;
   connection->send_cq = incoming->send_cq;
   connection->send_size = connection->send_room = incoming->send_size;
+  connection->inlines = incoming->inlines;
   connection->qp_num = incoming->id->qp->qp_num;
   connection->reads = incoming->initiator_depth;
   if (connection->reads > incoming->device->max_reads)

@@ -275,6 +275,7 @@ struct rdma_connection {
   /* rdma-send.c */
   unsigned send_room;           /* work requests that can be posted */
   unsigned send_size;           /* constant: of them all */
+  bool inlines;                 /* constant: a CQE fits into a work request */
   struct rdma_request_list unposted;    /* requests that wait for the turn's
                                            end, or for room */
   unsigned nr_unposted;
@@ -324,6 +325,7 @@ struct rdma_incoming {
   struct rdma_device *device;
   struct ibv_cq *send_cq;
   unsigned send_size;
+  bool inlines;
 };
 
 /* On its reactor; it frees incoming. */

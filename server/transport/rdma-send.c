@@ -172,6 +172,8 @@ make_send (struct rdma_request *request)
     .opcode = invalidate ? IBV_WR_SEND_WITH_INV : IBV_WR_SEND,
     .send_flags = IBV_SEND_SIGNALED,
   };
+  if (request->connection->inlines)
+    work->wr.send_flags |= IBV_SEND_INLINE;
   if (invalidate)
     work->wr.invalidate_rkey = request->data.rkey;
   return &work->wr;
