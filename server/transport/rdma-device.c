@@ -86,9 +86,23 @@ static LIST_HEAD (, rdma_device) devices = LIST_HEAD_INITIALIZER (devices);
 void
 rdma_device_hold (struct rdma_device *device)
 {
-  LOCK_SCOPE (&devices_lock);
+  atomic_fetch_add_explicit (&device->users, 1, memory_order_relaxed);
+}
 
-  device->users++;
+/* False: it is the last one. */
+static bool
+put_unless_last (struct rdma_device *device)
+{
+  unsigned users = atomic_load_explicit (&device->users,
+                                         memory_order_relaxed);
+
+  while (users > 1)
+    if (atomic_compare_exchange_weak_explicit (&device->users, &users,
+                                               users - 1,
+                                               memory_order_release,
+                                               memory_order_relaxed))
+      return true;
+  return false;
 }
 
 /* --- requests ------------------------------------------------------------- */
@@ -206,14 +220,17 @@ channel_ready (struct reactor_watch *watch, uint32_t epoll_events)
 
   rdma_device_hold (device);
   while (ibv_get_cq_event (device->channel, &cq, &context) == 0) {
-    ibv_ack_cq_events (cq, 1);
     if (context == NULL) {
+      device->nr_events++;
       /* Before polling: what comes after that is a new event. */
       ibv_req_notify_cq (cq, 0);
       poll_receives (device);
     }
-    else if (rdma_has_send_cq (context))
-      rdma_sends_told (context);
+    else {
+      ibv_ack_cq_events (cq, 1);
+      if (rdma_has_send_cq (context))
+        rdma_sends_told (context);
+    }
   }
   rdma_device_put (device);
 }
@@ -428,8 +445,10 @@ device_close (struct rdma_device *device)
   assert (LIST_EMPTY (&device->rations) && device->taken_bytes == 0);
   if (device->srq)
     ibv_destroy_srq (device->srq);
-  if (device->receive_cq)
+  if (device->receive_cq) {
+    ibv_ack_cq_events (device->receive_cq, device->nr_events);
     ibv_destroy_cq (device->receive_cq);
+  }
   if (device->channel)
     ibv_destroy_comp_channel (device->channel);
   free (device->requests);
@@ -546,6 +565,8 @@ rdma_device_put (struct rdma_device *device)
 {
   bool last;
 
+  if (put_unless_last (device))
+    return;
   pthread_mutex_lock (&devices_lock);
   last = --device->users == 0;
   if (last)

@@ -97,11 +97,13 @@ struct rdma_device {
   struct reactor *reactor;      /* constant */
   struct ibv_context *verbs;    /* constant; librdmacm's */
   LIST_ENTRY (rdma_device) in_devices;  /* locked */
-  unsigned users;               /* locked */
+  _Atomic unsigned users;       /* to 0, and up from it: locked */
 
   struct ibv_pd *pd;
   struct ibv_comp_channel *channel;
   struct ibv_cq *receive_cq;
+  unsigned nr_events;           /* of receive_cq, not acknowledged: that takes
+                                   a lock, and only its end waits for it */
   struct ibv_srq *srq;
   bool invalidates;             /* SEND WITH INV can be relied on */
   int max_reads;                /* of one connection, in flight */
