@@ -591,6 +591,7 @@ connection_init (struct rdma_connection *connection,
   TAILQ_INIT (&connection->requests);
   TAILQ_INIT (&connection->waiting);
   TAILQ_INIT (&connection->unposted);
+  TAILQ_INIT (&connection->posted);
 }
 
 static void

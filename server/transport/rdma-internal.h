@@ -84,9 +84,10 @@ struct rdma_request {
   uint32_t buffer_offset;       /* in the device's data; BUDDY_NONE */
   struct rdma_work work[2];     /* READ; or WRITE, and SEND */
   bool unposted;                /* on the connection's list `unposted` */
+  bool posted;                  /* on its list `posted` */
   bool answered;                /* its SEND was posted */
   TAILQ_ENTRY (rdma_request) in_connection;
-  TAILQ_ENTRY (rdma_request) in_list;   /* waiting, or unposted */
+  TAILQ_ENTRY (rdma_request) in_list;   /* waiting, unposted, or posted */
 };
 
 TAILQ_HEAD (rdma_request_list, rdma_request);
@@ -281,6 +282,8 @@ struct rdma_connection {
   struct rdma_request_list unposted;    /* requests that wait for the turn's
                                            end, or for room */
   unsigned nr_unposted;
+  struct rdma_request_list posted;      /* in that order; whose end was not
+                                           seen yet */
   unsigned nr_reads;            /* RDMA READs in flight */
   bool told;                    /* its device tells when a send ends */
   bool quiet;                   /* on its device's list */

@@ -7,9 +7,8 @@
  * the send queue waits longer: the host can have its answer, and send the next
  * command, before our completion has come.
  *
- * Every request posts one signalled work request at a time: READ, or SEND,
- * which a WRITE precedes that is over when the SEND is (work requests of a
- * queue pair complete in order).
+ * Signalled are a READ, and the last work request of each post.  Those of a
+ * queue pair complete in order: when one is over, so are all before it.
  */
 #include <errno.h>
 #include <string.h>
@@ -170,10 +169,8 @@ make_send (struct rdma_request *request)
     .sg_list = &work->sge,
     .num_sge = 1,
     .opcode = invalidate ? IBV_WR_SEND_WITH_INV : IBV_WR_SEND,
-    .send_flags = IBV_SEND_SIGNALED,
+    .send_flags = request->connection->inlines ? IBV_SEND_INLINE : 0,
   };
-  if (request->connection->inlines)
-    work->wr.send_flags |= IBV_SEND_INLINE;
   if (invalidate)
     work->wr.invalidate_rkey = request->data.rkey;
   return &work->wr;
@@ -210,6 +207,13 @@ take_off (struct rdma_request *request)
 }
 
 static void
+take_off_posted (struct rdma_request *request)
+{
+  TAILQ_REMOVE (&request->connection->posted, request, in_list);
+  request->posted = false;
+}
+
+static void
 count_read (const struct rdma_request *request, int change)
 {
   if (request->state == RDMA_REQUEST_READING)
@@ -237,12 +241,16 @@ posting_failed (struct rdma_connection *connection, struct ibv_send_wr *bad,
   rdma_lost (connection, "its device takes no work requests");
 }
 
-/* Adds it to the chain that ends at *end; returns the new end. */
-static struct ibv_send_wr **
+/* Puts its work requests where the chain ends; returns the last of them. */
+static struct ibv_send_wr *
 chain (struct rdma_request *request, struct ibv_send_wr **end)
 {
   struct rdma_connection *connection = request->connection;
   struct ibv_send_wr *last;
+
+  take_off (request);
+  request->posted = true;
+  TAILQ_INSERT_TAIL (&connection->posted, request, in_list);
 
   connection->send_room -= nr_work_requests (request);
   count_read (request, 1);
@@ -253,24 +261,23 @@ chain (struct rdma_request *request, struct ibv_send_wr **end)
     connection->nr_unanswered--;
     *end = make_response (request, &last);
   }
-  return &last->next;
+  return last;
 }
 
 void
 rdma_post_all (struct rdma_connection *connection)
 {
-  struct ibv_send_wr *first = NULL, **end = &first, *bad = NULL;
+  struct ibv_send_wr *first = NULL, *last = NULL, *bad = NULL;
   struct rdma_request *request;
   bool idle = connection->send_room == connection->send_size;
   int r;
 
   while ((request = TAILQ_FIRST (&connection->unposted)) != NULL
-         && connection->send_room >= nr_work_requests (request)) {
-    take_off (request);
-    end = chain (request, end);
-  }
-  if (first == NULL)
+         && connection->send_room >= nr_work_requests (request))
+    last = chain (request, last ? &last->next : &first);
+  if (last == NULL)
     return;
+  last->send_flags |= IBV_SEND_SIGNALED;
   if (idle)
     connection->progress_ms = reactor_now_ms (connection->reactor);
   rdma_watch_stall (connection);
@@ -328,6 +335,8 @@ rdma_request_over (struct rdma_request *request)
 
   if (request->unposted)
     take_off (request);
+  if (request->posted)
+    take_off_posted (request);
   if (request->state == RDMA_REQUEST_WAITING)
     rdma_buffer_cancel (request);
   if (!request->answered)
@@ -348,6 +357,7 @@ handle_end (struct rdma_request *request, bool good)
 {
   struct rdma_connection *connection = request->connection;
 
+  take_off_posted (request);
   connection->send_room += nr_work_requests (request);
   count_read (request, -1);
   if (request->state == RDMA_REQUEST_READING && good
@@ -358,6 +368,20 @@ handle_end (struct rdma_request *request, bool good)
   }
   else
     rdma_request_over (request);
+}
+
+/* Of the last work request of `last`: the others are over, too. */
+static void
+handle_ends (struct rdma_request *last, bool good)
+{
+  struct rdma_connection *connection = last->connection;
+  struct rdma_request *request;
+
+  assert (last->posted);
+  do {
+    request = TAILQ_FIRST (&connection->posted);
+    handle_end (request, good || request != last);
+  } while (request != last);
 }
 
 static void
@@ -385,7 +409,7 @@ rdma_poll_sends (struct rdma_connection *connection)
 
       connection->progress_ms = reactor_now_ms (connection->reactor);
       if (wc[i].wr_id & 1)
-        handle_end (&device->requests[wc[i].wr_id >> 1], good);
+        handle_ends (&device->requests[wc[i].wr_id >> 1], good);
       if (!good)
         handle_error (connection, &wc[i]);
     }

@@ -31,6 +31,7 @@ static unsigned nr_lost, nr_over;
 static struct posted {
   uint64_t wr_id;
   enum ibv_wr_opcode opcode;
+  bool signalled;
 } posted[64];
 static unsigned nr_posted, nr_calls;
 static unsigned refused = UINT_MAX;
@@ -50,7 +51,9 @@ post_send (struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad)
       *bad = wr;
       return ENOMEM;
     }
-    posted[nr_posted++] = (struct posted) { wr->wr_id, wr->opcode };
+    posted[nr_posted++] = (struct posted) {
+      wr->wr_id, wr->opcode, wr->send_flags & IBV_SEND_SIGNALED,
+    };
   }
   return 0;
 }
@@ -256,6 +259,8 @@ test_together (void **state)
   is_posted (1, 0, true, IBV_WR_SEND);
   is_posted (2, 1, true, IBV_WR_RDMA_READ);
   is_posted (3, 2, true, IBV_WR_SEND);
+  assert_false (posted[0].signalled || posted[1].signalled);
+  assert_true (posted[2].signalled && posted[3].signalled);
   assert_int_equal (connection.send_room, SEND_SIZE - 4);
   assert_int_equal (connection.nr_unanswered, 1);
 }
@@ -456,6 +461,26 @@ three_answers (void)
 }
 
 static void
+last_of_three_is_looked_for (void)
+{
+  ends (2);
+  rdma_poll_sends (&connection);
+}
+
+/* The last one's end is that of all. */
+static void
+test_ends_together (void **state)
+{
+  turn (three_answers);
+  assert_int_equal (nr_posted, 3);
+  assert_false (posted[0].signalled || posted[1].signalled);
+  assert_true (posted[2].signalled);
+  turn (last_of_three_is_looked_for);
+  assert_int_equal (nr_over, 3);
+  assert_int_equal (connection.send_room, SEND_SIZE);
+}
+
+static void
 test_few_receives (void **state)
 {
   device.nr_slots = 2 * RDMA_QUIET_SLOTS;
@@ -513,6 +538,7 @@ set_up (void **state)
   connection.look.run = rdma_run_look;
   TAILQ_INIT (&connection.requests);
   TAILQ_INIT (&connection.unposted);
+  TAILQ_INIT (&connection.posted);
   return 0;
 }
 
@@ -537,6 +563,7 @@ main (void)
     cmocka_unit_test_setup_teardown (test_read_told, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_short_ended, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_short, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_ends_together, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_few_receives, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_closing, set_up, tear_down),
   };
