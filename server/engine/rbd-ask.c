@@ -200,7 +200,7 @@ ask (struct ceph_pool *pool, unsigned gateway, const char *text)
 bool
 ceph_gateway_lives (struct ceph_pool *pool, unsigned gateway)
 {
-  int r = notify (pool, gateway, "lives", CEPH_SILENT_S);
+  int r = ask (pool, gateway, "lives");
 
   return r == 0 || r == -EOPNOTSUPP;
 }
