@@ -66,14 +66,23 @@ unlock (struct ceph_pool *pool, unsigned gateway)
   rados_unlock (pool->io, object, LOCK_NAME, pool->lease);
 }
 
+/* Over this one's, which was read before: -EBUSY when somebody else was faster,
+ * as our lock may have run out meanwhile. */
 static int
-store_address (struct ceph_pool *pool, unsigned gateway)
+store_address (struct ceph_pool *pool, unsigned gateway, const char *over)
 {
+  rados_write_op_t op = rados_create_write_op ();
   char object[32];
+  int r;
 
   ceph_gateway_object (gateway, object);
-  return rados_setxattr (pool->io, object, KEY_ADDRESS, pool->address,
-                         strlen (pool->address));
+  rados_write_op_cmpxattr (op, KEY_ADDRESS, LIBRADOS_CMPXATTR_OP_EQ, over,
+                           strlen (over));
+  rados_write_op_setxattr (op, KEY_ADDRESS, pool->address,
+                           strlen (pool->address));
+  r = rados_write_op_operate (op, pool->io, object, NULL, 0);
+  rados_release_write_op (op);
+  return r == -ECANCELED ? -EBUSY : r;
 }
 
 /* One whose lease ran out may be busy with what takes long, and its hosts do not
@@ -88,7 +97,7 @@ become (struct ceph_pool *pool, unsigned gateway)
     r = ceph_gateway_lives (pool, gateway) ? -EBUSY
       : ceph_fence (pool, gateway, holder);
   if (r == 0)
-    r = store_address (pool, gateway);
+    r = store_address (pool, gateway, holder);
   if (r < 0) {
     unlock (pool, gateway);
     return r;
@@ -151,6 +160,29 @@ ceph_take_lease (struct ceph_pool *pool, struct error *err)
   return 0;
 }
 
+/* Our lock is another's.  Who has looked at us, and takes another number, gives
+ * it back.  Who has the number was told that nobody had it (somebody removed its
+ * object), and is asked for our controllers from now on.  So nothing of them may
+ * be carried out any more: then we are as any other that was fenced. */
+static int
+lost_lease (struct ceph_pool *pool)
+{
+  char holder[CEPH_ADDRESS_MAX];
+  unsigned gateway = pool->pool.gateway;
+  int r = ceph_get_holder (pool, gateway, holder);
+
+  if (r < 0 || holder[0] == '\0' || strcmp (holder, pool->address) == 0)
+    return r;
+  log_error ("pool: %s: rbd: another server (%s) is gateway %u: this one has "
+             "itself fenced", pool->pool.name, holder, gateway);
+  snprintf (holder, sizeof holder, "%s", pool->address);
+  r = rados_blocklist_add (pool->cluster, holder, CEPH_BLOCKLIST_S);
+  if (r == 0)
+    r = rados_wait_for_latest_osdmap (pool->cluster);
+  ceph_pool_wake (&pool->pool);
+  return r;
+}
+
 /* Nobody takes our number without having us fenced: then that is what is
  * heard here, sooner or later. */
 void
@@ -161,6 +193,8 @@ ceph_renew_lease (struct ceph_pool *pool)
   if (atomic_load (&pool->pool.is_fenced))
     return;
   r = lock (pool, pool->pool.gateway, LIBRADOS_LOCK_FLAG_MAY_RENEW);
+  if (r == -EBUSY)
+    r = lost_lease (pool);
   if (r == 0 && atomic_load (&pool->watch_lost))
     r = ceph_listen (pool);
   if (r < 0 && r != -ESHUTDOWN)

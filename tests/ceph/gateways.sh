@@ -66,8 +66,26 @@ at $first qbd rm demo/new
 is_gone () { ! at $second qbd info demo/new; }
 until_so is_gone
 
-: a gateway that is killed is forgotten, and its successor is no other
+: a gateway whose number somebody else has, for want of its object, ends itself
 stop_nbdkit
+kill -STOP "$second_pid"
+timeout "$patience" rados -p rbd rm qbd_gateway.1
+qbd-server --control "$tmp/third" --listen "unix://$tmp/third.sock" \
+           --pool "demo=rbd:rbd?id=gateway" >"$tmp/third.log" 2>&1 </dev/null &
+_pids+=("$! qbd-server")
+wait_for_line "$tmp/third.log" ': ready$'
+gateway () { at "$1" qbd pools --json | jq '.pools[0].gateway'; }
+test "$(gateway "$tmp/third")" = 1
+kill -CONT "$second_pid"
+wait_for_line "$second_log" 'another server .* is gateway 1: this one has itself'
+wait_for_line "$second_log" 'this server did not answer, and another fenced it'
+_end "$second_pid" TERM || :    # what librbd never ends is left behind
+test "$(gateway "$first")" = 0
+
+: a gateway that was killed is fenced by who takes its number
 kill_server
+timeout "$patience" rados -p rbd rmxattr qbd_gateway.0 lock.qbd
 QBD_SERVER=$first_server
 start_gateway
+grep 'gateway 0 .* ended without notice' "$server_log"
+test "$(gateway "$QBD_CONTROL")" = 0
