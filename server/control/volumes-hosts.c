@@ -86,6 +86,16 @@ set (struct volume *volume, struct host_list *hosts, bool force,
   return r;
 }
 
+/* As it is now, whoever set it. */
+static int
+read_hosts (struct volume *volume, struct host_list *hosts, struct error *err)
+{
+  const struct engine_ops *ops = volume->engine->ops;
+
+  return (ops->volume_read_hosts ? ops->volume_read_hosts
+          : ops->volume_get_hosts) (volume->engine, hosts, err);
+}
+
 struct change {
   const char *done;             /* for the log */
   int (*apply) (struct host_list *hosts, const char *name, const char *host,
@@ -116,7 +126,7 @@ change_hosts (struct volumes *volumes, const char *name,
     return -ENOENT;
   r = volume_check_served (volume, "host", name, err);
   if (r == 0)
-    r = volume->engine->ops->volume_get_hosts (volume->engine, &hosts, err);
+    r = read_hosts (volume, &hosts, err);
   if (r < 0)
     return r;
   r = change->apply (&hosts, name, change->host, err);

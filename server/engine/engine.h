@@ -223,6 +223,10 @@ struct engine_ops {
                            struct host_list *hosts, struct error *err);
   int (*volume_set_hosts) (struct engine_volume *volume,
                            const struct host_list *hosts, struct error *err);
+  /* As volume_get_hosts, but looks whether others have set it just now.
+   * NULL: nobody else does. */
+  int (*volume_read_hosts) (struct engine_volume *volume,
+                            struct host_list *hosts, struct error *err);
 
   /* Returns 0 or -errno when it is over already (done is then not called),
    * or ENGINE_PENDING.  -ESHUTDOWN: it was not done, and another gateway may

@@ -206,6 +206,15 @@ volume_get_hosts (struct engine_volume *volume, struct host_list *hosts,
   return 0;
 }
 
+static int
+volume_read_hosts (struct engine_volume *volume, struct host_list *hosts,
+                   struct error *err)
+{
+  int r = ceph_get_hosts (ceph_volume (volume)->image, hosts);
+
+  return r < 0 ? fail ("host", volume->pool, volume->name, -r, err) : 0;
+}
+
 /* Our own watch tells the image's snapshots. */
 static int
 volume_set_hosts (struct engine_volume *volume,
@@ -318,6 +327,7 @@ const struct engine_ops engine_rbd = {
   .volume_set_read_only = volume_set_read_only,
   .volume_get_hosts = volume_get_hosts,
   .volume_set_hosts = volume_set_hosts,
+  .volume_read_hosts = volume_read_hosts,
   .submit = ceph_submit,
   .allocated = ceph_allocated,
 };

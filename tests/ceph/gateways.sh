@@ -4,6 +4,7 @@
 # own controllers, and what is done at one is seen at the other.
 source "${0%/*}/functions.sh"
 requires nbdsh --version
+requires ss --version
 start_cluster
 start_gateway
 first=$QBD_CONTROL first_server=$QBD_SERVER
@@ -62,6 +63,24 @@ expect_error 'rm: demo/disk: attached at another gateway' \
              env QBD_CONTROL=$first qbd rm demo/disk --force
 nbdsh -u "$uri" -c 'h.pwrite (b"3" * 65536, 0)'
 stop_nbdkit
+
+: a list of hosts has what was added at either, before one heard of the other
+kill -STOP "$second_pid"
+at $first qbd host add demo/new nqn.2014-08.org.example:first &
+adder=$!
+has_first () { rbd image-meta get rbd/new qbd.hosts | grep example:first; }
+until_so has_first
+at $second qbd host add demo/new nqn.2014-08.org.example:second &
+second_adder=$!
+is_asked () { ss -Hlx src "$second" | awk '$3 > 0 { n = 1 } END { exit !n }'; }
+until_so is_asked
+kill -CONT "$second_pid"
+wait $adder
+wait $second_adder
+has_all () { at $1 qbd info --json demo/new | jq -e '.allowed_hosts | length == 3'; }
+until_so has_all $first
+until_so has_all $second
+
 at $first qbd rm demo/new
 is_gone () { ! at $second qbd info demo/new; }
 until_so is_gone
