@@ -122,14 +122,18 @@ static void
 open_anew (struct pool *pool, struct volume *volume)
 {
   struct error one;
+  int r;
 
-  if (volume_unserve (volume, "open", &one) < 0)
+  if (volume_unserve (volume, "open", &one) < 0) {
     log_debug ("%s; it is to be opened anew", one.message);
-  else if (volume_serve (pool->service, pool, volume, &one) < 0)
+    return;
+  }
+  r = volume_serve (pool->service, pool, volume, &one);
+  if (r == 0)
+    log_info ("%s/%s: was opened anew", pool->name, volume->name);
+  else if (r != -EAGAIN)        /* it is forgotten until it can be */
     log_error ("%s; %s/%s is not served", one.message, pool->name,
                volume->name);
-  else
-    log_info ("%s/%s: was opened anew", pool->name, volume->name);
 }
 
 static void

@@ -207,7 +207,8 @@ struct engine_ops {
   int (*volume_open) (struct engine_pool *pool, const char *name,
                       struct engine_volume **volume, struct error *err);
   void (*volume_close) (struct engine_volume *volume);
-  /* Durable when it returns.  The caller lets no request run when it shrinks. */
+  /* Durable when it returns.  The caller lets no request run when it shrinks.
+   * -EBUSY: others use what would be cut off. */
   int (*volume_resize) (struct engine_volume *volume, uint64_t size_bytes,
                         struct error *err);
   int (*volume_allocated) (struct engine_volume *volume,

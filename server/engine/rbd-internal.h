@@ -45,10 +45,10 @@
 
 #define CEPH_POOL_OBJECT "qbd_pool"
 
-/* How long other gateways keep off an image that one removes; and how long that
- * one waits for them. */
+/* How long other gateways keep off an image that one removes, shrinks or sets
+ * read-only; and how long that one waits for them. */
 #define CEPH_LEAVING_S 30
-#define CEPH_REMOVE_S 10
+#define CEPH_REMOVE_S 5
 
 /* A server that was killed is remembered for so long. */
 #define CEPH_LEASE_S 30
@@ -118,8 +118,8 @@ struct ceph_volume {
   struct host_list hosts;       /* as last seen */
   atomic_bool changed;          /* the watch saw something */
   atomic_bool refuses_writes;   /* it was set read-only by others */
-  bool is_stale;                /* others set it read-only, or back, or are
-                                   about to remove it */
+  bool is_stale;                /* others set it read-only, or back, or want
+                                   it for themselves */
   atomic_bool is_lost;          /* the image, or the snapshot, is gone */
   pthread_mutex_t lock;
   TAILQ_HEAD (, ceph_call) calls;       /* lock; librbd has them */
@@ -165,6 +165,9 @@ int ceph_open_image (struct ceph_volume *volume);
 int ceph_list_snapshots (rbd_image_t image, rbd_snap_info_t **snapshots);
 void ceph_free_snapshots (rbd_snap_info_t *snapshots);
 
+/* Somebody else than this server has it open: 1, 0 or -errno. */
+int ceph_is_shared (struct ceph_pool *pool, rbd_image_t image);
+
 /* --- rbd-cluster.c ---------------------------------------------------- */
 
 void ceph_pool_paths (const char *argument, engine_path_fn *each,
@@ -198,7 +201,7 @@ int ceph_volume_each (struct engine_pool *pool,
 struct ceph_settings {
   uint32_t block_size;
   bool read_only;
-  bool leaving;                 /* a gateway is about to remove it */
+  bool leaving;                 /* a gateway wants it for itself */
 };
 
 /* What is not there has its default. */

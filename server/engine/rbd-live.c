@@ -165,11 +165,13 @@ refresh_settings (struct ceph_volume *v)
   struct ceph_settings settings;
   int r;
 
-  if (v->is_snapshot)
-    return 0;
   r = ceph_get_settings (v->image, &settings);
   if (r < 0)
     return r;
+  if (v->is_snapshot) {
+    v->is_stale = settings.leaving;
+    return 0;
+  }
   atomic_store (&v->refuses_writes, settings.read_only);
   v->is_stale = settings.read_only != v->was_set_read_only
     || settings.leaving;

@@ -184,21 +184,45 @@ is_gateway (struct ceph_pool *pool, const char *address)
   return false;
 }
 
-/* 1, 0 or -errno. */
+static bool
+is_self (struct ceph_pool *pool, const char *address)
+{
+  return strcmp (pool->address, address) == 0;
+}
+
+/* By somebody else than these: 1, 0 or -errno. */
 static int
-is_open_elsewhere (struct ceph_volume *v)
+is_open_elsewhere (struct ceph_pool *pool, rbd_image_t image,
+                   bool (*is_one) (struct ceph_pool *pool,
+                                   const char *address))
 {
   rbd_image_watcher_t watchers[64];
   size_t nr = sizeof watchers / sizeof watchers[0];
-  int r = rbd_watchers_list (v->image, watchers, &nr), open = 0;
+  int r = rbd_watchers_list (image, watchers, &nr), open = 0;
 
   if (r < 0)
     return r == -ERANGE ? 1 : r;
   for (size_t i = 0; i < nr; i++)
-    if (!is_gateway (ceph_pool (v->volume.pool), watchers[i].addr))
+    if (!is_one (pool, watchers[i].addr))
       open = 1;
   rbd_watchers_list_cleanup (watchers, nr);
   return open;
+}
+
+int
+ceph_is_shared (struct ceph_pool *pool, rbd_image_t image)
+{
+  return is_open_elsewhere (pool, image, is_self);
+}
+
+/* For -EAGAIN: a keeper comes again soon. */
+static int
+not_yet (struct ceph_pool *pool)
+{
+  LOCK_SCOPE (&pool->lock);
+
+  pool->is_unfinished = true;
+  return -EAGAIN;
 }
 
 /* Who starts may wait a little; a keeper comes again. */
@@ -238,12 +262,8 @@ check_finished (struct ceph_volume *v)
   if (age_s > CEPH_YOUNG_S || age_s < -CEPH_YOUNG_S)
     return 0;
   age_s = wait_a_little (pool, age_s);
-  r = age_s < CEPH_NEW_S ? 1 : is_open_elsewhere (v);
-  if (r <= 0)
-    return r;
-  LOCK_SCOPE (&pool->lock);
-  pool->is_unfinished = true;
-  return -EAGAIN;
+  r = age_s < CEPH_NEW_S ? 1 : is_open_elsewhere (pool, v->image, is_gateway);
+  return r <= 0 ? r : not_yet (pool);
 }
 
 static int
@@ -261,7 +281,7 @@ fill_volume (struct ceph_volume *v)
   if (r == 0)
     r = rbd_get_features (v->image, &features);
   if (r == 0 && settings.leaving)
-    r = -EBUSY;
+    r = not_yet (ceph_pool (v->volume.pool));
   if (r < 0)
     return r;
   v->volume.block_size = settings.block_size;

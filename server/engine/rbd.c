@@ -44,6 +44,54 @@ check_no_snapshot (const char *what, const struct engine_pool *pool,
                     what, pool->name, name);
 }
 
+/* --- alone with an image ---------------------------------------------- */
+
+static int
+fail_shared (const char *what, const struct engine_pool *pool,
+             const char *name, struct error *err)
+{
+  return error_set (err, EBUSY, "%s: %s/%s: attached at another gateway, or "
+                    "open elsewhere: end that first (rbd status shows where)",
+                    what, pool->name, name);
+}
+
+/* By its old name, for as long as a host is attached by that. */
+static bool
+has_twin (struct ceph_pool *pool, rbd_image_t image)
+{
+  char id[64], header[CEPH_HEADER_MAX];
+  struct ceph_volume *v;
+
+  if (rbd_get_id (image, id, sizeof id) < 0)
+    return false;
+  snprintf (header, sizeof header, "rbd_header.%s", id);
+  LIST_FOREACH (v, &pool->volumes, next)
+    if (!v->is_snapshot && v->image != image && strcmp (v->header, header) == 0)
+      return true;
+  return false;
+}
+
+/* Gateways where no host is attached let go of it, and no other opens it, until
+ * ceph_set_leaving (image, false).  -EBUSY */
+static int
+be_alone (struct ceph_pool *pool, rbd_image_t image)
+{
+  const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+  uint64_t end_ms = clock_now_ms () + CEPH_REMOVE_S * 1000;
+  int r;
+
+  if (has_twin (pool, image))
+    return -EBUSY;
+  r = ceph_set_leaving (image, true);
+  if (r < 0)
+    return r;
+  while ((r = ceph_is_shared (pool, image)) == 1 && clock_now_ms () < end_ms)
+    nanosleep (&pause, NULL);   /* nobody tells */
+  if (r != 0)
+    ceph_set_leaving (image, false);
+  return r == 1 ? -EBUSY : r;
+}
+
 /* --- create, remove, resize ------------------------------------------- */
 
 static int
@@ -143,9 +191,7 @@ volume_remove (struct engine_pool *engine_pool, const char *name,
   if (r == -EBUSY)
     r = remove_open_image (pool, name);
   if (r == -EBUSY)
-    return error_set (err, EBUSY, "rm: %s/%s: attached at another gateway, or "
-                      "open elsewhere: see rbd status", engine_pool->name,
-                      name);
+    return fail_shared ("rm", engine_pool, name, err);
   if (r == -ENOTEMPTY)
     return error_set (err, ENOTEMPTY, "rm: %s/%s: the image has snapshots: see "
                       "rbd snap ls", engine_pool->name, name);
@@ -159,6 +205,28 @@ no_progress (uint64_t offset, uint64_t total, void *opaque)
 }
 
 static int
+resize (struct engine_volume *volume, uint64_t size_bytes)
+{
+  return rbd_resize2 (ceph_volume (volume)->image, size_bytes, true,
+                      no_progress, NULL);
+}
+
+/* Less first for requests, then for the image; more the other way. */
+static int
+shrink (struct engine_volume *volume, uint64_t size_bytes)
+{
+  rbd_image_t image = ceph_volume (volume)->image;
+  int r = be_alone (ceph_pool (volume->pool), image);
+
+  if (r < 0)
+    return r;
+  atomic_store (&volume->size_bytes, size_bytes);
+  r = resize (volume, size_bytes);
+  ceph_set_leaving (image, false);
+  return r;
+}
+
+static int
 volume_resize (struct engine_volume *volume, uint64_t size_bytes,
                struct error *err)
 {
@@ -167,13 +235,25 @@ volume_resize (struct engine_volume *volume, uint64_t size_bytes,
 
   if (r < 0)
     return r;
-  /* Less first for requests, then for the image; more the other way. */
-  if (size_bytes < old_bytes)
-    atomic_store (&volume->size_bytes, size_bytes);
-  r = rbd_resize2 (ceph_volume (volume)->image, size_bytes, true, no_progress,
-                   NULL);
+  r = size_bytes < old_bytes ? shrink (volume, size_bytes)
+    : resize (volume, size_bytes);
   atomic_store (&volume->size_bytes, r == 0 ? size_bytes : old_bytes);
+  if (r == -EBUSY)
+    return fail_shared ("resize", volume->pool, volume->name, err);
   return r < 0 ? fail ("resize", volume->pool, volume->name, -r, err) : 0;
+}
+
+/* What a host has not written yet would be refused. */
+static int
+set_read_only_alone (struct ceph_pool *pool, rbd_image_t image)
+{
+  int r = be_alone (pool, image);
+
+  if (r < 0)
+    return r;
+  r = ceph_set_read_only (image, true);
+  ceph_set_leaving (image, false);
+  return r;
 }
 
 static int
@@ -191,9 +271,12 @@ volume_set_read_only (struct engine_pool *engine_pool, const char *name,
                       engine_pool->name, name);
   r = rbd_open (pool->io, name, &image, NULL);
   if (r == 0) {
-    r = ceph_set_read_only (image, read_only);
+    r = read_only ? set_read_only_alone (pool, image)
+      : ceph_set_read_only (image, false);
     rbd_close (image);
   }
+  if (r == -EBUSY)
+    return fail_shared ("set", engine_pool, name, err);
   return r < 0 ? fail ("set", engine_pool, name, -r, err) : 0;
 }
 

@@ -61,8 +61,24 @@ until_so at $second qbd info demo/new
 start_nbdkit qbd "server=$second_server" demo/disk
 expect_error 'rm: demo/disk: attached at another gateway' \
              env QBD_CONTROL=$first qbd rm demo/disk --force
-nbdsh -u "$uri" -c 'h.pwrite (b"3" * 65536, 0)'
+
+: nor is it shrunk, or set read-only
+expect_error 'resize: demo/disk: attached at another gateway' \
+             env QBD_CONTROL=$first qbd resize --shrink demo/disk 8M
+expect_error 'set: demo/disk: attached at another gateway' \
+             env QBD_CONTROL=$first qbd set demo/disk read_only=on
+nbdsh -u "$uri" -c 'h.pwrite (b"3" * 65536, 0)' \
+      -c 'h.pwrite (b"3" * 65536, 15 << 20)' \
+      -c 'assert h.pread (65536, 15 << 20) == b"3" * 65536'
 stop_nbdkit
+at $first qbd resize --shrink demo/disk 8M
+at $first qbd set demo/disk read_only=on
+is_changed ()
+{
+    at $second qbd info --json demo/disk |
+        jq -e '.size_bytes == 8388608 and .read_only'
+}
+until_so is_changed
 
 : a list of hosts has what was added at either, before one heard of the other
 kill -STOP "$second_pid"
