@@ -51,3 +51,7 @@ start_gateway
 until_so qbd info demo/clone
 test "$(qbd info demo/clone --json | jq -r .uuid)" != \
      "$(qbd info demo/theirs --json | jq -r .uuid)"
+old=$(qbd info demo/ours --json | jq -r .uuid)
+qbd rm demo/ours
+qbd create demo/ours 8M
+test "$(qbd info demo/ours --json | jq -r .uuid)" != "$old"
