@@ -29,9 +29,31 @@ try:
 except nbd.Error as e:
     assert e.errno in ("EIO", "EPERM"), e'
 
+# Sixteen writes at a time until one fails; the others are to end as well.
+nbdsh -u "$disk" -c - >"$tmp/load.log" 2>&1 <<'END' &
+waiting, failed = list (range (16)), []
+def start (i):
+    def over (error):
+        (failed if error.value else waiting).append (i)
+        return 1
+    h.aio_pwrite (nbd.Buffer.from_bytearray (bytearray (b"4" * 65536)),
+                  i * 65536, over)
+print ("started", flush=True)
+while not failed:
+    while waiting:
+        start (waiting.pop ())
+    h.poll (-1)
+while h.aio_in_flight () > 0:
+    h.poll (-1)
+print ("failed:", len (failed), flush=True)
+END
+load=$!
+wait_for_line "$tmp/load.log" '^started'
 id=$(rbd info rbd/disk --format json | jq -r .id)
 timeout "$patience" rados -p rbd rm "rbd_header.$id"
 wait_for_line "$server_log" 'demo/disk: the image is gone: requests fail'
+wait $load
+grep '^failed: ' "$tmp/load.log"
 nbdsh -u "$disk" -c "$failing"
 nbdsh -u "$uri" -c 'assert h.pread (1 << 20, 0) == b"2" * (1 << 20)'
 nbdsh -u "$uri" -c 'h.pwrite (b"3" * (1 << 20), 0)' -c 'h.flush ()'
