@@ -11,7 +11,8 @@
 #
 #   python3 nvme-host.py tcp://HOST:PORT compare SUBNQN SLBA FILE
 #
-# has the controller compare the blocks (of 512 bytes) with those of FILE.
+# has the controller compare the blocks (of 512 bytes) with those of FILE, and
+# "write" instead of "compare" has it write them.
 import os, socket, struct, sys, uuid
 
 DISCOVERY = "nqn.2014-08.org.nvmexpress.discovery"
@@ -133,18 +134,21 @@ def pages (controller, subnqn):
         yield "nvm-controller", controller.identify (6)
         yield "independent", controller.identify (8, 1)
 
-def compare (address, subnqn, slba, data):
+TRANSFERS = { "compare": 0x05, "write": 0x01 }
+
+def transfer (opcode, address, subnqn, slba, data):
     controller = Controller (address, subnqn)
     queue = Queue (address)
     queue.connect (subnqn, 1, controller.cntlid)
     # SLBA, NLB 0-based
-    queue.command (0x05, struct.pack ("<QI12x", slba, len (data) // 512 - 1),
+    queue.command (opcode, struct.pack ("<QI12x", slba,
+                                        len (data) // 512 - 1),
                    data, byte4=1)
 
-if sys.argv[2] == "compare":
-    address, _, subnqn, slba, name = sys.argv[1:]
+if sys.argv[2] in TRANSFERS:
+    address, verb, subnqn, slba, name = sys.argv[1:]
     with open (name, "rb") as f:
-        compare (address, subnqn, int (slba), f.read ())
+        transfer (TRANSFERS[verb], address, subnqn, int (slba), f.read ())
     sys.exit ()
 controllers = [Controller (sys.argv[1], subnqn) for subnqn in sys.argv[3:]]
 for n, controller in enumerate (controllers):

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# NVMe Compare on an image: equal over the end of an object, different, and
-# with what was never written.
+# What no NBD client asks for: NVMe Compare on an image, equal over the end of an
+# object, different, and with what was never written; and a write to a snapshot,
+# by a host that does not heed that it is read-only.
 source "${0%/*}/functions.sh"
 requires python3 --version
 requires nbdsh --version
@@ -23,3 +24,14 @@ expect_error 'opcode 05h: status 285h' "${compare[@]}" 8184 "$tmp/other"
 expect_error 'opcode 05h: status 285h' "${compare[@]}" 8192 "$tmp/data"
 "${compare[@]}" 0 "$tmp/zeroes"
 expect_error 'opcode 05h: status 285h' "${compare[@]}" 0 "$tmp/data"
+
+rbd snap create rbd/disk@then
+until_so qbd info demo/disk@then
+write=(python3 "$srcdir/tests/nvme-host.py" "$QBD_SERVER" write)
+snapshot=$(qbd info --json demo/disk@then | jq -r .nqn)
+"${write[@]}" "$nqn" 8184 "$tmp/zeroes"
+expect_error 'opcode 01h: status 20h' \
+             "${write[@]}" "$snapshot" 8184 "$tmp/zeroes"
+"${compare[@]}" 8184 "$tmp/zeroes"
+python3 "$srcdir/tests/nvme-host.py" "$QBD_SERVER" compare "$snapshot" 8184 \
+        "$tmp/data"
