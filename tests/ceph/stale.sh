@@ -51,6 +51,8 @@ put 0
 test "$(cntlids renamed)" = "$(cntlids other)"
 kill -STOP "${_path_pid[b]}"
 put 1
+wait_for_line "$server_log" \
+    'renamed: controller .* has left: its host reset it, at another gateway'
 put 2
 kill -CONT "${_path_pid[b]}"
 wait_for_line "$nbdkit_log" "unix://$tmp/b: connected again"
