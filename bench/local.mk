@@ -30,4 +30,4 @@ bench/vm/mark: $(bench_vm)/mark.c $(bench_vm)/mark.h
 CLEANFILES += bench/vm/instructions.so bench/vm/mark
 EXTRA_DIST += bench/vm/instructions.c bench/vm/mark.c \
 	bench/vm/mark.h bench/vm/qemu-plugin.h bench/vm/rdma.sh \
-	bench/vm/requests.sh bench/vm/tcp.sh
+	bench/vm/requests.sh bench/vm/send-lat.sh bench/vm/tcp.sh
