@@ -45,6 +45,9 @@
 
 #define CEPH_POOL_OBJECT "qbd_pool"
 
+/* An image's object, before its ID; not of Ceph's first format. */
+#define CEPH_HEADER "rbd_header."
+
 /* How long other gateways keep off an image that one removes, shrinks or sets
  * read-only; and how long that one waits for them. */
 #define CEPH_LEAVING_S 30
@@ -111,15 +114,16 @@ struct ceph_volume {
    * stable before a flush.  Constant after open. */
   bool has_cache;
   bool was_set_read_only;       /* constant after open */
+  bool was_non_primary;         /* constant after open */
   uint64_t snapshot;            /* its ID; constant after open */
   bool is_snapshot;             /* constant after open */
   char *header;                 /* the image's object; constant after open */
   uint64_t watch;               /* librbd's; constant after open */
   struct host_list hosts;       /* as last seen */
   atomic_bool changed;          /* the watch saw something */
-  atomic_bool refuses_writes;   /* it was set read-only by others */
-  bool is_stale;                /* others set it read-only, or back, or want
-                                   it for themselves */
+  atomic_bool refuses_writes;   /* others made it read-only */
+  bool is_stale;                /* others made it read-only, or writable, or
+                                   want it for themselves */
   atomic_bool is_lost;          /* the image, or the snapshot, is gone */
   pthread_mutex_t lock;
   TAILQ_HEAD (, ceph_call) calls;       /* lock; librbd has them */
@@ -202,6 +206,8 @@ struct ceph_settings {
   uint32_t block_size;
   bool read_only;
   bool leaving;                 /* a gateway wants it for itself */
+  bool non_primary;             /* rbd-mirror fills it: it is nobody else's to
+                                   write */
 };
 
 /* What is not there has its default. */

@@ -172,10 +172,28 @@ refresh_settings (struct ceph_volume *v)
     v->is_stale = settings.leaving;
     return 0;
   }
-  atomic_store (&v->refuses_writes, settings.read_only);
+  atomic_store (&v->refuses_writes,
+                settings.read_only || settings.non_primary);
   v->is_stale = settings.read_only != v->was_set_read_only
-    || settings.leaving;
+    || settings.non_primary != v->was_non_primary || settings.leaving;
   return 0;
+}
+
+/* The end of a promotion is told to nobody, and librbd keeps what it read: only
+ * who opens the image sees it. */
+static bool
+is_promoted (struct ceph_volume *v)
+{
+  uint64_t features = RBD_FEATURE_NON_PRIMARY;
+  rbd_image_t image;
+
+  if (rbd_open_by_id_read_only (ceph_pool (v->volume.pool)->io,
+                                v->header + strlen (CEPH_HEADER), &image,
+                                NULL) < 0)
+    return false;
+  rbd_get_features (image, &features);
+  rbd_close (image);
+  return !(features & RBD_FEATURE_NON_PRIMARY);
 }
 
 static int
@@ -233,6 +251,10 @@ ceph_volume_refresh (struct engine_volume *volume, struct error *err)
    * that is fenced cannot be opened anew. */
   if (atomic_load (&v->is_lost))
     return atomic_load (&volume->pool->is_fenced) ? 0 : ENGINE_CHANGED_ALL;
+  if (v->was_non_primary && !v->is_snapshot && is_promoted (v)) {
+    v->is_stale = true;
+    return ENGINE_CHANGED_ALL;
+  }
   if (!atomic_exchange (&v->changed, false)
       && !atomic_load (&ceph_pool (volume->pool)->is_suspect))
     return v->is_stale ? ENGINE_CHANGED_ALL : 0;

@@ -65,6 +65,7 @@ ceph_get_settings (rbd_image_t image, struct ceph_settings *settings)
   CLEANUP_FREE char *block_size = NULL;
   CLEANUP_FREE char *read_only = NULL;
   CLEANUP_FREE char *leaving = NULL;
+  uint64_t features;
   int r;
 
   *settings = (struct ceph_settings) { .block_size = 512 };
@@ -73,13 +74,16 @@ ceph_get_settings (rbd_image_t image, struct ceph_settings *settings)
     r = get (image, KEY_READ_ONLY, &read_only);
   if (r == 0 || r == -ENOENT)
     r = get (image, KEY_LEAVING, &leaving);
-  if (r < 0 && r != -ENOENT)
+  if (r == 0 || r == -ENOENT)
+    r = rbd_get_features (image, &features);
+  if (r < 0)
     return r;
   if (block_size && strcmp (block_size, "4096") == 0)
     settings->block_size = 4096;
   else if (block_size && strcmp (block_size, "512") != 0)
     return -EINVAL;
   settings->leaving = leaving && strtoll (leaving, NULL, 10) > time (NULL);
+  settings->non_primary = (features & RBD_FEATURE_NON_PRIMARY) != 0;
   settings->read_only = read_only && strcmp (read_only, "on") == 0;
   return 0;
 }

@@ -163,7 +163,7 @@ name_header (struct ceph_volume *v)
   if ((is_old ? asprintf (&v->header, "%.*s.rbd",
                           (int) strcspn (v->volume.name, "@"),
                           v->volume.name)
-              : asprintf (&v->header, "rbd_header.%s", id)) < 0) {
+              : asprintf (&v->header, CEPH_HEADER "%s", id)) < 0) {
     v->header = NULL;
     return -ENOMEM;
   }
@@ -270,7 +270,6 @@ static int
 fill_volume (struct ceph_volume *v)
 {
   struct ceph_settings settings;
-  uint64_t features;
   int r;
 
   r = name_header (v);
@@ -278,17 +277,15 @@ fill_volume (struct ceph_volume *v)
     r = v->is_snapshot ? identify_snapshot (v) : check_finished (v);
   if (r == 0)
     r = ceph_get_settings (v->image, &settings);
-  if (r == 0)
-    r = rbd_get_features (v->image, &features);
   if (r == 0 && settings.leaving)
     r = not_yet (ceph_pool (v->volume.pool));
   if (r < 0)
     return r;
   v->volume.block_size = settings.block_size;
   v->was_set_read_only = settings.read_only;
-  /* An image that rbd-mirror fills is nobody else's to write. */
+  v->was_non_primary = settings.non_primary;
   v->volume.read_only = settings.read_only || v->is_snapshot
-    || (features & RBD_FEATURE_NON_PRIMARY);
+    || settings.non_primary;
   v->volume.unmaps = !v->volume.read_only;
   r = identify (v);
   if (r == 0)

@@ -64,7 +64,7 @@ has_twin (struct ceph_pool *pool, rbd_image_t image)
 
   if (rbd_get_id (image, id, sizeof id) < 0)
     return false;
-  snprintf (header, sizeof header, "rbd_header.%s", id);
+  snprintf (header, sizeof header, CEPH_HEADER "%s", id);
   LIST_FOREACH (v, &pool->volumes, next)
     if (!v->is_snapshot && v->image != image && strcmp (v->header, header) == 0)
       return true;

@@ -64,3 +64,16 @@ rbd snap create rbd/renamed@s
 until_so qbd info demo/renamed@s
 expect_error 'the image has snapshots' qbd rm demo/renamed
 qbd info demo/renamed | grep -E 'state +ready'
+
+: "rbd mirror image demote: read-only; promote: no more"
+is_read_only () { qbd info --json demo/mirrored | jq -e ".read_only == $1"; }
+qbd create demo/mirrored 8M
+rbd mirror pool enable rbd image
+rbd mirror image enable rbd/mirrored snapshot
+until_so is_read_only false
+rbd mirror image demote rbd/mirrored
+until_so is_read_only true
+rbd mirror image promote rbd/mirrored
+until_so is_read_only false
+start_nbdkit qbd volume=demo/mirrored
+nbdsh -u "$uri" -c 'h.pwrite (b"4" * 4096, 0)'
