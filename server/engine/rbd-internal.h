@@ -49,9 +49,10 @@
 #define CEPH_HEADER "rbd_header."
 
 /* How long other gateways keep off an image that one removes, shrinks or sets
- * read-only; and how long that one waits for them. */
+ * read-only; and how long that one waits for them.  One whose host is just
+ * going looks again after CEPH_POLL_S. */
 #define CEPH_LEAVING_S 30
-#define CEPH_REMOVE_S 5
+#define CEPH_REMOVE_S (CEPH_POLL_S + 2)
 
 /* A server that was killed is remembered for so long. */
 #define CEPH_LEASE_S 30
