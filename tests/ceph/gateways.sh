@@ -10,7 +10,7 @@ start_gateway
 first=$QBD_CONTROL first_server=$QBD_SERVER
 qbd create demo/disk 8M
 start_nbdkit qbd demo/disk
-first_uri=$uri
+first_uri=$uri first_nbdkit=$nbdkit_pid
 
 # The first one's lease runs out, as if it were busy for long: it keeps its
 # number.
@@ -45,6 +45,7 @@ nbdsh -u "$uri" -c 'assert h.pread (65536, 0) == b"1" * 65536' \
       -c 'h.pwrite (b"2" * 65536, 0)'
 nbdsh -u "$first_uri" -c 'assert h.pread (65536, 0) == b"2" * 65536'
 stop_nbdkit
+_end "$first_nbdkit" TERM
 
 : sizes, new volumes and lists of hosts, which end who is not on them
 at $first qbd resize demo/disk 16M
