@@ -15,6 +15,11 @@ start_gateway
 run_far qbd-server
 put () { nbdsh -u "$uri" -c "h.pwrite (b'$1' * 4096, 0)"; }
 has () { nbdsh -u "$uri" -c "assert h.pread (4096, 0) == b'$1' * 4096"; }
+fenced ()
+{
+    grep -c 'is silent: the cluster is told to refuse it' "$server_log" || :
+}
+has_fenced_more () { test "$(fenced)" -gt "$1"; }
 
 for image in plain locked; do
     start_second
@@ -24,9 +29,10 @@ for image in plain locked; do
                  server="$QBD_SERVER" io_tmo=1 keep_alive_tmo=60
     put 0
     has 0
+    before=$(fenced)
     cut_link
     put 1
-    wait_for_line "$server_log" 'is silent: the cluster is told to refuse it'
+    until_so has_fenced_more "$before"
     has 1
     put 2
     mend_link
