@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# A write is stuck on its way to one gateway, and done over the other instead.
-# When it arrives after all the block has been written again: it has no effect,
-# and neither gateway had to be fenced for that.  The same with a write that is
-# stuck within a gateway: that one is fenced, for several volumes at once; and with
-an image that was renamed while a host was attached.
+# A host does not reach one gateway any more, which itself reaches the cluster as
+# before: a write is stuck on its way there, and done over the other instead.  When
+# it arrives after all the block has been written again: it has no effect, and
+# neither gateway had to be fenced for that.  The same with an image without the
+# exclusive lock, that was renamed while a host was attached; and with a write that
+# is stuck within a gateway: that one is fenced, for several volumes at once.
 source "${0%/*}/functions.sh"
 source "$srcdir/tests/paths.sh"
 requires nbdsh --version
 requires not_sanitized          # io_tmo is short
 start_cluster
+rbd create rbd/other --size 8M --image-feature layering
 start_gateway
 qbd create demo/disk 8M
-qbd create demo/other 8M
 start_second
-until_so qbd --control "$second_control" info demo/disk
+for volume in disk other; do
+    until_so qbd info demo/$volume
+    until_so qbd --control "$second_control" info demo/$volume
+done
 start_nbdkit qbd volume=demo/other server="$QBD_SERVER" \
              server="$second_server" io_tmo=1 keep_alive_tmo=60
 other_uri=$uri other_nbdkit=$nbdkit_pid
