@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,7 @@ set_option (rados_t cluster, const char *option, const char *value)
 }
 
 static unsigned
-get_seconds (rados_t cluster, const char *option)
+get_number (rados_t cluster, const char *option)
 {
   char text[32];
 
@@ -108,12 +109,12 @@ set_timeouts (struct ceph_pool *pool)
 {
   char text[16];
 
-  pool->timeout_s = get_seconds (pool->cluster, "client_mount_timeout");
+  pool->timeout_s = get_number (pool->cluster, "client_mount_timeout");
   if (pool->timeout_s == 0 || pool->timeout_s == 300)
     pool->timeout_s = CEPH_TIMEOUT_S;
   snprintf (text, sizeof text, "%u", pool->timeout_s);
   set_option (pool->cluster, "client_mount_timeout", text);
-  if (get_seconds (pool->cluster, "rados_mon_op_timeout") == 0)
+  if (get_number (pool->cluster, "rados_mon_op_timeout") == 0)
     set_option (pool->cluster, "rados_mon_op_timeout", text);
 }
 
@@ -166,6 +167,26 @@ set_options (rados_t cluster)
   set_option (cluster, "objecter_inflight_op_bytes", "0");
 }
 
+/* Processors; below, one thread is enough to keep them busy. */
+#define SMALL_MACHINE_CPUS 4
+/* Ceph's default: another number was meant. */
+#define DEFAULT_THREADS 2
+
+/* All of a request's way through the libraries goes over these threads, twice.
+ * With two of them each request wakes one that sleeps, where one that is awake
+ * would have been done with it; on a small machine that only takes the
+ * processor from the messenger's thread and from the reactor. */
+static void
+set_threads (rados_t cluster)
+{
+  cpu_set_t cpus;
+
+  if (sched_getaffinity (0, sizeof cpus, &cpus) == 0
+      && CPU_COUNT (&cpus) < SMALL_MACHINE_CPUS
+      && get_number (cluster, "librados_thread_count") == DEFAULT_THREADS)
+    set_option (cluster, "librados_thread_count", "1");
+}
+
 static int
 read_conf (struct ceph_pool *pool, const struct arguments *arguments,
            struct error *err)
@@ -186,6 +207,7 @@ read_conf (struct ceph_pool *pool, const struct arguments *arguments,
     return error_set (err, -r, "pool: %s: $CEPH_ARGS: %s", name,
                       strerror (-r));
   set_options (pool->cluster);
+  set_threads (pool->cluster);
   set_op_timeout (pool);
   set_timeouts (pool);
   set_quiet (pool->cluster);
