@@ -25,22 +25,24 @@
 
 /* --- how much memory -------------------------------------------------------- */
 
-/* Constant after the first rdma_memory_check. */
-static unsigned nr_sharing;
+/* Constant after the first rdma_memory_check: each reactor may serve hosts by
+ * each device. */
+static unsigned nr_sharing, nr_devices;
 static uint64_t limit_bytes = UINT64_MAX;
 
 static uint64_t
 slots_bytes (unsigned nr_slots)
 {
   return (uint64_t) nr_slots
-    * (sizeof (struct rdma_capsules) + RDMA_IN_CAPSULE_BYTES);
+    * ((1 + RDMA_HELD_EACH) * sizeof (struct rdma_capsules)
+       + RDMA_IN_CAPSULE_BYTES);
 }
 
 /* A quarter is for the rings of the device itself. */
 static uint64_t
 share_bytes (void)
 {
-  return limit_bytes / nr_sharing / 4 * 3;
+  return limit_bytes / nr_sharing / nr_devices / 4 * 3;
 }
 
 static void
@@ -58,6 +60,18 @@ plan_memory (unsigned *nr_slots, uint32_t *data_bytes)
   }
 }
 
+/* At least one, which may come later. */
+static unsigned
+count_devices (void)
+{
+  int n = 0;
+  struct ibv_device **list = ibv_get_device_list (&n);
+
+  if (list)
+    ibv_free_device_list (list);
+  return n > 1 ? (unsigned) n : 1;
+}
+
 int
 rdma_memory_check (unsigned nr_reactors, const char *uri, struct error *err)
 {
@@ -67,13 +81,16 @@ rdma_memory_check (unsigned nr_reactors, const char *uri, struct error *err)
   if (nr_sharing == 0) {
     limit_bytes = locked_memory_limit ();
     nr_sharing = nr_reactors;
+    nr_devices = count_devices ();
   }
   if (share_bytes () >= least)
     return 0;
   return error_set (err, ENOMEM, "listen: %s: RDMA needs locked memory: %u "
-                    "reactors take %lu KiB at the least, the limit (ulimit "
-                    "-l) is %lu KiB", uri, nr_reactors,
-                    (unsigned long) (least / 3 * 4 * nr_reactors / 1024),
+                    "reactors, with %u devices, take %lu KiB at the least, "
+                    "the limit (ulimit -l) is %lu KiB", uri, nr_reactors,
+                    nr_devices,
+                    (unsigned long) (least / 3 * 4 * nr_reactors * nr_devices
+                                     / 1024),
                     (unsigned long) (limit_bytes / 1024));
 }
 
@@ -163,8 +180,13 @@ void
 rdma_request_repost (struct rdma_request *request)
 {
   struct rdma_device *device = request->device;
-  struct ibv_recv_wr *wr = &device->receives[request - device->requests];
+  struct ibv_recv_wr *wr;
 
+  if (request->in_capsule == NULL) {
+    TAILQ_INSERT_HEAD (&device->free_held, request, in_list);
+    return;
+  }
+  wr = &device->receives[request - device->requests];
   wr->next = device->repost;
   device->repost = wr;
   if (!device->flush_deferred) {
@@ -296,7 +318,8 @@ read_attributes (struct rdma_device *device)
 static int
 register_memory (struct rdma_device *device, uint32_t data_bytes)
 {
-  size_t capsules = device->nr_slots * sizeof (struct rdma_capsules);
+  size_t capsules = (1 + RDMA_HELD_EACH) * device->nr_slots
+    * sizeof (struct rdma_capsules);
 
   capsules = (capsules + 4095) / 4096 * 4096;
   device->memory_bytes = capsules
@@ -320,11 +343,22 @@ make_requests (struct rdma_device *device)
   struct rdma_capsules *capsules = (struct rdma_capsules *) device->memory;
   uint8_t *in_capsule = device->data - (size_t) n * RDMA_IN_CAPSULE_BYTES;
 
-  device->requests = calloc (n, sizeof *device->requests);
+  device->requests = calloc ((1 + RDMA_HELD_EACH) * n,
+                             sizeof *device->requests);
   device->receives = calloc (n, sizeof *device->receives);
   device->sges = calloc (2 * n, sizeof *device->sges);
   if (!device->requests || !device->receives || !device->sges)
     return -ENOMEM;
+  for (unsigned i = n; i < (1 + RDMA_HELD_EACH) * n; i++) {
+    struct rdma_request *request = &device->requests[i];
+
+    *request = (struct rdma_request) {
+      .device = device,
+      .capsules = &capsules[i],
+      .buffer_offset = BUDDY_NONE,
+    };
+    TAILQ_INSERT_TAIL (&device->free_held, request, in_list);
+  }
   for (unsigned i = 0; i < n; i++) {
     struct rdma_request *request = &device->requests[i];
 
@@ -359,7 +393,8 @@ make_requests (struct rdma_device *device)
  * use all of them up; what others send is not acknowledged then (receiver not
  * ready) and sent again by their adapters, without a limit, until some are back.
  * Its commands that wait for buffers are over, at the latest, when it is
- * (RDMA_CLOSE_LIMIT_MS, LIMIT_STALL_MS). */
+ * (RDMA_CLOSE_LIMIT_MS, LIMIT_STALL_MS); those that may be held for longer than
+ * that keep no receive (rdma-receive.c). */
 static int
 make_queues (struct rdma_device *device)
 {
@@ -469,6 +504,9 @@ device_close (struct rdma_device *device)
 static void
 close_unused (struct reactor_work *work)
 {
+  /* Whoever makes one of the same memory comes later. */
+  LOCK_SCOPE (&making_lock);
+
   device_close ((void *) ((char *) work - offsetof (struct rdma_device, end)));
 }
 
@@ -501,6 +539,7 @@ device_create (struct reactor *reactor, struct ibv_context *verbs,
   device->end.done = closed_unused;
   TAILQ_INIT (&device->starved);
   TAILQ_INIT (&device->quiet);
+  TAILQ_INIT (&device->free_held);
   plan_memory (&device->nr_slots, &data_bytes);
   device->data_bytes = data_bytes;
 

@@ -39,6 +39,7 @@ enum {
   RDMA_TURN_COMPLETIONS = 512,          /* of one queue in one turn */
   RDMA_BATCH = 8,               /* requests that do not wait for the turn's
                                    end to be posted */
+  RDMA_HELD_EACH = 2,           /* held requests for each shared receive */
   RDMA_QUIET_SLOTS = 4,         /* one of so many shared receives may be
                                    taken before ends are told */
   RDMA_CLOSE_LIMIT_MS = 2000,           /* responses of one that ends */
@@ -80,14 +81,16 @@ struct rdma_request {
   struct rdma_data data;        /* what the SGL said */
   struct rdma_capsules *capsules;       /* constant; registered */
   uint8_t *in_capsule;          /* constant; registered, 4096-aligned; for
-                                   all data that fit */
+                                   all data that fit.  NULL: it is one of the
+                                   device's that have no receive */
   uint32_t buffer_offset;       /* in the device's data; BUDDY_NONE */
   struct rdma_work work[2];     /* READ; or WRITE, and SEND */
   bool unposted;                /* on the connection's list `unposted` */
   bool posted;                  /* on its list `posted` */
   bool answered;                /* its SEND was posted */
   TAILQ_ENTRY (rdma_request) in_connection;
-  TAILQ_ENTRY (rdma_request) in_list;   /* waiting, unposted, or posted */
+  TAILQ_ENTRY (rdma_request) in_list;   /* waiting, unposted, posted or,
+                                           without a receive, free */
 };
 
 TAILQ_HEAD (rdma_request_list, rdma_request);
@@ -125,7 +128,10 @@ struct rdma_device {
   struct ration_list rations;
   unsigned nr_slots;
   unsigned nr_taken;            /* of them, by a command */
+  /* Those with a receive, then RDMA_HELD_EACH times as many without: for
+   * commands that are held, and keep no receive meanwhile. */
   struct rdma_request *requests;
+  struct rdma_request_list free_held;
   struct ibv_recv_wr *receives; /* one each, and two sges */
   struct ibv_sge *sges;
   struct ibv_recv_wr *repost;   /* to be posted at the end of the turn */

@@ -56,6 +56,16 @@ begin_with_buffer (struct rdma_request *request)
     refuse (request, NVME_SC_INTERNAL);
 }
 
+/* Asynchronous Event Requests are held for as long as their controller lives:
+ * in requests that take no receive from the others. */
+static bool
+may_be_held (const struct rdma_connection *connection,
+             const struct rdma_request *request)
+{
+  return connection->asked.qid == 0
+    && request->capsules->sqe.common.opcode == nvme_admin_async_event;
+}
+
 /* The capsule is in the request. */
 static void
 begin (struct rdma_request *request, uint32_t capsule_bytes)
@@ -75,6 +85,8 @@ begin (struct rdma_request *request, uint32_t capsule_bytes)
     refuse (request, bad);
   else if (status)
     rdma_post_response (request);
+  else if (request->in_capsule && may_be_held (request->connection, request))
+    refuse (request, STATUS_DNR (STATUS_SPECIFIC (NVME_SC_ASYNC_LIMIT)));
   else if (command->data_bytes == 0)
     execute (request);
   else if (command->data_bytes > RDMA_IN_CAPSULE_BYTES)
@@ -135,6 +147,41 @@ takes_capsules (const struct rdma_connection *connection)
     || (connection->state == RDMA_CLOSING && connection->queue.qid == 0);
 }
 
+/* The same command without the receive, where there is one left. */
+static struct rdma_request *
+move_to_held (struct rdma_request *request)
+{
+  struct rdma_device *device = request->device;
+  struct rdma_request *held = TAILQ_FIRST (&device->free_held);
+
+  if (held == NULL)
+    return request;
+  TAILQ_REMOVE (&device->free_held, held, in_list);
+  held->capsules->sqe = request->capsules->sqe;
+  rdma_request_repost (request);
+  return held;
+}
+
+static void
+take (struct rdma_request *request, struct rdma_connection *connection,
+      uint32_t capsule_bytes)
+{
+  struct rdma_device *device = request->device;
+
+  if (may_be_held (connection, request))
+    request = move_to_held (request);
+  request->connection = connection;
+  request->answered = false;
+  TAILQ_INSERT_TAIL (&connection->requests, request, in_connection);
+  connection->nr_unanswered++;
+  if (request->in_capsule) {
+    device->nr_taken++;
+    if (rdma_device_is_short (device))
+      rdma_await_quiet (device);
+  }
+  begin (request, capsule_bytes);
+}
+
 static void
 handle_receive (struct rdma_device *device, const struct ibv_wc *wc)
 {
@@ -161,14 +208,7 @@ handle_receive (struct rdma_device *device, const struct ibv_wc *wc)
     if (connection->state == RDMA_ACCEPTED)
       rdma_set_ready (connection);
     target_queue_heard (&connection->queue);
-    request->connection = connection;
-    request->answered = false;
-    TAILQ_INSERT_TAIL (&connection->requests, request, in_connection);
-    connection->nr_unanswered++;
-    device->nr_taken++;
-    if (rdma_device_is_short (device))
-      rdma_await_quiet (device);
-    begin (request, wc->byte_len);
+    take (request, connection, wc->byte_len);
   }
   rdma_release (connection);
 }

@@ -342,7 +342,8 @@ rdma_request_over (struct rdma_request *request)
   if (!request->answered)
     connection->nr_unanswered--;
   TAILQ_REMOVE (&connection->requests, request, in_connection);
-  request->device->nr_taken--;
+  if (request->in_capsule)
+    request->device->nr_taken--;
   rdma_request_set_state (request, RDMA_REQUEST_POSTED);
   target_command_done (&request->command);
   rdma_buffer_give (request);

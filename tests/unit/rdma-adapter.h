@@ -35,6 +35,9 @@ extern int adapter_errno;
 /* How often librdmacm was asked for its devices: it looks which are gone. */
 extern unsigned adapter_looks;
 
+/* How many libibverbs lists. */
+extern int adapter_nr_devices;
+
 /* An event of the connection manager. */
 void adapter_event (enum rdma_cm_event_type type, int status,
                     const void *private_data, uint8_t private_data_bytes);

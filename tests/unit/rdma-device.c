@@ -8,6 +8,8 @@
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/locked-memory.h"
 #include "server/target/internal.h"
@@ -28,12 +30,14 @@ static struct host hosts[NR_HOSTS];
 static unsigned nr_requests, nr_granted, nr_awaited;
 static struct rdma_request *granted[2 * NR_HOSTS];
 
+static uint64_t locked_bytes = UINT64_MAX;
+
 /* --- what rdma-device.c knows of others ------------------------------------- */
 
 uint64_t
 locked_memory_limit (void)
 {
-  return UINT64_MAX;
+  return locked_bytes;
 }
 
 bool
@@ -388,6 +392,68 @@ test_says (void **state)
   assert_int_equal (adapter_nr_said, 4);
 }
 
+/* In a process of its own, as the limit is looked at once. */
+static bool
+shares_memory (void)
+{
+  struct error err;
+
+  locked_bytes = 4 * 40 * MIB;
+  adapter_nr_devices = 2;
+  sem_init (&over, 0, 0);
+  if (reactor_create (0, &reactor, &err) < 0
+      || reactor_start (reactor, &err) < 0
+      || rdma_memory_check (2, "rdma://", &err) < 0)
+    return false;
+  turn (open_device);
+  return device->memory_bytes <= locked_bytes / 4 / 4 * 3
+    && device->memory_bytes > locked_bytes / 4 / 4;
+}
+
+/* All that two reactors have of two devices can be locked at once, with what
+ * the devices take for themselves. */
+static void
+test_share (void **state)
+{
+  pid_t child = fork ();
+  int status;
+
+  assert_true (child >= 0);
+  if (child == 0)
+    _exit (shares_memory () ? 0 : 1);
+  assert_int_equal (waitpid (child, &status, 0), child);
+  assert_int_equal (status, 0);
+}
+
+/* Those without a receive are free again, and none is posted for them. */
+static void
+free_all_held (void)
+{
+  unsigned nr_held = 0;
+  struct rdma_request *request;
+
+  while ((request = TAILQ_FIRST (&device->free_held)) != NULL) {
+    assert_null (request->in_capsule);
+    assert_in_range (request - device->requests, device->nr_slots,
+                     (1 + RDMA_HELD_EACH) * device->nr_slots - 1);
+    TAILQ_REMOVE (&device->free_held, request, in_list);
+    nr_held++;
+  }
+  assert_int_equal (nr_held, RDMA_HELD_EACH * device->nr_slots);
+  for (unsigned i = 0; i < nr_held; i++)
+    rdma_request_repost (&device->requests[device->nr_slots + i]);
+  assert_null (device->repost);
+  assert_false (TAILQ_EMPTY (&device->free_held));
+}
+
+static void
+test_held (void **state)
+{
+  turn (open_device);
+  turn (free_all_held);
+  turn (close_device);
+}
+
 static int
 set_up (void **state)
 {
@@ -413,6 +479,7 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_share),      /* before the limit is looked at */
     cmocka_unit_test_setup_teardown (test_greedy, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_full, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_left_out, set_up, tear_down),
@@ -421,6 +488,7 @@ main (void)
     cmocka_unit_test_setup_teardown (test_refused_by_device, set_up,
                                      tear_down),
     cmocka_unit_test_setup_teardown (test_says, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_held, set_up, tear_down),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -88,14 +88,19 @@ tests_unit_tcp_stall_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_tcp_stall_LDADD = libserver-fixture.la
 
 if HAVE_RDMA
-check_PROGRAMS += tests/unit/rdma-device tests/unit/rdma-send
-TESTS += tests/unit/rdma-device tests/unit/rdma-send
+check_PROGRAMS += tests/unit/rdma-device tests/unit/rdma-receive \
+	tests/unit/rdma-send
+TESTS += tests/unit/rdma-device tests/unit/rdma-receive tests/unit/rdma-send
 tests_unit_rdma_device_SOURCES = tests/unit/rdma-device.c \
 	tests/unit/rdma-adapter.c tests/unit/rdma-adapter.h
 tests_unit_rdma_device_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
 	$(RDMA_CFLAGS)
 tests_unit_rdma_device_LDADD = libtransport.la libtarget.la libengine.la \
 	libreactor.la libnvmeof.la libcommon.la $(RDMA_LIBS) $(CMOCKA_LIBS)
+tests_unit_rdma_receive_SOURCES = tests/unit/rdma-receive.c
+tests_unit_rdma_receive_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
+	$(RDMA_CFLAGS)
+tests_unit_rdma_receive_LDADD = $(tests_unit_rdma_device_LDADD)
 tests_unit_rdma_send_SOURCES = tests/unit/rdma-send.c
 tests_unit_rdma_send_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(RDMA_CFLAGS)
 tests_unit_rdma_send_LDADD = $(tests_unit_rdma_device_LDADD)
