@@ -36,10 +36,11 @@ exceeded ()
         sed -n 's/.* retry_exceeded_err \([0-9]*\) .*/\1/p'
 }
 
+# More often than $1 and $2.
 has_exceeded ()
 {
-    test "$(exceeded $client_device)" -gt 0 ||
-        test "$(exceeded $rdma_device)" -gt 0
+    test "$(exceeded $client_device)" -gt "$1" ||
+        test "$(exceeded $rdma_device)" -gt "$2"
 }
 
 no_host ()
@@ -108,8 +109,9 @@ stop_nbdkit
 # The device notices, by its retries.
 attach keep_alive_tmo=100 io_tmo=100 ctrl_loss_tmo=300
 start_writes
+before=($(exceeded $client_device) $(exceeded $rdma_device))
 cut
-until_true has_exceeded
+until_true has_exceeded ${before[0]} ${before[1]}
 mend
 writes_go_on
 end_writes
