@@ -5,7 +5,6 @@
  * refuses, or says by itself that it failed.  The adapter is one by hand; all
  * happens on one reactor.
  */
-#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -15,6 +14,7 @@
 #include "server/target/internal.h"
 #include "server/transport/rdma-internal.h"
 #include "tests/unit/rdma-adapter.h"
+#include "tests/unit/reactor-fixture.h"
 
 enum { MIB = 1 << 20, NR_HOSTS = 64, SMALL = 4096 };
 
@@ -136,31 +136,6 @@ give_all (void)
       give (&device->requests[i]);
 }
 
-static sem_t over;
-
-static void
-turn_is_over (struct reactor_task *task)
-{
-  sem_post (&over);
-}
-
-static void
-run_in_turn (void *fn)
-{
-  static struct reactor_task end = { .run = turn_is_over };
-
-  (*(void (**) (void)) fn) ();
-  reactor_defer (reactor, &end);
-}
-
-/* What is given back is granted at the end of the turn. */
-static void
-turn (void (*fn) (void))
-{
-  reactor_call (reactor, run_in_turn, &fn);
-  sem_wait (&over);
-}
-
 /* --- cases ------------------------------------------------------------------------ */
 
 static unsigned greedy_has;
@@ -189,20 +164,20 @@ one_asks_for_all (void)
 static void
 test_greedy (void **state)
 {
-  turn (open_device);
+  run_turn (reactor, open_device);
   greedy_has = 0;
-  turn (one_asks_for_all);
+  run_turn (reactor, one_asks_for_all);
   /* It has less than it may have when others need none. */
   assert_int_equal (nr_granted, 0);
   /* All that waited is granted, one after the other. */
   while (nr_granted < RDMA_DEVICE_DATA_MAX_BYTES / MIB * 2 - greedy_has) {
     unsigned before = nr_granted;
 
-    turn (give_all);
+    run_turn (reactor, give_all);
     assert_true (nr_granted > before);
   }
-  turn (give_all);
-  turn (close_device);
+  run_turn (reactor, give_all);
+  run_turn (reactor, close_device);
 }
 
 static struct rdma_request *large, *small;
@@ -233,16 +208,16 @@ give_first (void)
 static void
 test_full (void **state)
 {
-  turn (open_device);
-  turn (all_is_taken);
+  run_turn (reactor, open_device);
+  run_turn (reactor, all_is_taken);
   assert_int_equal (nr_granted, 0);
   /* No other has overtaken it. */
-  turn (give_first);
+  run_turn (reactor, give_first);
   assert_int_equal (nr_granted, 2);
   assert_ptr_equal (granted[0], large);
   assert_ptr_equal (granted[1], small);
-  turn (give_all);
-  turn (close_device);
+  run_turn (reactor, give_all);
+  run_turn (reactor, close_device);
 }
 
 static void
@@ -265,16 +240,16 @@ greedy_is_left_out (void)
 static void
 test_left_out (void **state)
 {
-  turn (open_device);
-  turn (greedy_is_left_out);
-  turn (all_others_take);
+  run_turn (reactor, open_device);
+  run_turn (reactor, greedy_is_left_out);
+  run_turn (reactor, all_others_take);
   assert_int_equal (nr_granted, 0);
-  turn (give_first);
+  run_turn (reactor, give_first);
   assert_int_equal (nr_granted, 1);
   assert_ptr_equal (granted[0], &device->requests[nr_requests - 1]);
-  turn (give_all);
-  turn (give_all);
-  turn (close_device);
+  run_turn (reactor, give_all);
+  run_turn (reactor, give_all);
+  run_turn (reactor, close_device);
 }
 
 /* The connections of those that wait end: nobody waits behind them. */
@@ -301,27 +276,27 @@ small_has (void)
 static void
 test_cancelled (void **state)
 {
-  turn (open_device);
-  turn (all_is_taken);
-  turn (cancel_large);
-  turn (give_first);
+  run_turn (reactor, open_device);
+  run_turn (reactor, all_is_taken);
+  run_turn (reactor, cancel_large);
+  run_turn (reactor, give_first);
   assert_int_equal (nr_granted, 1);
   assert_ptr_equal (granted[0], small);
-  turn (give_all);
-  turn (close_device);
+  run_turn (reactor, give_all);
+  run_turn (reactor, close_device);
 }
 
 static void
 test_all_cancelled (void **state)
 {
-  turn (open_device);
-  turn (all_is_taken);
-  turn (cancel_large);
-  turn (cancel_small);
-  turn (small_has);
+  run_turn (reactor, open_device);
+  run_turn (reactor, all_is_taken);
+  run_turn (reactor, cancel_large);
+  run_turn (reactor, cancel_small);
+  run_turn (reactor, small_has);
   assert_int_equal (nr_granted, 0);
-  turn (give_all);
-  turn (close_device);
+  run_turn (reactor, give_all);
+  run_turn (reactor, close_device);
 }
 
 /* Whatever the device refuses, and says why or not: nothing is left. */
@@ -348,7 +323,7 @@ refused_by_device (void)
 static void
 test_refused_by_device (void **state)
 {
-  turn (refused_by_device);
+  run_turn (reactor, refused_by_device);
 }
 
 /* What the device says by itself is heard while it is in use. */
@@ -377,18 +352,18 @@ nothing (void)
 static void
 test_says (void **state)
 {
-  turn (open_device);
-  turn (start_device);
+  run_turn (reactor, open_device);
+  run_turn (reactor, start_device);
   assert_int_equal (started, 0);
   for (unsigned i = 0; i < 2; i++) {
-    turn (it_says);
+    run_turn (reactor, it_says);
     /* Those who look at descriptors may have done so before. */
-    turn (nothing);
+    run_turn (reactor, nothing);
     assert_int_equal (adapter_nr_said, 0);
   }
-  turn (close_device);
-  turn (it_says);
-  turn (nothing);
+  run_turn (reactor, close_device);
+  run_turn (reactor, it_says);
+  run_turn (reactor, nothing);
   assert_int_equal (adapter_nr_said, 4);
 }
 
@@ -400,12 +375,11 @@ shares_memory (void)
 
   locked_bytes = 4 * 40 * MIB;
   adapter_nr_devices = 2;
-  sem_init (&over, 0, 0);
   if (reactor_create (0, &reactor, &err) < 0
       || reactor_start (reactor, &err) < 0
       || rdma_memory_check (2, "rdma://", &err) < 0)
     return false;
-  turn (open_device);
+  run_turn (reactor, open_device);
   return device->memory_bytes <= locked_bytes / 4 / 4 * 3
     && device->memory_bytes > locked_bytes / 4 / 4;
 }
@@ -449,9 +423,9 @@ free_all_held (void)
 static void
 test_held (void **state)
 {
-  turn (open_device);
-  turn (free_all_held);
-  turn (close_device);
+  run_turn (reactor, open_device);
+  run_turn (reactor, free_all_held);
+  run_turn (reactor, close_device);
 }
 
 static int
@@ -459,7 +433,6 @@ set_up (void **state)
 {
   struct error err;
 
-  sem_init (&over, 0, 0);
   assert_int_equal (reactor_create (0, &reactor, &err), 0);
   assert_int_equal (reactor_start (reactor, &err), 0);
   return rdma_memory_check (1, "rdma://", &err);

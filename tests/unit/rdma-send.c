@@ -2,11 +2,10 @@
 /*
  * What the server posts to an RDMA connection's send queue: what a turn brings
  * goes out together and in order, as far as there is room, and what the device
- * does not take is given up.  Ends are told only while something waits for them.
+ * does not take is given up.  An end is told only while something waits for it.
  * The queue pair is one by hand; all happens on one reactor.
  */
 #include <limits.h>
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +15,7 @@
 
 #include "server/target/internal.h"
 #include "server/transport/rdma-internal.h"
+#include "tests/unit/reactor-fixture.h"
 
 enum { NR_REQUESTS = 16, SEND_SIZE = 8 * 2 };
 
@@ -162,31 +162,6 @@ target_command_done (struct target_command *command)
 
 /* --- on the reactor ------------------------------------------------------------- */
 
-static sem_t over;
-
-static void
-turn_is_over (struct reactor_task *task)
-{
-  sem_post (&over);
-}
-
-static void
-run_in_turn (void *fn)
-{
-  static struct reactor_task end = { .run = turn_is_over };
-
-  (*(void (**) (void)) fn) ();
-  reactor_post (reactor, &end);
-}
-
-/* What is deferred in it, in turn, too, is done when this returns. */
-static void
-turn (void (*fn) (void))
-{
-  reactor_call (reactor, run_in_turn, &fn);
-  sem_wait (&over);
-}
-
 static struct rdma_request *
 executing (unsigned i)
 {
@@ -252,7 +227,7 @@ three_in_a_turn (void)
 static void
 test_together (void **state)
 {
-  turn (three_in_a_turn);
+  run_turn (reactor, three_in_a_turn);
   assert_int_equal (nr_calls, 1);
   assert_int_equal (nr_posted, 4);
   is_posted (0, 0, false, IBV_WR_RDMA_WRITE);
@@ -280,7 +255,7 @@ a_batch (void)
 static void
 test_batch (void **state)
 {
-  turn (a_batch);
+  run_turn (reactor, a_batch);
   assert_int_equal (nr_calls, 2);
   assert_int_equal (nr_posted, RDMA_BATCH + 1);
 }
@@ -311,11 +286,11 @@ first_is_over (void)
 static void
 test_room (void **state)
 {
-  turn (more_than_there_is_room);
+  run_turn (reactor, more_than_there_is_room);
   assert_int_equal (nr_posted, 2);
   assert_int_equal (connection.send_room, 1);
   is_asked (ENDS);
-  turn (first_is_over);
+  run_turn (reactor, first_is_over);
   assert_int_equal (nr_over, 1);
   assert_int_equal (nr_posted, 4);
   is_posted (3, 1, true, IBV_WR_SEND);
@@ -328,7 +303,7 @@ static void
 test_refused (void **state)
 {
   refused = 1;
-  turn (three_in_a_turn);
+  run_turn (reactor, three_in_a_turn);
   assert_int_equal (nr_posted, 1);
   assert_int_equal (nr_lost, 1);
   assert_int_equal (nr_over, 3);
@@ -348,7 +323,7 @@ lost_in_the_same_turn (void)
 static void
 test_lost (void **state)
 {
-  turn (lost_in_the_same_turn);
+  run_turn (reactor, lost_in_the_same_turn);
   assert_int_equal (nr_calls, 0);
   assert_int_equal (nr_lost, 0);
 }
@@ -379,14 +354,14 @@ last_is_looked_for (void)
 static void
 test_quiet (void **state)
 {
-  turn (one_answer);
+  run_turn (reactor, one_answer);
   is_asked (NOTHING);
   assert_ptr_equal (TAILQ_FIRST (&device.quiet), &connection);
-  turn (another_answer);
+  run_turn (reactor, another_answer);
   is_asked (NOTHING);
   assert_int_equal (nr_over, 1);
   assert_ptr_equal (TAILQ_FIRST (&device.quiet), &connection);
-  turn (last_is_looked_for);
+  run_turn (reactor, last_is_looked_for);
   assert_int_equal (nr_over, 2);
   assert_true (TAILQ_EMPTY (&device.quiet));
 }
@@ -401,9 +376,9 @@ one_read (void)
 static void
 test_read_told (void **state)
 {
-  turn (one_read);
+  run_turn (reactor, one_read);
   is_asked (ENDS);
-  turn (first_is_over);
+  run_turn (reactor, first_is_over);
   assert_int_equal (asked, ERRORS);
   assert_int_equal (nr_asked, 2);
   assert_int_equal (nr_over, 0);
@@ -431,8 +406,8 @@ one_ends_and_a_buffer_is_waited_for (void)
 static void
 test_short_ended (void **state)
 {
-  turn (one_answer);
-  turn (one_ends_and_a_buffer_is_waited_for);
+  run_turn (reactor, one_answer);
+  run_turn (reactor, one_ends_and_a_buffer_is_waited_for);
   assert_int_equal (nr_over, 1);
   is_asked (NOTHING);
   assert_true (TAILQ_EMPTY (&device.quiet));
@@ -442,14 +417,14 @@ test_short_ended (void **state)
 static void
 test_short (void **state)
 {
-  turn (one_answer);
-  turn (a_buffer_is_waited_for);
+  run_turn (reactor, one_answer);
+  run_turn (reactor, a_buffer_is_waited_for);
   is_asked (ENDS);
   assert_true (TAILQ_EMPTY (&device.quiet));
-  turn (first_is_over);
+  run_turn (reactor, first_is_over);
   assert_int_equal (nr_over, 1);
   assert_int_equal (asked, ERRORS);
-  turn (one_answer);
+  run_turn (reactor, one_answer);
   is_asked (ENDS);
 }
 
@@ -471,11 +446,11 @@ last_of_three_is_looked_for (void)
 static void
 test_ends_together (void **state)
 {
-  turn (three_answers);
+  run_turn (reactor, three_answers);
   assert_int_equal (nr_posted, 3);
   assert_false (posted[0].signalled || posted[1].signalled);
   assert_true (posted[2].signalled);
-  turn (last_of_three_is_looked_for);
+  run_turn (reactor, last_of_three_is_looked_for);
   assert_int_equal (nr_over, 3);
   assert_int_equal (connection.send_room, SEND_SIZE);
 }
@@ -484,7 +459,7 @@ static void
 test_few_receives (void **state)
 {
   device.nr_slots = 2 * RDMA_QUIET_SLOTS;
-  turn (three_answers);
+  run_turn (reactor, three_answers);
   is_asked (ENDS);
   assert_true (TAILQ_EMPTY (&device.quiet));
 }
@@ -499,8 +474,8 @@ it_closes (void)
 static void
 test_closing (void **state)
 {
-  turn (one_answer);
-  turn (it_closes);
+  run_turn (reactor, one_answer);
+  run_turn (reactor, it_closes);
   is_asked (ENDS);
   assert_true (TAILQ_EMPTY (&device.quiet));
 }
@@ -517,7 +492,6 @@ set_up (void **state)
   nr_asked = 0;
   asked = NOTHING;
   refused = UINT_MAX;
-  sem_init (&over, 0, 0);
   assert_int_equal (reactor_create (0, &reactor, &err), 0);
   assert_int_equal (reactor_start (reactor, &err), 0);
   memset (&device, 0, sizeof device);
