@@ -14,11 +14,12 @@ serve ()
                  --listen rdma://$rdma_host:4420
 }
 
-# Starts what keeps requests in flight until one fails.
+# Starts what keeps requests in flight until one fails; connections that are lost
+# are made anew for so many seconds.
 load ()
 {
     start_nbdkit qbd demo/disk server=rdma://$rdma_host \
-                 keep_alive_tmo=10 io_tmo=15 ctrl_loss_tmo=5 "$@"
+                 keep_alive_tmo=10 io_tmo=15 ctrl_loss_tmo=$1
     nbdsh -u "$uri" -c '
 buf = bytearray(b"x" * 65536)
 for i in range(1000000):
@@ -56,13 +57,13 @@ has_host ()
 serve
 qbd create demo/disk 64M
 
-load
+load 5
 kill_server
 fails 'error: write: demo/disk: '
 
 # Its kernel still acknowledges what is sent to it, but no answer comes.
 serve
-load
+load 5
 cleanup_fn kill -s CONT "$server_pid"
 kill -s STOP "$server_pid"
 fails 'error: write: demo/disk: '
@@ -70,7 +71,7 @@ kill -s CONT "$server_pid"
 
 # The other way round: the keep-alive tells.
 until_true no_host
-load
+load 60
 cleanup_fn kill -s CONT "$nbdkit_pid"
 kill -s STOP "$nbdkit_pid"
 until_true no_host
