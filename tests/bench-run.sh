@@ -87,10 +87,10 @@ test $status -eq 130
 nothing_left
 
 : where the time goes
-if perf record -q -e cpu-clock -o "$tmp/perf" true; then
+if perf record -q -a -e cpu-clock -o "$tmp/perf" true; then
     "$srcdir/bench/profile" qbd read-16 --seconds 1 --size 16 \
         --frequency 99 --memory "$tmp" --output "$tmp/profiles" >"$tmp/profile"
-    grep -E '^ +[0-9.]+%  (nbdkit|qbd-server)' "$tmp/profile"
+    grep -E '^ +[0-9.]+ us +[0-9.]+%  (nbdkit|qbd-server)' "$tmp/profile"
     grep '<title>qbd-server: ' "$tmp"/profiles/*.svg
     python3 -c 'import sys, xml.dom.minidom as m; m.parse (sys.argv[1])' \
             "$tmp"/profiles/*.svg
