@@ -405,7 +405,7 @@ PATHS = {path.name: path for path in (
     QbdUnix, FioFile, QbdBench, CephQemuNbd, CephQemuNbdCache, CephQbd,
     CephQbdPoll, CephQbdUnix,
     VmNvmetFile, VmNvmetRam, VmQbdServer, VmNbdkit)}
-CEPH = ["ceph-qemu", "ceph-qemu-cache", "ceph-qbd", "ceph-qbd-poll"]
+CEPH = [name for name in PATHS if name.startswith("ceph-")]
 DEFAULT = [name for name in PATHS if not name.startswith("ceph-")]
 QUICK = ["limit", "same-shape", "qbd"]
 

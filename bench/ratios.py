@@ -55,12 +55,17 @@ class Results:
     def median(self, path, case, figure):
         return self.quartiles(path, case, figure)[1]
 
+    def has(self, path, case, figure):
+        return all(figure in r for r in self.list
+                   if (r["path"], r["case"]) == (path, case))
+
     def ratio(self, path, reference, case, figure="iops"):
         """None where they were not measured in one round."""
         return of_values([r[figure] / self.by_key[reference, case,
                                                   r["round"]][figure]
                           for r in self.list
                           if (r["path"], r["case"]) == (path, case)
+                          and figure in r
                           and (reference, case, r["round"]) in self.by_key])
 
     def ratio_within(self, path, case, figure, other):

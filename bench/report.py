@@ -49,6 +49,7 @@ def case_table(results, name):
               *(f"/{path}" for path in references)]]
     for path in paths:
         cells = [form.format(results.median(path, name, figure) * factor)
+                 if results.has(path, name, figure) else "-"
                  for _, figure, factor, form in figures]
         compared = ["-" if path == reference
                     else str(results.ratio(path, reference, name,

@@ -105,8 +105,10 @@ class Session:
         before = path.cpu_seconds()
         figures = path.load(case, seconds)
         cpu = path.cpu_seconds() - before
-        figures["cpu_us"] = cpu / figures["requests"] * 1e6
-        figures["resident_kib"] = path.resident_kib()
+        # Where the path's own program makes the load, it is none of these.
+        if case.kind != "file":
+            figures["cpu_us"] = cpu / figures["requests"] * 1e6
+            figures["resident_kib"] = path.resident_kib()
         return figures
 
     def one_round(self, number, seconds, progress, what):

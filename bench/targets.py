@@ -37,10 +37,11 @@ class UnixTarget(Target):
     """Of all cases the worst."""
 
     def measured(self, results):
-        found = [results.ratio(*UNIX_PAIR, case) for case in results.cases()
-                 if not case.startswith("vm-")]
-        return min(filter(None, found), default=None,
-                   key=lambda ratio: ratio.value)
+        found = [results.ratio(*UNIX_PAIR, case, self.figure)
+                 for case in results.cases() if not case.startswith("vm-")]
+        worst = max if self.at_most else min
+        return worst(filter(None, found), default=None,
+                     key=lambda ratio: ratio.value)
 
 
 def latency(measure, case, path, must, aim):
@@ -85,6 +86,8 @@ TARGETS = [
     instructions("rdma", "read"), instructions("rdma", "write"),
     UnixTarget("Unix socket, worst case: IOPS, to TCP",
                "read-16", *UNIX_PAIR, 1.0),
+    UnixTarget("Unix socket, worst case: CPU per request, to TCP",
+               "read-16", *UNIX_PAIR, 1.0, None, "cpu_us", True),
 ]
 
 

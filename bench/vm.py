@@ -11,6 +11,7 @@ import subprocess
 
 from cases import transport_of
 from processes import Failed, run
+from session import Progress
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 LIMIT_S = 900           # for a machine
@@ -65,9 +66,14 @@ def measure(plan, number, directory, logs):
     asked = {(case.name, path) for case, serving in plan for path in serving}
     os.makedirs(logs, exist_ok=True)
     found = {}
-    for transport in sorted({transport_of(case) for case, _ in plan}):
+    transports = sorted({transport_of(case) for case, _ in plan})
+    progress = Progress(len(transports))
+    for transport in transports:
+        progress.show(f"virtual machine: {transport}: some minutes")
         log = os.path.join(logs, f"vm-{transport}.log")
         found |= per_request(*boot(transport, directory, log))
+        progress.step()
+    progress.clear()
     return [{"path": path, "case": case, "round": number,
              "instructions": user + kernel, "user_instructions": user,
              "kernel_instructions": kernel}

@@ -4,6 +4,7 @@
 source "${0%/*}/functions.sh"
 requires jq --version
 requires nbdsh --version
+requires script --version
 
 start_volume 4M
 start_nbdkit qbd demo/disk
@@ -35,6 +36,12 @@ qbd export demo/disk - | cmp - <(head -c 4M /dev/zero | tr '\0' '\7')
 # Sequential requests cover the volume, in order and again.
 qbd bench demo/disk --seconds 1 --io-pattern seq --io-size 1M --depth 3 |
     grep -E '^demo/disk: read, seq, 1M, depth 3, queues 1, [0-9.]+ s$'
+
+# On a terminal it says how it goes.
+script -qec "qbd bench demo/disk --seconds 2" /dev/null >"$tmp/shown"
+grep -aE '[0-9]+ of 2 s  [1-9][0-9]* IOPS  [0-9.]+[KMG]/s' "$tmp/shown"
+script -qec "qbd bench demo/disk --seconds 1 --quiet" /dev/null >"$tmp/shown"
+! grep -a ' of 1 s ' "$tmp/shown" || fail "it is not quiet"
 
 # Writes; a depth beyond what the server grants, over several queues.
 qbd bench demo/disk --seconds 1 --io-type mix --read-percent 50 --overwrite \

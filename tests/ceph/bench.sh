@@ -14,7 +14,7 @@ requires qemu-nbd --version
                     --cases read-4,write-4 --memory "$tmp" \
                     --output "$tmp/results" >"$tmp/table"
 cat "$tmp/table"
-jq -e '.results | length == 8 and all (.requests > 0)' "$tmp"/results/*.json
+jq -e '.results | length == 10 and all (.requests > 0)' "$tmp"/results/*.json
 # Compared with qemu-nbd, in both cases.
 test "$(grep -c '^path .*/ceph-qemu$' "$tmp/table")" = 2
 test "$(grep -c '^ceph-qbd .*[0-9]$' "$tmp/table")" = 2
