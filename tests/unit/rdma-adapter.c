@@ -18,6 +18,7 @@ const char *adapter_fails;
 int adapter_errno = ENODEV;
 unsigned adapter_looks;
 int adapter_nr_devices = 1;
+unsigned adapter_caps;
 
 unsigned adapter_nr_said;
 
@@ -388,6 +389,7 @@ ibv_query_device (struct ibv_context *context, struct ibv_device_attr *attr)
   *attr = (struct ibv_device_attr) {
     .max_qp_rd_atom = 16, .max_qp_init_rd_atom = 16, .max_qp_wr = 1024,
     .max_srq_wr = 1024, .max_cqe = 1024,
+    .device_cap_flags = adapter_caps,
   };
   return 0;
 }

@@ -38,6 +38,9 @@ extern unsigned adapter_looks;
 /* How many libibverbs lists. */
 extern int adapter_nr_devices;
 
+/* What it can do: IBV_DEVICE_... */
+extern unsigned adapter_caps;
+
 /* An event of the connection manager. */
 void adapter_event (enum rdma_cm_event_type type, int status,
                     const void *private_data, uint8_t private_data_bytes);

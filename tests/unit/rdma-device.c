@@ -399,6 +399,25 @@ test_share (void **state)
   assert_int_equal (status, 0);
 }
 
+/* Only who can is asked to. */
+static void
+test_invalidates (void **state)
+{
+  run_turn (reactor, open_device);
+  assert_false (device->invalidates);
+  run_turn (reactor, close_device);
+}
+
+static void
+test_invalidates_where_it_can (void **state)
+{
+  adapter_caps = IBV_DEVICE_MEM_MGT_EXTENSIONS;
+  run_turn (reactor, open_device);
+  assert_true (device->invalidates);
+  run_turn (reactor, close_device);
+  adapter_caps = 0;
+}
+
 /* Those without a receive are free again, and none is posted for them. */
 static void
 free_all_held (void)
@@ -462,6 +481,9 @@ main (void)
                                      tear_down),
     cmocka_unit_test_setup_teardown (test_says, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_held, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_invalidates, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_invalidates_where_it_can, set_up,
+                                     tear_down),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
