@@ -217,8 +217,9 @@ struct target_transport_ops {
    * reactor, and never inside another call into the target. */
   void (*close) (struct target_queue *queue);
   /* Calls each for the commands between prepare and done, in the order in
-   * which they came; where the target has one, the stage is ENGINE.  Under the
-   * target's lock: it only reads. */
+   * which they came, but for those whose answer is taken to have arrived; where
+   * the target has one, the stage is ENGINE.  Under the target's lock: it only
+   * reads. */
   void (*each_command) (struct target_queue *queue,
                         void (*each) (void *opaque,
                                       const struct target_command *command,

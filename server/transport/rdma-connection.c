@@ -170,8 +170,8 @@ run_end (struct reactor_task *task)
   reactor_work_submit (connection->reactor, &connection->work);
 }
 
-static void
-post_end (struct rdma_connection *connection)
+void
+rdma_post_end (struct rdma_connection *connection)
 {
   if (connection->accepting)
     connection->end_waits = true;
@@ -232,7 +232,7 @@ rdma_check_closed (struct rdma_connection *connection)
     start_flush (connection);
   else if (connection->state == RDMA_FLUSHING
            && connection->send_room == connection->send_size)
-    post_end (connection);
+    rdma_post_end (connection);
 }
 
 /* --- time limits ---------------------------------------------------------------- */
@@ -261,7 +261,7 @@ limit_expired (struct reactor_timer *timer)
     start_flush (connection);
     break;
   case RDMA_FLUSHING:
-    post_end (connection);
+    rdma_post_end (connection);
     break;
   case RDMA_DESTROYING:
   case RDMA_CLOSED:
@@ -400,7 +400,7 @@ handle_event (struct rdma_connection *connection,
     rdma_lost (connection, "the RDMA device was removed");
     /* Its work requests may never end. */
     if (connection->state == RDMA_FLUSHING)
-      post_end (connection);
+      rdma_post_end (connection);
     break;
   case RDMA_CM_EVENT_CONNECT_ERROR:
   case RDMA_CM_EVENT_UNREACHABLE:
@@ -552,7 +552,7 @@ accepted (struct reactor_work *work)
 
   connection->accepting = false;
   if (connection->end_waits)
-    post_end (connection);
+    rdma_post_end (connection);
   if (connection->accepted < 0 && connection->state < RDMA_FLUSHING) {
     log_warning ("%s: accept: %s", connection->portal.peer,
                  strerror (-connection->accepted));

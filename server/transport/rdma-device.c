@@ -6,7 +6,8 @@
  * takes its time), given back by one after the last.
  *
  * Locked memory is bounded from the start: as much as the limit of the
- * process allows, shared by the reactors, at most RDMA_DEVICE_*_MAX each.
+ * process allows, shared by the reactors with each device, at most
+ * RDMA_DEVICE_*_MAX.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -52,7 +52,8 @@ enum {
 /* --- requests ------------------------------------------------------------- */
 
 enum rdma_request_state {
-  RDMA_REQUEST_POSTED,          /* waits in the shared receive queue */
+  RDMA_REQUEST_POSTED,          /* waits in the shared receive queue; or,
+                                   without a receive, is free */
   RDMA_REQUEST_WAITING,         /* waits for a buffer */
   RDMA_REQUEST_READING,         /* waits for its RDMA READ, or to be posted */
   RDMA_REQUEST_EXECUTING,       /* the target has it; waits for complete */
@@ -207,7 +208,7 @@ struct rdma_connection *rdma_device_find (struct rdma_device *device,
 
 void rdma_request_set_state (struct rdma_request *request,
                              enum rdma_request_state state);
-/* Back to the shared receive queue. */
+/* Back to the shared receive queue or, without a receive, to the device. */
 void rdma_request_repost (struct rdma_request *request);
 
 /* --- rdma-events.c ------------------------------------------------------------- */
@@ -313,6 +314,9 @@ void rdma_lost (struct rdma_connection *connection, const char *reason);
 void rdma_fatal (struct rdma_connection *connection, const char *what);
 /* A work request is posted: see that it ends. */
 void rdma_watch_stall (struct rdma_connection *connection);
+/* Its queue pair is destroyed, and with it what was posted: no completion is
+ * awaited. */
+void rdma_post_end (struct rdma_connection *connection);
 /* A request or a work request ended: perhaps it waited for that. */
 void rdma_check_closed (struct rdma_connection *connection);
 
@@ -365,12 +369,11 @@ void rdma_run_look (struct reactor_task *task);
 void rdma_poll_sends (struct rdma_connection *connection);
 /* The device has told that a send ended, and does not tell it again. */
 void rdma_sends_told (struct rdma_connection *connection);
-/* Buffers or shared receives. */
-bool rdma_device_is_short (const struct rdma_device *device);
 /* Something waits for a work request to end: at the turn's end its ends are
  * looked for, and told from then on as long as that is so. */
 void rdma_await_sends (struct rdma_connection *connection);
-/* The same for all connections of a device that is short. */
+/* The same for all connections of a device that is short of buffers or shared
+ * receives; of no other. */
 void rdma_await_quiet (struct rdma_device *device);
 /* The request has answered or is given up. */
 void rdma_request_over (struct rdma_request *request);

@@ -176,8 +176,7 @@ take (struct rdma_request *request, struct rdma_connection *connection,
   connection->nr_unanswered++;
   if (request->in_capsule) {
     device->nr_taken++;
-    if (rdma_device_is_short (device))
-      rdma_await_quiet (device);
+    rdma_await_quiet (device);
   }
   begin (request, capsule_bytes);
 }

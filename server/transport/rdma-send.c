@@ -28,8 +28,8 @@
  * Who is told has asked first and looked then, so that no end is between the
  * two; who is not, and has work requests in flight, is on the device's list. */
 
-bool
-rdma_device_is_short (const struct rdma_device *device)
+static bool
+is_short (const struct rdma_device *device)
 {
   return device->nr_starved > 0
     || device->nr_taken > device->nr_slots / RDMA_QUIET_SLOTS;
@@ -46,9 +46,10 @@ static bool
 is_awaited (const struct rdma_connection *connection)
 {
   return connection->nr_reads > 0
+    || connection->asked.qid == 0       /* what holds events is short, too */
     || !TAILQ_EMPTY (&connection->unposted)
     || connection->state > RDMA_READY
-    || rdma_device_is_short (connection->device);
+    || is_short (connection->device);
 }
 
 static void
@@ -91,6 +92,8 @@ rdma_await_quiet (struct rdma_device *device)
 {
   struct rdma_connection *connection;
 
+  if (!is_short (device))
+    return;
   while ((connection = TAILQ_FIRST (&device->quiet)) != NULL) {
     set_quiet (connection, false);
     look_later (connection);
@@ -220,13 +223,15 @@ count_read (const struct rdma_request *request, int change)
     request->connection->nr_reads += (unsigned) change;
 }
 
-/* From the first work request that was not taken on, no completion comes.  With
- * none named, all were taken: they are flushed. */
+/* From the first work request that was not taken on, no completion comes, nor
+ * may one come of those before it, as the last one was to tell of all.  With none
+ * named, all were taken: they are flushed. */
 static void
 posting_failed (struct rdma_connection *connection, struct ibv_send_wr *bad,
                 int error)
 {
   struct rdma_device *device = connection->device;
+  bool untold = bad != NULL;
 
   log_error ("%s: post: %s", connection->portal.peer, strerror (error));
   for (; bad; bad = bad->next) {
@@ -239,6 +244,8 @@ posting_failed (struct rdma_connection *connection, struct ibv_send_wr *bad,
     rdma_request_over (request);
   }
   rdma_lost (connection, "its device takes no work requests");
+  if (untold)
+    rdma_post_end (connection);
 }
 
 /* Puts its work requests where the chain ends; returns the last of them. */
@@ -427,6 +434,9 @@ rdma_sends_told (struct rdma_connection *connection)
 {
   connection->told = false;
   rdma_poll_sends (connection);
-  if (!connection->told)
-    ibv_req_notify_cq (connection->send_cq, 1);
+  if (connection->told)
+    return;
+  ibv_req_notify_cq (connection->send_cq, 1);
+  if (is_in_flight (connection))
+    look_later (connection);    /* an error may have come in between */
 }

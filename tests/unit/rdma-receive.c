@@ -103,12 +103,6 @@ rdma_post_response (struct rdma_request *request)
   fail ();
 }
 
-bool
-rdma_device_is_short (const struct rdma_device *its)
-{
-  return false;
-}
-
 void
 rdma_await_quiet (struct rdma_device *its)
 {

@@ -24,7 +24,7 @@ static struct rdma_connection connection;
 static struct rdma_device device;
 static struct rdma_request requests[NR_REQUESTS];
 static struct rdma_capsules capsules[NR_REQUESTS];
-static unsigned nr_lost, nr_over;
+static unsigned nr_lost, nr_ended, nr_over;
 
 /* The device's side: what was posted, by how many calls; and the work request
  * that it does not take. */
@@ -118,6 +118,13 @@ rdma_lost (struct rdma_connection *its, const char *reason)
 void
 rdma_check_closed (struct rdma_connection *its)
 {
+}
+
+void
+rdma_post_end (struct rdma_connection *its)
+{
+  assert_int_equal (its->state, RDMA_FLUSHING);
+  nr_ended++;
 }
 
 void
@@ -313,6 +320,19 @@ test_refused (void **state)
   assert_int_equal (connection.send_room, SEND_SIZE);
 }
 
+/* The first is taken, and its end not told, as the last one is not taken. */
+static void
+test_refused_later (void **state)
+{
+  refused = 2;
+  run_turn (reactor, three_in_a_turn);
+  assert_int_equal (nr_posted, 2);
+  assert_false (posted[1].signalled);
+  assert_int_equal (nr_over, 2);
+  assert_int_equal (nr_lost, 1);
+  assert_int_equal (nr_ended, 1);
+}
+
 static void
 lost_in_the_same_turn (void)
 {
@@ -363,6 +383,16 @@ test_quiet (void **state)
   assert_ptr_equal (TAILQ_FIRST (&device.quiet), &connection);
   run_turn (reactor, last_is_looked_for);
   assert_int_equal (nr_over, 2);
+  assert_true (TAILQ_EMPTY (&device.quiet));
+}
+
+/* What events are held in comes back with the end of their answer. */
+static void
+test_admin_told (void **state)
+{
+  connection.asked.qid = 0;
+  run_turn (reactor, one_answer);
+  is_asked (ENDS);
   assert_true (TAILQ_EMPTY (&device.quiet));
 }
 
@@ -487,7 +517,7 @@ set_up (void **state)
 
   memset (&connection, 0, sizeof connection);
   memset (requests, 0, sizeof requests);
-  nr_lost = nr_over = nr_posted = nr_calls = 0;
+  nr_lost = nr_ended = nr_over = nr_posted = nr_calls = 0;
   nr_completions = 0;
   nr_asked = 0;
   asked = NOTHING;
@@ -504,6 +534,7 @@ set_up (void **state)
     requests[i].capsules = &capsules[i];
   }
   connection.reactor = reactor;
+  connection.asked.qid = 1;
   connection.device = &device;
   connection.id = &id;
   connection.send_cq = &cq;
@@ -532,8 +563,10 @@ main (void)
     cmocka_unit_test_setup_teardown (test_batch, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_room, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_refused, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_refused_later, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_lost, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_quiet, set_up, tear_down),
+    cmocka_unit_test_setup_teardown (test_admin_told, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_read_told, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_short_ended, set_up, tear_down),
     cmocka_unit_test_setup_teardown (test_short, set_up, tear_down),
