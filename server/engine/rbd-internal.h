@@ -241,6 +241,8 @@ void ceph_pool_wake (struct engine_pool *pool);
 /* Of an open image; -errno. */
 int ceph_watch (struct ceph_volume *volume);
 void ceph_unwatch (struct ceph_volume *volume);
+/* It may have changed; any thread. */
+void ceph_look_again (struct ceph_volume *volume);
 int ceph_volume_refresh (struct engine_volume *volume, struct error *err);
 
 /* --- rbd-gateway.c ---------------------------------------------------- */

@@ -92,14 +92,18 @@ ceph_pool_wait (struct engine_pool *engine_pool)
 
 /* --- watching an image ------------------------------------------------ */
 
+void
+ceph_look_again (struct ceph_volume *v)
+{
+  if (!atomic_exchange (&v->changed, true))
+    ceph_pool_wake (v->volume.pool);
+}
+
 /* A thread of librbd's. */
 static void
 image_changed (void *arg)
 {
-  struct ceph_volume *v = arg;
-
-  if (!atomic_exchange (&v->changed, true))
-    ceph_pool_wake (v->volume.pool);
+  ceph_look_again (arg);
 }
 
 int

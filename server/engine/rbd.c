@@ -204,10 +204,11 @@ no_progress (uint64_t offset, uint64_t total, void *opaque)
   return 0;
 }
 
+/* librbd knows the real size, which we may not have seen yet: -EINVAL. */
 static int
-resize (struct engine_volume *volume, uint64_t size_bytes)
+resize (struct engine_volume *volume, uint64_t size_bytes, bool may_shrink)
 {
-  return rbd_resize2 (ceph_volume (volume)->image, size_bytes, true,
+  return rbd_resize2 (ceph_volume (volume)->image, size_bytes, may_shrink,
                       no_progress, NULL);
 }
 
@@ -221,9 +222,21 @@ shrink (struct engine_volume *volume, uint64_t size_bytes)
   if (r < 0)
     return r;
   atomic_store (&volume->size_bytes, size_bytes);
-  r = resize (volume, size_bytes);
+  r = resize (volume, size_bytes, true);
   ceph_set_leaving (image, false);
   return r;
+}
+
+static int
+fail_resize (struct engine_volume *volume, int code, struct error *err)
+{
+  ceph_look_again (ceph_volume (volume));
+  if (code == EBUSY)
+    return fail_shared ("resize", volume->pool, volume->name, err);
+  if (code == EINVAL)
+    return error_set (err, EBUSY, "resize: %s/%s: another server changed its "
+                      "size: try again", volume->pool->name, volume->name);
+  return fail ("resize", volume->pool, volume->name, code, err);
 }
 
 static int
@@ -236,11 +249,9 @@ volume_resize (struct engine_volume *volume, uint64_t size_bytes,
   if (r < 0)
     return r;
   r = size_bytes < old_bytes ? shrink (volume, size_bytes)
-    : resize (volume, size_bytes);
+    : resize (volume, size_bytes, false);
   atomic_store (&volume->size_bytes, r == 0 ? size_bytes : old_bytes);
-  if (r == -EBUSY)
-    return fail_shared ("resize", volume->pool, volume->name, err);
-  return r < 0 ? fail ("resize", volume->pool, volume->name, -r, err) : 0;
+  return r < 0 ? fail_resize (volume, -r, err) : 0;
 }
 
 /* What a host has not written yet would be refused. */

@@ -98,6 +98,24 @@ has_all () { at $1 qbd info --json demo/new | jq -e '.allowed_hosts | length == 
 until_so has_all $first
 until_so has_all $second
 
+: nor does it cut off what another has added, before it heard of that
+at $first qbd host add demo/new nqn.2014-08.org.example:third   # has the lock
+kill -STOP "$second_pid"
+at $first qbd resize demo/new 32M &
+grower=$!
+is_larger () { rbd info rbd/new | grep 'size 32 MiB'; }
+until_so is_larger
+expect_error 'resize: demo/new: (another server changed its size|.*cuts off data)' \
+             env QBD_CONTROL=$second qbd resize demo/new 16M &
+second_grower=$!
+until_so is_asked
+kill -CONT "$second_pid"
+wait $grower
+wait $second_grower
+is_larger
+size_is () { test "$(at "$1" qbd info --json "$2" | jq .size_bytes)" = "$3"; }
+until_so size_is $second demo/new 33554432
+
 at $first qbd rm demo/new
 is_gone () { ! at $second qbd info demo/new; }
 until_so is_gone
