@@ -212,21 +212,62 @@ resize (struct engine_volume *volume, uint64_t size_bytes, bool may_shrink)
                       no_progress, NULL);
 }
 
-/* Less first for requests, then for the image; more the other way. */
+/* What one call of librbd's removes: it has CEPH_LEAVING_S for that, ten objects
+ * at a time. */
+#define SHRINK_OBJECTS 1024
+
+static uint64_t
+next_size (const rbd_image_info_t *info, uint64_t end_bytes)
+{
+  uint64_t step_bytes = SHRINK_OBJECTS * info->obj_size;
+
+  return info->size > end_bytes && info->size - end_bytes > step_bytes
+    ? info->size - step_bytes : end_bytes;
+}
+
+/* Less first for requests, then for the image: it has its new size when all
+ * that is cut off was removed. */
+static int
+shrink_step (struct engine_volume *volume, uint64_t end_bytes)
+{
+  rbd_image_t image = ceph_volume (volume)->image;
+  rbd_image_info_t info;
+  int r = rbd_stat (image, &info, sizeof info);
+
+  if (r < 0)
+    return r;
+  atomic_store (&volume->size_bytes, next_size (&info, end_bytes));
+  return resize (volume, volume->size_bytes, true);
+}
+
+/* Other gateways keep off for CEPH_LEAVING_S: each step asks for that anew. */
 static int
 shrink (struct engine_volume *volume, uint64_t size_bytes)
 {
   rbd_image_t image = ceph_volume (volume)->image;
-  int r = be_alone (ceph_pool (volume->pool), image);
+  int r;
 
-  if (r < 0)
-    return r;
-  atomic_store (&volume->size_bytes, size_bytes);
-  r = resize (volume, size_bytes, true);
+  do {
+    r = be_alone (ceph_pool (volume->pool), image);
+    if (r < 0)
+      return r;
+    r = shrink_step (volume, size_bytes);
+  } while (r == 0 && atomic_load (&volume->size_bytes) > size_bytes);
   ceph_set_leaving (image, false);
   return r;
 }
 
+static int
+grow (struct engine_volume *volume, uint64_t size_bytes)
+{
+  int r = resize (volume, size_bytes, false);
+
+  if (r == 0)
+    atomic_store (&volume->size_bytes, size_bytes);
+  return r;
+}
+
+/* It may have become smaller all the same. */
 static int
 fail_resize (struct engine_volume *volume, int code, struct error *err)
 {
@@ -243,14 +284,12 @@ static int
 volume_resize (struct engine_volume *volume, uint64_t size_bytes,
                struct error *err)
 {
-  uint64_t old_bytes = atomic_load (&volume->size_bytes);
   int r = check_no_snapshot ("resize", volume->pool, volume->name, err);
 
   if (r < 0)
     return r;
-  r = size_bytes < old_bytes ? shrink (volume, size_bytes)
-    : resize (volume, size_bytes, false);
-  atomic_store (&volume->size_bytes, r == 0 ? size_bytes : old_bytes);
+  r = size_bytes < atomic_load (&volume->size_bytes)
+    ? shrink (volume, size_bytes) : grow (volume, size_bytes);
   return r < 0 ? fail_resize (volume, -r, err) : 0;
 }
 

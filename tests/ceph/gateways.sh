@@ -120,6 +120,20 @@ at $first qbd rm demo/new
 is_gone () { ! at $second qbd info demo/new; }
 until_so is_gone
 
+: one that shrinks in several steps
+rbd create rbd/small --size 8M --object-size 4K
+until_so at $first qbd info demo/small
+until_so at $second qbd info demo/small
+start_nbdkit qbd "server=$first_server" demo/small
+nbdsh -u "$uri" -c 'h.pwrite (b"4" * 65536, (3 << 20) - 32768)' \
+      -c 'h.pwrite (b"4" * 65536, (8 << 20) - 65536)'
+stop_nbdkit
+at $first qbd resize --shrink demo/small 3M
+rbd info rbd/small | grep 'size 3 MiB'
+until_so size_is $second demo/small 3145728
+start_nbdkit qbd "server=$second_server" demo/small
+nbdsh -u "$uri" -c 'assert h.pread (32768, (3 << 20) - 32768) == b"4" * 32768'
+
 : a gateway whose number somebody else has, for want of its object, ends itself
 stop_nbdkit
 kill -STOP "$second_pid"
