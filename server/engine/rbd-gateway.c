@@ -160,19 +160,22 @@ ceph_take_lease (struct ceph_pool *pool, struct error *err)
   return 0;
 }
 
-/* Our lock is another's.  Who has looked at us, and takes another number, gives
- * it back.  Who has the number was told that nobody had it (somebody removed its
- * object), and is asked for our controllers from now on.  So nothing of them may
- * be carried out any more: then we are as any other that was fenced. */
+/* Somebody removed our object.  Renewing made it anew: then it gets our address
+ * again, as who asks is told that nobody has the number until then.  Or our lock
+ * is another's.  Who has looked at us, and takes another number, gives it back.
+ * Who has the number is asked for our controllers from now on.  So nothing of
+ * them may be carried out any more: then we are as any other that was fenced. */
 static int
-lost_lease (struct ceph_pool *pool)
+lost_lease (struct ceph_pool *pool, bool is_locked)
 {
   char holder[CEPH_ADDRESS_MAX];
   unsigned gateway = pool->pool.gateway;
   int r = ceph_get_holder (pool, gateway, holder);
 
-  if (r < 0 || holder[0] == '\0' || strcmp (holder, pool->address) == 0)
+  if (r < 0 || strcmp (holder, pool->address) == 0)
     return r;
+  if (holder[0] == '\0')
+    return is_locked ? store_address (pool, gateway, "") : 0;
   log_error ("pool: %s: rbd: another server (%s) is gateway %u: this one has "
              "itself fenced", pool->pool.name, holder, gateway);
   snprintf (holder, sizeof holder, "%s", pool->address);
@@ -184,7 +187,7 @@ lost_lease (struct ceph_pool *pool)
 }
 
 /* Nobody takes our number without having us fenced: then that is what is
- * heard here, sooner or later. */
+ * heard here, sooner or later.  Who removes our object ends our watch. */
 void
 ceph_renew_lease (struct ceph_pool *pool)
 {
@@ -193,8 +196,8 @@ ceph_renew_lease (struct ceph_pool *pool)
   if (atomic_load (&pool->pool.is_fenced))
     return;
   r = lock (pool, pool->pool.gateway, LIBRADOS_LOCK_FLAG_MAY_RENEW);
-  if (r == -EBUSY)
-    r = lost_lease (pool);
+  if (r == -EBUSY || (r == 0 && atomic_load (&pool->watch_lost)))
+    r = lost_lease (pool, r == 0);
   if (r == 0 && atomic_load (&pool->watch_lost))
     r = ceph_listen (pool);
   if (r < 0 && r != -ESHUTDOWN)

@@ -150,6 +150,14 @@ wait_for_line "$second_log" 'this server did not answer, and another fenced it'
 _end "$second_pid" TERM || :    # what librbd never ends is left behind
 test "$(gateway "$first")" = 0
 
+: one whose object was removed, and that nobody replaces, can be asked again
+timeout "$patience" rados -p rbd rm qbd_gateway.0
+has_address () { timeout "$patience" rados -p rbd getxattr qbd_gateway.0 qbd.address; }
+is_watched () { timeout "$patience" rados -p rbd listwatchers qbd_gateway.0 | grep watcher; }
+until_so has_address
+until_so is_watched
+must_fail grep 'itself fenced' "$server_log"
+
 : a gateway that was killed is fenced by who takes its number
 kill_server
 timeout "$patience" rados -p rbd rmxattr qbd_gateway.0 lock.qbd
