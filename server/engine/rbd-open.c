@@ -292,7 +292,7 @@ fill_volume (struct ceph_volume *v)
     r = find_cache (v);
   if (r == 0)
     r = ceph_get_hosts (v->image, &v->hosts);
-  return r == 0 ? ceph_watch (v) : r;
+  return r;
 }
 
 int
@@ -310,7 +310,13 @@ ceph_open_image (struct ceph_volume *v)
   r = rbd_open (ceph_pool (v->volume.pool)->io, name, &v->image, snapshot);
   if (r < 0)
     return r;
-  r = fill_volume (v);
+  /* First: what changes after it was read is seen. */
+  r = ceph_watch (v);
+  if (r == 0) {
+    r = fill_volume (v);
+    if (r < 0)
+      ceph_unwatch (v);
+  }
   if (r < 0)
     rbd_close (v->image);
   return r;
