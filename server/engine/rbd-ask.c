@@ -196,13 +196,15 @@ ask (struct ceph_pool *pool, unsigned gateway, const char *text)
   return NO_ANSWER;
 }
 
-/* Any answer will do, and nobody means this question. */
-bool
+/* Nobody means this question: -EOPNOTSUPP, or 0 from one that starts. */
+int
 ceph_gateway_lives (struct ceph_pool *pool, unsigned gateway)
 {
   int r = ask (pool, gateway, "lives");
 
-  return r == 0 || r == -EOPNOTSUPP;
+  if (r == NO_ANSWER)
+    return 0;
+  return r == 0 || r == -EOPNOTSUPP ? 1 : r;
 }
 
 int

@@ -93,9 +93,11 @@ become (struct ceph_pool *pool, unsigned gateway)
   char holder[CEPH_ADDRESS_MAX];
   int r = ceph_get_holder (pool, gateway, holder);
 
-  if (r == 0 && holder[0])
-    r = ceph_gateway_lives (pool, gateway) ? -EBUSY
-      : ceph_fence (pool, gateway, holder);
+  if (r == 0 && holder[0]) {
+    r = ceph_gateway_lives (pool, gateway);
+    if (r >= 0)
+      r = r > 0 ? -EBUSY : ceph_fence (pool, gateway, holder);
+  }
   if (r == 0)
     r = store_address (pool, gateway, holder);
   if (r < 0) {

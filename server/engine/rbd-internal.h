@@ -266,8 +266,8 @@ int ceph_listen (struct ceph_pool *pool);
 void ceph_stop_listening (struct ceph_pool *pool);
 int ceph_ask_gateway (struct engine_pool *pool, unsigned gateway,
                       const char *text);
-/* Whoever has the number answers. */
-bool ceph_gateway_lives (struct ceph_pool *pool, unsigned gateway);
+/* Whoever has the number answers: 1, 0, or -errno when that cannot be told. */
+int ceph_gateway_lives (struct ceph_pool *pool, unsigned gateway);
 /* When it returns 0 the OSDs refuse what comes from there. */
 int ceph_fence (struct ceph_pool *pool, unsigned gateway,
                 const char *address);
