@@ -5,6 +5,7 @@
  * librbd's; of images that come and go nobody tells.  Both wake who waits for the
  * pool, and that looks what it was.
  */
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -183,21 +184,24 @@ refresh_settings (struct ceph_volume *v)
   return 0;
 }
 
-/* The end of a promotion is told to nobody, and librbd keeps what it read: only
- * who opens the image sees it. */
+/* The end of a promotion is told to nobody, and librbd keeps what it read: so the
+ * image's object is asked itself. */
 static bool
 is_promoted (struct ceph_volume *v)
 {
-  uint64_t features = RBD_FEATURE_NON_PRIMARY;
-  rbd_image_t image;
+  struct ceph_pool *pool = ceph_pool (v->volume.pool);
+  /* As cls_rbd's get_features has them: of the image, not of a snapshot; for
+   * reading.  Out: its features, and those that are not compatible. */
+  const struct {
+    uint64_t snapshot;
+    uint8_t read_only;
+  } __attribute__ ((packed)) in = { htole64 (LIBRADOS_SNAP_HEAD), 1 };
+  uint64_t out[2];
 
-  if (rbd_open_by_id_read_only (ceph_pool (v->volume.pool)->io,
-                                v->header + strlen (CEPH_HEADER), &image,
-                                NULL) < 0)
-    return false;
-  rbd_get_features (image, &features);
-  rbd_close (image);
-  return !(features & RBD_FEATURE_NON_PRIMARY);
+  return rados_exec (pool->io, v->header, "rbd", "get_features",
+                     (const char *) &in, sizeof in,
+                     (char *) out, sizeof out) == (int) sizeof out
+    && !(le64toh (out[0]) & RBD_FEATURE_NON_PRIMARY);
 }
 
 static int
