@@ -85,8 +85,8 @@ store_address (struct ceph_pool *pool, unsigned gateway, const char *over)
   return r == -ECANCELED ? -EBUSY : r;
 }
 
-/* One whose lease ran out may be busy with what takes long, and its hosts do not
- * notice: it keeps its number.  -EBUSY */
+/* One whose lease ran out may be busy with what takes long, and its hosts do
+ * not notice: it keeps its number.  -EBUSY */
 static int
 become (struct ceph_pool *pool, unsigned gateway)
 {
@@ -163,10 +163,11 @@ ceph_take_lease (struct ceph_pool *pool, struct error *err)
 }
 
 /* Somebody removed our object.  Renewing made it anew: then it gets our address
- * again, as who asks is told that nobody has the number until then.  Or our lock
- * is another's.  Who has looked at us, and takes another number, gives it back.
- * Who has the number is asked for our controllers from now on.  So nothing of
- * them may be carried out any more: then we are as any other that was fenced. */
+ * again, as who asks is told that nobody has the number until then.  Or our
+ * lock is another's.  Who has looked at us, and takes another number, gives it
+ * back.  Who has the number is asked for our controllers from now on.  So
+ * nothing of them may be carried out any more: then we are as any other that
+ * was fenced. */
 static int
 lost_lease (struct ceph_pool *pool, bool is_locked)
 {

@@ -2,8 +2,8 @@
 /*
  * Engine `rbd`: what others change.  An image's watch tells that something
  * of it has changed (its size, its metadata, its snapshots), in a thread of
- * librbd's; of images that come and go nobody tells.  Both wake who waits for the
- * pool, and that looks what it was.
+ * librbd's; of images that come and go nobody tells.  Both wake who waits for
+ * the pool, and that looks what it was.
  */
 #include <endian.h>
 #include <errno.h>
@@ -184,8 +184,8 @@ refresh_settings (struct ceph_volume *v)
   return 0;
 }
 
-/* The end of a promotion is told to nobody, and librbd keeps what it read: so the
- * image's object is asked itself. */
+/* The end of a promotion is told to nobody, and librbd keeps what it read: so
+ * the image's object is asked itself. */
 static bool
 is_promoted (struct ceph_volume *v)
 {

@@ -243,8 +243,9 @@ is_known (const struct ceph_pool *pool, const struct ceph_volume *v)
     || strcmp (pool->finished, v->header) == 0;
 }
 
-/* A clone is there before it has its parent, and who opened it then is not told:
- * he would read zeroes for ever.  Whoever makes one has it open meanwhile. */
+/* A clone is there before it has its parent, and who opened it then is not
+ * told: he would read zeroes for ever.  Whoever makes one has it open
+ * meanwhile. */
 static int
 check_finished (struct ceph_volume *v)
 {

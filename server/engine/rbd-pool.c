@@ -26,7 +26,8 @@ static int
 damaged (const struct ceph_pool *pool, const char *why, struct error *err)
 {
   return error_set (err, EINVAL, "pool: %s: rbd: Ceph pool %s: object "
-                    CEPH_POOL_OBJECT " %s", pool->pool.name, pool->ceph_name, why);
+                    CEPH_POOL_OBJECT " %s", pool->pool.name, pool->ceph_name,
+                    why);
 }
 
 static int

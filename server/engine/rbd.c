@@ -56,19 +56,22 @@ fail_shared (const char *what, const struct engine_pool *pool,
 }
 
 /* By its old name, for as long as a host is attached by that. */
-static bool
-has_twin (struct ceph_pool *pool, rbd_image_t image)
+static int
+check_no_twin (const char *what, struct ceph_pool *pool, const char *name,
+               rbd_image_t image, struct error *err)
 {
   char id[64], header[CEPH_HEADER_MAX];
   struct ceph_volume *v;
 
   if (rbd_get_id (image, id, sizeof id) < 0)
-    return false;
+    return 0;
   snprintf (header, sizeof header, CEPH_HEADER "%s", id);
   LIST_FOREACH (v, &pool->volumes, next)
     if (!v->is_snapshot && v->image != image && strcmp (v->header, header) == 0)
-      return true;
-  return false;
+      return error_set (err, EBUSY, "%s: %s/%s: attached as %s, its old name: "
+                        "end that first", what, pool->pool.name, name,
+                        v->volume.name);
+  return 0;
 }
 
 /* Gateways where no host is attached let go of it, and no other opens it, until
@@ -80,8 +83,6 @@ be_alone (struct ceph_pool *pool, rbd_image_t image)
   uint64_t end_ms = clock_now_ms () + CEPH_REMOVE_S * 1000;
   int r;
 
-  if (has_twin (pool, image))
-    return -EBUSY;
   r = ceph_set_leaving (image, true);
   if (r < 0)
     return r;
@@ -212,8 +213,8 @@ resize (struct engine_volume *volume, uint64_t size_bytes, bool may_shrink)
                       no_progress, NULL);
 }
 
-/* What one call of librbd's removes: it has CEPH_LEAVING_S for that, ten objects
- * at a time. */
+/* What one call of librbd's removes: it has CEPH_LEAVING_S for that, ten
+ * objects at a time. */
 #define SHRINK_OBJECTS 1024
 
 static uint64_t
@@ -284,26 +285,45 @@ static int
 volume_resize (struct engine_volume *volume, uint64_t size_bytes,
                struct error *err)
 {
+  bool shrinks = size_bytes < atomic_load (&volume->size_bytes);
   int r = check_no_snapshot ("resize", volume->pool, volume->name, err);
 
+  if (r == 0 && shrinks)
+    r = check_no_twin ("resize", ceph_pool (volume->pool), volume->name,
+                       ceph_volume (volume)->image, err);
   if (r < 0)
     return r;
-  r = size_bytes < atomic_load (&volume->size_bytes)
-    ? shrink (volume, size_bytes) : grow (volume, size_bytes);
+  r = shrinks ? shrink (volume, size_bytes) : grow (volume, size_bytes);
   return r < 0 ? fail_resize (volume, -r, err) : 0;
 }
 
 /* What a host has not written yet would be refused. */
 static int
-set_read_only_alone (struct ceph_pool *pool, rbd_image_t image)
+make_read_only (struct engine_pool *engine_pool, const char *name,
+                rbd_image_t image, struct error *err)
 {
-  int r = be_alone (pool, image);
+  struct ceph_pool *pool = ceph_pool (engine_pool);
+  int r = check_no_twin ("set", pool, name, image, err);
 
   if (r < 0)
     return r;
-  r = ceph_set_read_only (image, true);
-  ceph_set_leaving (image, false);
-  return r;
+  r = be_alone (pool, image);
+  if (r == -EBUSY)
+    return fail_shared ("set", engine_pool, name, err);
+  if (r == 0) {
+    r = ceph_set_read_only (image, true);
+    ceph_set_leaving (image, false);
+  }
+  return r < 0 ? fail ("set", engine_pool, name, -r, err) : 0;
+}
+
+static int
+make_writable (struct engine_pool *engine_pool, const char *name,
+               rbd_image_t image, struct error *err)
+{
+  int r = ceph_set_read_only (image, false);
+
+  return r < 0 ? fail ("set", engine_pool, name, -r, err) : 0;
 }
 
 static int
@@ -320,14 +340,12 @@ volume_set_read_only (struct engine_pool *engine_pool, const char *name,
     return error_set (err, EBUSY, "set: %s/%s: volume is open",
                       engine_pool->name, name);
   r = rbd_open (pool->io, name, &image, NULL);
-  if (r == 0) {
-    r = read_only ? set_read_only_alone (pool, image)
-      : ceph_set_read_only (image, false);
-    rbd_close (image);
-  }
-  if (r == -EBUSY)
-    return fail_shared ("set", engine_pool, name, err);
-  return r < 0 ? fail ("set", engine_pool, name, -r, err) : 0;
+  if (r < 0)
+    return fail ("set", engine_pool, name, -r, err);
+  r = read_only ? make_read_only (engine_pool, name, image, err)
+    : make_writable (engine_pool, name, image, err);
+  rbd_close (image);
+  return r;
 }
 
 static int

@@ -77,3 +77,11 @@ rbd mirror image promote rbd/mirrored
 until_so is_read_only false
 start_nbdkit qbd volume=demo/mirrored
 nbdsh -u "$uri" -c 'h.pwrite (b"4" * 4096, 0)'
+
+: "one where a host is attached by its old name is not shrunk, or set read-only"
+rbd rename rbd/disk rbd/moved
+until_so qbd info demo/moved
+expect_error 'resize: demo/moved: attached as disk, its old name' \
+             qbd resize --shrink demo/moved 8M
+expect_error 'set: demo/moved: attached as disk, its old name' \
+             qbd set demo/moved read_only=on
