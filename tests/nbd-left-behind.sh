@@ -18,7 +18,14 @@ nbdsh -u "$uri" -c '
 import os, signal
 h.pwrite (b"1" * 65536, 0)
 h.flush ()
-os.kill (int (os.environ["old"]), signal.SIGSTOP)
+def state (task):
+    with open (task + "/stat") as f:
+        return f.read ().rpartition (")")[2].split ()[0]
+# One thread takes the signal, and stops the others: nobody is told when.
+old = int (os.environ["old"])
+os.kill (old, signal.SIGSTOP)
+while any (state (t.path) != "T" for t in os.scandir (f"/proc/{old}/task")):
+    pass
 try:
     h.pwrite (b"2" * 4096, 0)             # travels with its command
     raise SystemExit ("written over a path that stands still")
