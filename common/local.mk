@@ -9,6 +9,7 @@ libcommon_la_SOURCES = \
 	common/clock.h \
 	common/control-path.c \
 	common/control-path.h \
+	common/cpus.h \
 	common/dir-lock.c \
 	common/dir-lock.h \
 	common/error.c \

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include <nvme/types.h>
 
+#include "common/cpus.h"
 #include "common/usage.h"
 #include "nvmeof/nqn.h"
 #include "server/options.h"
@@ -403,12 +403,8 @@ options_parse (struct options *options, int argc, char *argv[],
 static unsigned
 default_reactors (void)
 {
-  cpu_set_t cpus;
-  int n;
+  unsigned n = usable_cpus ();
 
-  if (sched_getaffinity (0, sizeof cpus, &cpus) == -1)
-    return REACTORS_DEFAULT_MAX;        /* more than 1,024 of them */
-  n = CPU_COUNT (&cpus);
   return n < REACTORS_DEFAULT_MAX ? n : REACTORS_DEFAULT_MAX;
 }
 

@@ -7,13 +7,13 @@
 #include <errno.h>
 #include <libgen.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/cleanup.h"
+#include "common/cpus.h"
 #include "common/log.h"
 #include "server/engine/pool-argument.h"
 #include "server/engine/rbd-internal.h"
@@ -179,10 +179,7 @@ set_options (rados_t cluster)
 static void
 set_threads (rados_t cluster)
 {
-  cpu_set_t cpus;
-
-  if (sched_getaffinity (0, sizeof cpus, &cpus) == 0
-      && CPU_COUNT (&cpus) < SMALL_MACHINE_CPUS
+  if (usable_cpus () < SMALL_MACHINE_CPUS
       && get_number (cluster, "librados_thread_count") == DEFAULT_THREADS)
     set_option (cluster, "librados_thread_count", "1");
 }
