@@ -53,7 +53,8 @@ tests_unit_lib_paths_SOURCES = tests/unit/lib-paths.c $(lib_controller)
 tests_unit_lib_paths_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_lib_paths_LDADD = $(lib_tests_libs)
 
-tests_unit_lib_queue_SOURCES = tests/unit/lib-queue.c
+tests_unit_lib_queue_SOURCES = tests/unit/lib-queue.c \
+	tests/unit/lib-queue-peer.c tests/unit/lib-queue-peer.h
 tests_unit_lib_queue_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_lib_queue_LDADD = $(lib_tests_libs)
 
