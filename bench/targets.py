@@ -48,10 +48,10 @@ def latency(measure, case, path, must, aim):
     return Target(measure, case, path, "limit", must, aim, "mean_us", True)
 
 
-def instructions(transport, operation):
-    return Target(f"Linux over NVMe/{transport.upper()}, {operation}s: "
-                  "instructions, to Linux's target",
-                  f"vm-{transport}-{operation}-16", "vm-qbd-server",
+def instructions(transport, operation, depth):
+    return Target(f"VM, {transport.upper()}, {operation}, depth {depth}: "
+                  "instructions, to nvmet",
+                  f"vm-{transport}-{operation}-{depth}", "vm-qbd-server",
                   "vm-nvmet-file", 1.0, 0.5, "instructions", True)
 
 
@@ -82,8 +82,9 @@ TARGETS = [
            "read-16", "qbd", None, 3, 2.2, "p99_us", True),
     Target("qbd bench, depth 32, one core: to fio io_uring",
            "file-read-32", "qbd-bench", "fio-file", 0.35, 0.5),
-    instructions("tcp", "read"), instructions("tcp", "write"),
-    instructions("rdma", "read"), instructions("rdma", "write"),
+    *(instructions(transport, operation, depth)
+      for transport in ("tcp", "rdma") for depth in (1, 16)
+      for operation in ("read", "write")),
     UnixTarget("Unix socket, worst case: IOPS, to TCP",
                "read-16", *UNIX_PAIR, 1.0),
     UnixTarget("Unix socket, worst case: CPU per request, to TCP",

@@ -63,11 +63,18 @@ cat >"$tmp/made.json" <<'END'
   { "path": "qbd", "case": "read-16", "round": 2, "iops": 6 },
   { "path": "qbd", "case": "read-16", "round": 3, "iops": 900 },
   { "path": "limit", "case": "read-16", "round": 4, "iops": 1 },
-  { "path": "qbd", "case": "read-16", "round": 4, "iops": 0.8 } ] }
+  { "path": "qbd", "case": "read-16", "round": 4, "iops": 0.8 },
+  { "path": "vm-nvmet-file", "case": "vm-rdma-write-1", "round": 1,
+    "instructions": 1000 },
+  { "path": "vm-qbd-server", "case": "vm-rdma-write-1", "round": 1,
+    "instructions": 900 } ] }
 END
 sed -i 's/"iops"/"mean_us": 1, "p99_us": 2, &/' "$tmp/made.json"
-"$bench" --report "$tmp/made.json" --targets |
-    grep -E 'read, depth 16.* limit +>= 0.55 +>= 0.65 +0.60 ±.* yes$'
+"$bench" --report "$tmp/made.json" --targets >"$tmp/targets"
+grep -E 'read, depth 16.* limit +>= 0.55 +>= 0.65 +0.60 ±.* yes$' \
+     "$tmp/targets"
+grep -E '^VM, RDMA, write, depth 1:.* <= 1.00 +<= 0.50 +0.90 +yes$' \
+     "$tmp/targets"
 
 : a path that does not work is named, and what it said is kept
 mkdir "$tmp/bin"
