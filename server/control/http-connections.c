@@ -1,31 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which connections are idle.  libmicrohttpd closes what comes beyond its
- * limit at once, so that room is made before: shutting a socket down wakes
- * its thread, which ends it.  A descriptor is its connection's from STARTED to
- * CLOSED, and is used under the lock only.
+ * Which connections are idle, and whether there is room for one more.  One
+ * makes room when its socket is shut down for reading: its thread answers the
+ * request that may have come just before, then ends it.  A descriptor is its
+ * connection's from STARTED to CLOSED, and is used under the lock only.
  */
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "server/control/http-connections.h"
 
-/* So many may be on their way out when the next one comes. */
-#define SPARE 64u
+#define EXPECT_MS 1000
 
 struct http_connection {
   int fd;
   bool is_idle;                 /* and in the list */
+  bool is_leaving;
   TAILQ_ENTRY (http_connection) link;
 };
 
 void
 http_connections_init (struct http_connections *connections)
 {
+  pthread_condattr_t attr;
+
   pthread_mutex_init (&connections->lock, NULL);
-  connections->nr = 0;
+  pthread_condattr_init (&attr);
+  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
+  pthread_cond_init (&connections->changed, &attr);
+  pthread_condattr_destroy (&attr);
+  connections->nr = connections->nr_leaving = 0;
+  connections->expected = connections->stopping = false;
   TAILQ_INIT (&connections->idle);
 }
 
@@ -42,16 +49,67 @@ set_idle_locked (struct http_connections *connections,
     TAILQ_REMOVE (&connections->idle, c, link);
 }
 
+/* --- room ----------------------------------------------------------------- */
+
 static void
 make_room_locked (struct http_connections *connections)
 {
   struct http_connection *c = TAILQ_FIRST (&connections->idle);
 
-  if (!c)
+  if (!c || connections->nr_leaving > 0)
     return;
   set_idle_locked (connections, c, false);
-  shutdown (c->fd, SHUT_RDWR);
+  c->is_leaving = true;
+  connections->nr_leaving++;
+  shutdown (c->fd, SHUT_RD);
 }
+
+/* The library begins it in a thread of its own, or, out of memory, drops it
+ * without a word: then it is waited for no longer. */
+static void
+wait_for_expected_locked (struct http_connections *connections)
+{
+  uint64_t end_ns = clock_now_ns () + EXPECT_MS * UINT64_C (1000000);
+  const struct timespec end = {
+    .tv_sec = (time_t) (end_ns / 1000000000),
+    .tv_nsec = (long) (end_ns % 1000000000),
+  };
+
+  while (connections->expected && !connections->stopping
+         && pthread_cond_timedwait (&connections->changed, &connections->lock,
+                                    &end) == 0)
+    ;
+  connections->expected = false;
+}
+
+bool
+http_connections_wait_for_room (struct http_connections *connections)
+{
+  LOCK_SCOPE (&connections->lock);
+  wait_for_expected_locked (connections);
+  while (connections->nr >= HTTP_CONNECTIONS_MAX && !connections->stopping) {
+    make_room_locked (connections);
+    pthread_cond_wait (&connections->changed, &connections->lock);
+  }
+  return !connections->stopping;
+}
+
+void
+http_connections_expect (struct http_connections *connections)
+{
+  LOCK_SCOPE (&connections->lock);
+  connections->expected = true;
+}
+
+void
+http_connections_stop (struct http_connections *connections)
+{
+  LOCK_SCOPE (&connections->lock);
+  connections->stopping = true;
+  pthread_cond_broadcast (&connections->changed);
+}
+
+/* --- what the library says -------------------------------------------------- */
 
 /* One that finds no memory is not known, and lives by its timeout. */
 static struct http_connection *
@@ -75,9 +133,10 @@ http_connections_notify (void *opaque, struct MHD_Connection *connection,
   struct http_connection *c;
 
   LOCK_SCOPE (&connections->lock);
+  pthread_cond_broadcast (&connections->changed);
   if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-    if (++connections->nr > HTTP_CONNECTIONS_MAX - SPARE)
-      make_room_locked (connections);
+    connections->nr++;
+    connections->expected = false;
     *context = c = new_connection (connection);
     if (c)
       set_idle_locked (connections, c, true);
@@ -85,8 +144,10 @@ http_connections_notify (void *opaque, struct MHD_Connection *connection,
   }
   connections->nr--;
   c = *context;
-  if (c)
+  if (c) {
     set_idle_locked (connections, c, false);
+    connections->nr_leaving -= c->is_leaving;
+  }
   free (c);
   *context = NULL;
 }
@@ -100,8 +161,13 @@ set_idle (struct http_connections *connections,
     MHD_get_connection_info (connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
     ->socket_context;
 
-  if (c)
-    set_idle_locked (connections, c, is_idle);
+  if (!c)
+    return;
+  /* A request had come before it was shut down: another one is to make room. */
+  connections->nr_leaving -= c->is_leaving;
+  c->is_leaving = false;
+  set_idle_locked (connections, c, is_idle);
+  pthread_cond_broadcast (&connections->changed);
 }
 
 void

@@ -21,6 +21,7 @@
 #include "common/percent.h"
 #include "common/stream.h"
 #include "server/control/control.h"
+#include "server/control/http-accept.h"
 #include "server/control/http-connections.h"
 
 #define IDLE_TIMEOUT_S 10u
@@ -28,7 +29,9 @@
 
 struct control {
   const struct api_server *server;      /* constant */
-  struct MHD_Daemon *daemon;            /* constant after start */
+  struct MHD_Daemon *daemon;            /* constant after start, as these */
+  struct http_acceptor *acceptor;
+  int listen_fd;
   struct http_connections connections;
   char path[CONTROL_PATH_MAX];          /* constant */
 };
@@ -260,12 +263,35 @@ open_socket (const char *path, struct error *err)
   return fd;
 }
 
+static int
+start_library (struct control *control, struct error *err)
+{
+  control->daemon =
+    MHD_start_daemon (MHD_USE_INTERNAL_POLLING_THREAD
+                      | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL
+                      | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET
+                      | MHD_USE_ERROR_LOG,
+                      0, NULL, NULL, handle, control,
+                      MHD_OPTION_EXTERNAL_LOGGER, log_from_library, NULL,
+                      MHD_OPTION_CONNECTION_LIMIT, HTTP_LIBRARY_MAX,
+                      MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S,
+                      MHD_OPTION_NOTIFY_COMPLETED, completed, control,
+                      MHD_OPTION_NOTIFY_CONNECTION, http_connections_notify,
+                      &control->connections,
+                      MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+                      MHD_OPTION_END);
+  if (control->daemon)
+    return 0;
+  return error_set (err, EIO, "control: %s: the HTTP server does not start",
+                    control->path);
+}
+
 int
 control_start (const struct api_server *server, const char *path,
                struct control **control, struct error *err)
 {
   struct control *c;
-  int fd;
+  int r;
 
   c = calloc (1, sizeof *c);
   if (!c)
@@ -273,32 +299,18 @@ control_start (const struct api_server *server, const char *path,
   c->server = server;
   http_connections_init (&c->connections);
   strcpy (c->path, path);
-  fd = open_socket (path, err);
-  if (fd < 0) {
+  r = c->listen_fd = open_socket (path, err);
+  if (r < 0) {
     free (c);
-    return fd;
+    return r;
   }
-  c->daemon =
-    MHD_start_daemon (MHD_USE_INTERNAL_POLLING_THREAD
-                      | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL
-                      | MHD_USE_ITC | MHD_USE_ERROR_LOG,
-                      0, NULL, NULL, handle, c,
-                      MHD_OPTION_EXTERNAL_LOGGER, log_from_library, NULL,
-                      MHD_OPTION_LISTEN_SOCKET, fd,
-                      MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX,
-                      MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S,
-                      MHD_OPTION_NOTIFY_COMPLETED, completed, c,
-                      MHD_OPTION_NOTIFY_CONNECTION, http_connections_notify,
-                      &c->connections,
-                      MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-                      MHD_OPTION_END);
-  if (!c->daemon) {
-    error_set (err, EIO, "control: %s: the HTTP server does not start",
-               path);
-    unlink (path);
-    close (fd);
-    free (c);
-    return -EIO;
+  r = start_library (c, err);
+  if (r == 0)
+    r = http_acceptor_start (c->listen_fd, c->path, c->daemon,
+                             &c->connections, &c->acceptor, err);
+  if (r < 0) {
+    control_stop (c);
+    return r;
   }
   *control = c;
   return 0;
@@ -312,6 +324,9 @@ control_stop (struct control *control)
   /* While the socket is bound nobody replaces it; afterwards the name may be
    * another server's. */
   unlink (control->path);
-  MHD_stop_daemon (control->daemon);    /* closes the socket */
+  http_acceptor_stop (control->acceptor);
+  close (control->listen_fd);
+  if (control->daemon)
+    MHD_stop_daemon (control->daemon);
   free (control);
 }

@@ -10,6 +10,8 @@ libcontrol_la_SOURCES = \
 	server/control/api.c \
 	server/control/api.h \
 	server/control/control.h \
+	server/control/http-accept.c \
+	server/control/http-accept.h \
 	server/control/http-connections.c \
 	server/control/http-connections.h \
 	server/control/http.c \
