@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -217,6 +218,35 @@ test_polling (void **state)
   test_lone_thread (state);
   test_many_threads (state);
   poll_us = 0;
+}
+
+/* How often this thread has slept until now. */
+static long
+nr_sleeps (void)
+{
+  struct rusage usage;
+
+  assert_int_equal (getrusage (RUSAGE_THREAD, &usage), 0);
+  return usage.ru_nvcsw;
+}
+
+/* A lone thread that may look for long does not sleep, but for the first
+ * requests, when it is not known yet that it is alone. */
+static void
+test_polling_does_not_sleep (void **state)
+{
+  long before = nr_sleeps ();
+
+  poll (NULL, 0, 1);
+  assert_true (nr_sleeps () > before);
+  poll_us = 60000000;
+  start (false, 60000);
+  poll_us = 0;
+  before = nr_sleeps ();
+  for (unsigned i = 0; i < ROUNDS; i++)
+    assert_int_equal (call (&callers[0], nvme_cmd_flush, 0, 0), 0);
+  assert_in_range (nr_sleeps () - before, 0, ROUNDS / 4);
+  stop ();
 }
 
 static void *
@@ -489,6 +519,7 @@ main (void)
     cmocka_unit_test (test_lone_thread),
     cmocka_unit_test (test_many_threads),
     cmocka_unit_test (test_polling),
+    cmocka_unit_test (test_polling_does_not_sleep),
     cmocka_unit_test (test_receiver_sends_what_was_cut_short),
     cmocka_unit_test (test_leader_ended_by_the_sender),
     cmocka_unit_test (test_watch_tells_of_room),

@@ -11,9 +11,9 @@
 #include "lib/rdma-queue.h"
 #include "tests/unit/rdma-adapter.h"
 
-enum { DEPTH = 4 };
+enum { DEPTH = 8 };
 
-static const struct rdma_queue_params params = { .qid = 1, .depth = DEPTH };
+static struct rdma_queue_params params = { .qid = 1, .depth = DEPTH };
 static const struct stream_place server = { .sa.ss_family = AF_INET };
 static struct nvme_rdma_cm_accept accepts;
 static struct transport_queue *queue;
@@ -318,6 +318,47 @@ test_flags (void **state)
   }
 }
 
+/* --- looking before sleeping ------------------------------------------------------ */
+
+enum { LOOKS = 1000, LONG_US = 60000000 };
+
+/* The answer to one of so many requests comes while the receiver looks for it;
+ * false: it would have gone to sleep before. */
+static bool
+finds_late (uint32_t poll_us, unsigned nr_requests)
+{
+  static uint8_t bufs[DEPTH][512];
+  static struct transport_request requests[DEPTH];
+  bool found;
+
+  params.poll_us = poll_us;
+  create ();
+  connect_it ();
+  for (unsigned i = 0; i < nr_requests; i++)
+    submit (&requests[i], TRANSPORT_FROM_CONTROLLER, bufs[i], sizeof bufs[i]);
+  send_all ();
+  adapter_sent (IBV_WC_SUCCESS);
+  adapter_answer (requests[0].sqe.common.cid, 0);
+  (queue->ops->recv_begin) (queue);
+  adapter_late = LOOKS;
+  found = (queue->ops->arm) (queue);
+  adapter_late = 0;
+  (queue->ops->recv_end) (queue, (queue->ops->recv) (queue));
+  assert_ptr_equal (queue->ops->completed (queue), &requests[0]);
+  stop ();
+  params.poll_us = 0;
+  return found;
+}
+
+static void
+test_poll (void **state)
+{
+  assert_false (finds_late (0, 1));
+  assert_true (finds_late (LONG_US, 1));
+  assert_true (finds_late (LONG_US, RDMA_SPIN_REQUESTS));
+  assert_false (finds_late (LONG_US, RDMA_SPIN_REQUESTS + 1));
+}
+
 /* --- the end, at each step -------------------------------------------------------- */
 
 /* After so many steps; then it begins anew in the same memory. */
@@ -438,6 +479,7 @@ main (void)
     cmocka_unit_test (test_ends_connection),
     cmocka_unit_test (test_answer_before_command),
     cmocka_unit_test (test_flags),
+    cmocka_unit_test (test_poll),
     cmocka_unit_test (test_end_at_each_step),
     cmocka_unit_test (test_removed_when_dead),
     cmocka_unit_test (test_refused_by_device),

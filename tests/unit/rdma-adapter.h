@@ -59,6 +59,8 @@ void adapter_sent (enum ibv_wc_status status);
 /* A message of so many bytes comes into the oldest receive. */
 void adapter_message (const void *message, uint32_t bytes, unsigned wc_flags);
 void adapter_answer (uint16_t cid, uint16_t status);
+/* So often the client looks in vain for what came. */
+extern unsigned adapter_late;
 /* The oldest receive fails. */
 void adapter_receive_fails (enum ibv_wc_status status);
 

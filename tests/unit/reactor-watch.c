@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -154,6 +155,55 @@ test_poll (void **state)
   reactor_destroy (reactor);
   close (fds[0]);
   close (fds[1]);
+}
+
+static void
+note_sleeps (void *arg)
+{
+  struct rusage usage;
+
+  assert_int_equal (getrusage (RUSAGE_THREAD, &usage), 0);
+  *(long *) arg = usage.ru_nvcsw;
+}
+
+/* Requests that come one at a time, whatever it costs to look for them: how
+ * often the loop slept meanwhile. */
+static long
+sleeps_for_requests (unsigned poll_us, unsigned nr)
+{
+  struct reactor *reactor;
+  struct error err;
+  long before, after;
+  int fds[2];
+  char c = 'x';
+
+  assert_int_equal (reactor_create (3, &reactor, &err), 0);
+  reactor_set_poll (reactor, poll_us);
+  assert_int_equal (reactor_start (reactor, &err), 0);
+  assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), 0);
+  echo.watch = (struct reactor_watch) { echo_ready, fds[0] };
+  echo.nr_requests = 1;
+  reactor_call (reactor, watch_echo, reactor);
+  reactor_call (reactor, note_sleeps, &before);
+  for (unsigned i = 0; i < nr; i++) {
+    if (poll_us == 0)
+      poll (NULL, 0, 1);        /* it is asleep, but on a machine too busy */
+    assert_int_equal (write (fds[1], &c, 1), 1);
+    assert_int_equal (read (fds[1], &c, 1), 1);
+  }
+  reactor_call (reactor, note_sleeps, &after);
+  reactor_call (reactor, unwatch_echo, reactor);
+  reactor_destroy (reactor);
+  close (fds[0]);
+  close (fds[1]);
+  return after - before;
+}
+
+static void
+test_poll_does_not_sleep (void **state)
+{
+  assert_true (sleeps_for_requests (0, 100) > 0);
+  assert_in_range (sleeps_for_requests (60000000, 200), 0, 50);
 }
 
 /* --- other events ---------------------------------------------------------- */
@@ -303,6 +353,7 @@ main (void)
     cmocka_unit_test (test_gap),        /* forks: while there is one thread */
     cmocka_unit_test (test_remove_in_batch),
     cmocka_unit_test (test_poll),
+    cmocka_unit_test (test_poll_does_not_sleep),
     cmocka_unit_test (test_watch_change),
     cmocka_unit_test (test_watch_error),
   };
