@@ -18,10 +18,10 @@
 #   QBD_VM_KERNEL    the kernel's package (default: the current one)
 #   QBD_VM_ACCEL     QEMU's accelerator (tcg,thread=multi); kvm works too
 #   QBD_VM_MEMORY    the guest's memory (2G)
-#   QBD_VM_LIMIT_S   seconds that a case may take (300)
+#   QBD_VM_LIMIT_S   seconds that a case may take (600)
 
 vm_cache=${QBD_VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/qbd/vm}
-vm_limit_s=${QBD_VM_LIMIT_S:-300}
+vm_limit_s=${QBD_VM_LIMIT_S:-600}
 PATH=$PATH:/usr/sbin:/sbin      # kmod's programs, for other users than root
 
 requires test "$(uname -m)" = x86_64
