@@ -158,7 +158,7 @@ qemu_io "$uri" 'write -P 1 0 4096' flush 'read -P 1 0 4096' 'read -P 50 4k 4k'
 stop_nbdkit
 
 # SIGTERM ends nbdkit while a write waits for the old controller's end.
-start_nbdkit qbd "nqn=$nqn" nsid=1 keep_alive_tmo=4
+start_nbdkit qbd "nqn=$nqn" nsid=1 keep_alive_tmo=60
 nbdsh -u "$uri" -c '
 try:
     while True:
@@ -171,5 +171,5 @@ enough=$(($(written_sectors) + 80))
 until_true has_written "$enough"
 expect_loss bounce_port
 wait_for_line "$nbdkit_log" 'connected again'
-patience=8 stop_nbdkit
+patience=60 stop_nbdkit
 wait $client
