@@ -230,10 +230,10 @@ struct engine_ops {
                             struct host_list *hosts, struct error *err);
 
   /* Returns 0 or -errno when it is over already (done is then not called),
-   * or ENGINE_PENDING.  -ESHUTDOWN: it was not done, and another gateway may
-   * do it.  Also for requests that overlap: the result is then
-   * either order, never a mix within a block.  FLUSH covers everything that
-   * was done before it was submitted, on any reactor.  An fdatasync error
+   * or ENGINE_PENDING.  -ESHUTDOWN: nothing of it will be done any more, and
+   * another gateway may do it.  Also for requests that overlap: the result is
+   * then either order, never a mix within a block.  FLUSH covers everything
+   * that was done before it was submitted, on any reactor.  An fdatasync error
    * is sticky: every later FLUSH and FUA fails with it. */
   int (*submit) (struct engine_volume *volume,
                  struct engine_request *request);

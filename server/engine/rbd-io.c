@@ -9,6 +9,14 @@
  *
  * Without librbd's cache a write is done when all replicas have it on
  * stable storage, so there FUA asks for nothing more.
+ *
+ * ESHUTDOWN promises that nothing of a request will be done any more, as its
+ * host then writes by way of another gateway, which may know less of the
+ * blocklist than this one: an OSD that does not know it yet would take ours
+ * later, over what is newer.  So what was given to librbd is answered by librbd
+ * alone, when all of its operations are over.  An OSD that refuses one has the
+ * map with the blocklist for the whole placement group, and so has whoever
+ * serves that later: whatever else is on its way there is refused, too.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,7 +33,7 @@ ceph_errno (int64_t result)
   case EROFS: return -EROFS;
   case EPERM: case EACCES: return -EPERM;
   case ENOMEM: return -ENOMEM;
-  /* EBLOCKLISTED: another gateway has fenced this one. */
+  /* EBLOCKLISTED: another gateway has fenced this one, and an OSD knows. */
   case ESHUTDOWN: return -ESHUTDOWN;
   }
   return -EIO;
@@ -134,15 +142,16 @@ completed (rbd_completion_t completion, void *arg)
     answer (request, result);
 }
 
-/* What an image that is lost answers. */
+/* What an image that is lost answers to what librbd never gets. */
 static int
 gone (const struct ceph_volume *v)
 {
   return atomic_load (&v->volume.pool->is_fenced) ? -ESHUTDOWN : -EIO;
 }
 
-/* librbd does not answer writes to an image that is not there.  It does answer
- * reads, and writes to their buffers until then. */
+/* librbd does not answer writes to an image that is not there: there nothing is
+ * left that they could change.  It does answer reads, and writes to their
+ * buffers until then. */
 void
 ceph_abandon (struct ceph_volume *v)
 {
@@ -154,7 +163,7 @@ ceph_abandon (struct ceph_volume *v)
     if (call->request->op == ENGINE_READ)
       continue;
     TAILQ_REMOVE (&v->calls, call, next);
-    answer (call->request, gone (v));
+    answer (call->request, -EIO);
     call->request = NULL;
   }
 }

@@ -219,7 +219,9 @@ find_snapshot (struct ceph_volume *v)
   return found ? 0 : -ENOENT;
 }
 
-/* The image's header, or the snapshot, is not there. */
+/* The image's header, or the snapshot, is not there.  Or this server is fenced:
+ * then librbd gets no more requests, but answers those that it has, as only
+ * the OSDs know whether they are carried out (rbd-io.c). */
 static int
 find_loss (struct ceph_volume *v)
 {
@@ -228,8 +230,7 @@ find_loss (struct ceph_volume *v)
   int r;
 
   if (atomic_load (&v->volume.pool->is_fenced)) {
-    if (!atomic_exchange (&v->is_lost, true))
-      ceph_abandon (v);
+    atomic_store (&v->is_lost, true);
     return ENGINE_CHANGED_FENCED;
   }
   r = rados_stat (ceph_pool (v->volume.pool)->io, v->header, &bytes,

@@ -13,6 +13,7 @@ CEPH_TESTS += tests/ceph/fence.sh
 CEPH_TESTS += tests/ceph/full.sh
 CEPH_TESTS += tests/ceph/gateways.sh
 CEPH_TESTS += tests/ceph/identity.sh
+CEPH_TESTS += tests/ceph/late-osd.sh
 CEPH_TESTS += tests/ceph/live.sh
 CEPH_TESTS += tests/ceph/lost.sh
 CEPH_TESTS += tests/ceph/nbd.sh

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A gateway is fenced, and hears of it, while an OSD that has a write of its own
+# stands still: that one may still carry the write out.  So the write is not
+# answered before the OSD is: who was told that it is not done would do it by way
+# of another gateway, and this one come over that.
+source "${0%/*}/functions.sh"
+requires nbdsh --version
+requires ceph --version
+start_cluster 4
+start_gateway
+qbd create demo/disk 64M
+
+# An OSD that stands still is no dead one here.  What the gateway looks at to
+# learn that it is fenced is elsewhere, as is the object that is read.
+cluster ask 'osd set' key=nodown
+acting ()
+{
+    timeout "$patience" ceph osd map rbd "$1" --format json |
+        jq -r '.acting | join (" ")'
+}
+needed=" $(acting qbd_pool) $(acting rbd_directory) "
+prefix=$(rbd info rbd/disk --format json | jq -r .block_name_prefix)
+for object in {0..15}; do
+    osds[object]=$(acting "$prefix.$(printf %016x "$object")")
+    if [[ $needed != *" ${osds[object]%% *} "* ]]; then
+        late=$object late_osd=${osds[object]%% *}
+    fi
+done
+for object in {0..15}; do
+    [[ " ${osds[object]} " == *" $late_osd "* ]] || quick=$object
+done
+test -n "$quick"
+
+# One queue: what is answered later was not answered before.
+start_nbdkit qbd volume=demo/disk server="$QBD_SERVER" nr_io_queues=1
+nbdsh -u "$uri" -c - >"$tmp/writer.log" 2>&1 <<END &
+import os
+def is_refused ():
+    try:
+        h.pread (4096, $quick << 22)
+    except nbd.Error as e:
+        assert e.errno in ("EIO", "ESHUTDOWN"), e
+        return True
+def wait_for (file):
+    while not os.path.exists ("$tmp/" + file):
+        h.poll (50)
+for object in ($quick, $late):
+    h.pwrite (b"1" * 4096, object << 22)
+print ("written", flush=True)
+wait_for ("late")
+write = h.aio_pwrite (b"2" * 4096, $late << 22)
+print ("writes", flush=True)
+while not is_refused ():
+    pass
+wait_for ("fenced")
+assert is_refused ()
+assert not h.aio_command_completed (write)
+print ("waits", flush=True)
+while not h.aio_command_completed (write):
+    h.poll (-1)
+END
+writer=$!
+_pids+=("$writer nbdsh")
+wait_for_line "$tmp/writer.log" '^written'
+cluster pause "osd.$late_osd"
+touch "$tmp/late"
+wait_for_line "$tmp/writer.log" '^writes'
+address=$(timeout "$patience" rados -p rbd getxattr qbd_gateway.0 qbd.address)
+cluster ask 'osd blocklist' blocklistop=add addr="$address"
+wait_for_line "$server_log" 'this server did not answer, and another fenced it'
+# By then it has looked at its volumes.
+wait_for_line "$server_log" 'pool: demo: rbd: list: '
+touch "$tmp/fenced"
+wait_for_line "$tmp/writer.log" '^waits'
+cluster resume "osd.$late_osd"
+wait $writer || grep 'nbd.Error.*write: ' "$tmp/writer.log" ||
+    fail "$(cat "$tmp/writer.log")"
+stop_nbdkit
+stop_server || :                # what librbd never ends is left behind
+
+# It is done, or will not be.
+start_gateway
+start_nbdkit qbd demo/disk
+nbdsh -u "$uri" -c "h.pwrite (b'3' * 4096, $late << 22)" \
+      -c "assert h.pread (4096, $late << 22) == b'3' * 4096"
