@@ -207,11 +207,9 @@ ceph_gateway_lives (struct ceph_pool *pool, unsigned gateway)
   return r == 0 || r == -EOPNOTSUPP ? 1 : r;
 }
 
-int
-ceph_ask_gateway (struct engine_pool *engine_pool, unsigned gateway,
-                  const char *text)
+static int
+ask_holder (struct ceph_pool *pool, unsigned gateway, const char *text)
 {
-  struct ceph_pool *pool = ceph_pool (engine_pool);
   char holder[CEPH_ADDRESS_MAX];
   int r = ceph_get_holder (pool, gateway, holder);
 
@@ -219,4 +217,16 @@ ceph_ask_gateway (struct engine_pool *engine_pool, unsigned gateway,
     return r;
   r = ask (pool, gateway, text);
   return r == NO_ANSWER ? ceph_fence (pool, gateway, holder) : r;
+}
+
+/* Who has the number now may not know the text, as whoever had it before was
+ * fenced: by a third one, perhaps, and what we send is to come after that. */
+int
+ceph_ask_gateway (struct engine_pool *engine_pool, unsigned gateway,
+                  const char *text)
+{
+  struct ceph_pool *pool = ceph_pool (engine_pool);
+  int r = ask_holder (pool, gateway, text);
+
+  return r == 0 ? rados_wait_for_latest_osdmap (pool->cluster) : r;
 }

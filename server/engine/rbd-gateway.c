@@ -98,6 +98,9 @@ become (struct ceph_pool *pool, unsigned gateway)
     if (r >= 0)
       r = r > 0 ? -EBUSY : ceph_fence (pool, gateway, holder);
   }
+  /* Those who had it before may have fenced others. */
+  if (r == 0)
+    r = rados_wait_for_latest_osdmap (pool->cluster);
   if (r == 0)
     r = store_address (pool, gateway, holder);
   if (r < 0) {
