@@ -28,4 +28,5 @@ check-ceph: all
 		check_PROGRAMS= check_LTLIBRARIES=
 .PHONY: check-ceph
 
-EXTRA_DIST += $(CEPH_TESTS) tests/ceph/cluster.py tests/ceph/functions.sh
+EXTRA_DIST += $(CEPH_TESTS) tests/ceph/cluster.py tests/ceph/functions.sh \
+	tests/ceph/ledger.sh
