@@ -55,23 +55,33 @@ fail_shared (const char *what, const struct engine_pool *pool,
                     what, pool->name, name);
 }
 
-/* By its old name, for as long as a host is attached by that. */
-static int
-check_no_twin (const char *what, struct ceph_pool *pool, const char *name,
-               rbd_image_t image, struct error *err)
+static const char *
+find_twin (struct ceph_pool *pool, rbd_image_t image)
 {
   char id[64], header[CEPH_HEADER_MAX];
   struct ceph_volume *v;
 
   if (rbd_get_id (image, id, sizeof id) < 0)
-    return 0;
+    return NULL;
   snprintf (header, sizeof header, CEPH_HEADER "%s", id);
   LIST_FOREACH (v, &pool->volumes, next)
     if (!v->is_snapshot && v->image != image && strcmp (v->header, header) == 0)
-      return error_set (err, EBUSY, "%s: %s/%s: attached as %s, its old name: "
-                        "end that first", what, pool->pool.name, name,
-                        v->volume.name);
-  return 0;
+      return v->volume.name;
+  return NULL;
+}
+
+/* By its old name, for as long as a host is attached by that. */
+static int
+check_no_twin (const char *what, struct ceph_pool *pool, const char *name,
+               rbd_image_t image, struct error *err)
+{
+  const char *twin = find_twin (pool, image);
+
+  if (!twin)
+    return 0;
+  return error_set (err, EBUSY, "%s: %s/%s: attached as %s, its old name: end "
+                    "that first (qbd info %s/%s shows by whom)", what,
+                    pool->pool.name, name, twin, pool->pool.name, twin);
 }
 
 /* Gateways where no host is attached let go of it, and no other opens it, until
@@ -175,6 +185,20 @@ remove_open_image (struct ceph_pool *pool, const char *name)
   return r;
 }
 
+/* By this server, too: nobody would let go. */
+static int
+check_no_twin_of (struct ceph_pool *pool, const char *name, struct error *err)
+{
+  rbd_image_t image;
+  int r = rbd_open (pool->io, name, &image, NULL);
+
+  if (r < 0)
+    return fail ("rm", &pool->pool, name, -r, err);
+  r = check_no_twin ("rm", pool, name, image, err);
+  rbd_close (image);
+  return r;
+}
+
 static int
 volume_remove (struct engine_pool *engine_pool, const char *name,
                struct error *err)
@@ -189,8 +213,12 @@ volume_remove (struct engine_pool *engine_pool, const char *name,
     return error_set (err, EBUSY, "rm: %s/%s: volume is open",
                       engine_pool->name, name);
   r = rbd_remove (pool->io, name);
-  if (r == -EBUSY)
+  if (r == -EBUSY) {
+    r = check_no_twin_of (pool, name, err);
+    if (r < 0)
+      return r;
     r = remove_open_image (pool, name);
+  }
   if (r == -EBUSY)
     return fail_shared ("rm", engine_pool, name, err);
   if (r == -ENOTEMPTY)

@@ -20,6 +20,7 @@ until_so is_gone demo/other
 
 : "rbd resize, with a host attached: an event tells the host"
 start_nbdkit qbd volume=demo/disk
+disk_nbdkit=$nbdkit_pid
 nbdsh -u "$uri" -c 'h.pwrite (b"1" * (8 << 20), 0)'
 rbd resize rbd/disk --size 16M
 wait_for_line "$server_log" 'demo/disk: is now 16777216 bytes; attached controllers: 1'
@@ -78,10 +79,15 @@ until_so is_read_only false
 start_nbdkit qbd volume=demo/mirrored
 nbdsh -u "$uri" -c 'h.pwrite (b"4" * 4096, 0)'
 
-: "one where a host is attached by its old name is not shrunk, or set read-only"
+: "one where a host is attached by its old name is not shrunk, nor removed"
 rbd rename rbd/disk rbd/moved
 until_so qbd info demo/moved
 expect_error 'resize: demo/moved: attached as disk, its old name' \
              qbd resize --shrink demo/moved 8M
 expect_error 'set: demo/moved: attached as disk, its old name' \
              qbd set demo/moved read_only=on
+expect_error 'rm: demo/moved: attached as disk, its old name.*qbd info demo/disk' \
+             qbd rm demo/moved --force
+qbd info --json demo/disk | jq -e '.hosts | length == 1'
+_end $disk_nbdkit TERM
+until_so qbd rm demo/moved
