@@ -53,7 +53,7 @@ set -e
 
 : "${QBD_BUILDDIR:?run me under ./run of the build directory}"
 srcdir=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
-patience=${QBD_TEST_PATIENCE:-60}
+patience=${QBD_TEST_PATIENCE:-120}
 test_name=${0##*/}; test_name=${test_name%.sh}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/qbd-$test_name.XXXXXX")
 pool_url=${QBD_TEST_POOL:-file:$tmp/pool}
@@ -203,7 +203,7 @@ _at_exit ()
     local status=$? command=$BASH_COMMAND lines=("${BASH_LINENO[@]}") i log
     trap '' INT TERM
     set +e +x
-    # nbdkit waits for its idle clients (60 s, until it is killed).
+    # nbdkit waits for its idle clients, until it is killed.
     # The process may be a shell that waits for the client, which then only
     # sees the end of its input.
     if test -n "${COPROC_PID-}"; then

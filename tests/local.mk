@@ -24,8 +24,9 @@ TESTS += $(SH_TESTS)
 EXTRA_DIST += $(SH_TESTS) tests/functions.sh tests/network.sh \
 	tests/paths.sh tests/path.py
 
-# Seconds for one test, which takes one or two.
-TEST_TIMEOUT = 300
+# Seconds for one test, which takes one or two, and what takes only processor
+# time half a minute; with sanitizers, on a busy machine, twenty times as much.
+TEST_TIMEOUT = 900
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = ./run
 AM_SH_LOG_FLAGS = timeout -k 20 $(TEST_TIMEOUT) bash

@@ -17,5 +17,5 @@ except nbd.Error as e:
 END
 client=$!
 wait_for_line "$nbdkit_log" 'pread count=4096 offset=8192'
-patience=5 stop_nbdkit
+patience=20 stop_nbdkit
 wait $client

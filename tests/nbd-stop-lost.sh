@@ -53,7 +53,7 @@ for state in connects silent replay given-up; do
         given-up)
             wait_for_line "$nbdkit_log" 'no connection for 1 s' ;;
     esac
-    patience=5 stop_nbdkit
+    patience=20 stop_nbdkit
     wait $client
     case $state in
         connects | given-up) serve ;;

@@ -31,7 +31,7 @@ for volume in volume=demo/disk nqn=nqn.2014-08.org.example:x; do
         clients+=($!)
     done
     wait_for_line "$tmp/silent.log" connection
-    patience=6 stop_nbdkit
+    patience=20 stop_nbdkit
     for client in "${clients[@]}"; do
         must_fail wait "$client"
     done
