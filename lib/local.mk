@@ -50,6 +50,7 @@ libqbd_internal_la_SOURCES = \
 	lib/tcp-receive.c \
 	lib/tcp-send.c \
 	lib/transfer.c \
+	lib/transport.c \
 	lib/transport.h \
 	lib/volume.c \
 	lib/volume.h

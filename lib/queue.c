@@ -213,7 +213,7 @@ queue_complete_locked (struct queue *queue)
 {
   struct transport_request *t;
 
-  while ((t = queue->transport->ops->completed (queue->transport)))
+  while ((t = transport_completed (queue->transport)))
     while (t) {
       struct request *request = (struct request *) t;
 

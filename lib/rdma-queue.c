@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Life, slots and completion of an NVMe/RDMA queue.  Its data belongs to
+ * Life and completion of an NVMe/RDMA queue.  Its data belongs to
  * whoever holds the shell's lock, and the parts that rdma-queue.h gives to the
  * sender and the receiver to those.
  *
@@ -32,7 +32,6 @@
 #include "common/locked-memory.h"
 #include "lib/rdma-queue.h"
 
-static_assert (QUEUE_SIZE_MAX <= 1 << RDMA_SLOT_BITS, "");
 static_assert (RDMA_IO_DATA_MIN_BYTES >= BUDDY_BYTES_MAX, "");
 
 static const bool legal[RDMA_NR_STATES][RDMA_NR_STATES] = {
@@ -50,50 +49,18 @@ rdma_set_state (struct rdma_queue *queue, enum rdma_state state)
   queue->base.ready = state == RDMA_READY;
 }
 
-/* --- slots -------------------------------------------------------------- */
-
-static void
-slot_take (struct rdma_queue *queue, struct transport_request *request,
-           uint32_t piece)
-{
-  struct rdma_slot *slot = &queue->slots[queue->free_slot];
-
-  request->slot = queue->free_slot;
-  queue->free_slot = slot->next_free;
-  slot->request = request;
-  slot->generation =
-    (slot->generation + 1) & ((1 << (16 - RDMA_SLOT_BITS)) - 1);
-  slot->piece = piece;
-  slot->sent = false;
-  queue->base.nr_in_flight++;
-}
-
-static void
-slot_release (struct rdma_queue *queue, struct transport_request *request)
-{
-  struct rdma_slot *slot = &queue->slots[request->slot];
-
-  assert (slot->request == request);
-  atomic_store_explicit (&slot->posted, 0, memory_order_relaxed);
-  if (slot->piece != BUDDY_NONE)
-    buddy_give (queue->buddy, slot->piece, (uint32_t) request->iov.iov_len);
-  slot->request = NULL;
-  slot->next_free = queue->free_slot;
-  queue->free_slot = request->slot;
-  queue->base.nr_in_flight--;
-}
-
 /* --- completion --------------------------------------------------------- */
 
 static void
-complete (struct rdma_queue *queue, struct transport_request *request)
+complete (struct transport_queue *base, struct transport_request *request)
 {
-  assert (!request->sending);
-  slot_release (queue, request);
-  request->state = REQUEST_DONE;
-  request->next_done = NULL;
-  *queue->done_last = request;
-  queue->done_last = &request->next_done;
+  struct rdma_queue *queue = rdma_queue_of (base);
+  struct rdma_slot *slot = &queue->slots[request->slot];
+
+  atomic_store_explicit (&slot->posted, 0, memory_order_relaxed);
+  if (slot->piece != BUDDY_NONE)
+    buddy_give (queue->buddy, slot->piece, (uint32_t) request->iov.iov_len);
+  transport_complete (base, request);
 }
 
 void
@@ -101,7 +68,7 @@ rdma_check_done (struct rdma_queue *queue, struct transport_request *request)
 {
   if (request->state == REQUEST_ANSWERED && !request->sending &&
       queue->slots[request->slot].sent)
-    complete (queue, request);
+    complete (&queue->base, request);
 }
 
 void
@@ -126,18 +93,14 @@ rdma_unsent (const struct transport_queue *base,
   return waits || request->sending;
 }
 
-static struct transport_request *
-rdma_completed (struct transport_queue *base)
-{
-  struct rdma_queue *queue = rdma_queue_of (base);
-  struct transport_request *first = queue->done_first;
-
-  queue->done_first = NULL;
-  queue->done_last = &queue->done_first;
-  return first;
-}
-
 /* --- failure ------------------------------------------------------------ */
+
+static void
+lose (struct transport_queue *base, struct transport_request *request)
+{
+  request->sending = false;
+  complete (base, request);
+}
 
 /* Let the requests of a dead queue go once no thread uses their memory: the
  * device does not. */
@@ -148,17 +111,7 @@ rdma_reap (struct rdma_queue *queue)
     return;
   queue->send_first = NULL;
   queue->send_last = &queue->send_first;
-  for (uint16_t i = 0; i < queue->base.depth; i++) {
-    struct transport_request *request = queue->slots[i].request;
-
-    if (!request)
-      continue;
-    /* One that was answered keeps its answer: only its send was missing. */
-    if (request->state != REQUEST_ANSWERED)
-      request->error = queue->base.error;
-    request->sending = false;
-    complete (queue, request);
-  }
+  transport_lose_all (&queue->base, lose);
 }
 
 void
@@ -189,10 +142,11 @@ rdma_submit (struct transport_queue *base, struct transport_request *request)
 {
   struct rdma_queue *queue = rdma_queue_of (base);
   uint32_t piece = BUDDY_NONE;
+  struct rdma_slot *slot;
 
   if (queue->state == RDMA_DEAD)
     return -base->error;
-  if (queue->free_slot == base->depth || base->nr_in_flight >= queue->limit)
+  if (transport_is_full (base) || base->nr_in_flight >= queue->limit)
     return -EAGAIN;
   if (request->data != TRANSPORT_NO_DATA && request->iov.iov_len > 0) {
     assert (request->iov.iov_len <= BUDDY_BYTES_MAX);
@@ -200,11 +154,10 @@ rdma_submit (struct transport_queue *base, struct transport_request *request)
     if (piece == BUDDY_NONE)
       return -EAGAIN;
   }
-  slot_take (queue, request, piece);
-  request->sqe.common.cid = rdma_slot_cid (queue, request->slot);
-  request->state = REQUEST_SUBMITTED;
-  request->sending = false;
-  request->error = 0;
+  transport_take_slot (base, request);
+  slot = &queue->slots[request->slot];
+  slot->piece = piece;
+  slot->sent = false;
   request->next_send = NULL;
   *queue->send_last = request;
   queue->send_last = &request->next_send;
@@ -276,6 +229,7 @@ rdma_destroy (struct transport_queue *base)
   free (queue->receive_sges);
   free (queue->receives);
   free (queue->slots);
+  free (base->slots);
   free (queue);
 }
 
@@ -290,7 +244,6 @@ static const struct transport_ops rdma_ops = {
   .recv = rdma_recv,
   .recv_end = rdma_recv_end,
   .unsent = rdma_unsent,
-  .completed = rdma_completed,
   .fail = rdma_fail,
   .wait_fd = rdma_wait_fd,
   .arm = rdma_arm,
@@ -333,7 +286,7 @@ data_bytes (uint16_t qid)
 static int
 make_memory (struct rdma_queue *queue)
 {
-  uint16_t n = queue->nr_slots;
+  uint16_t n = queue->base.nr_slots;
 
   queue->slots = calloc (n, sizeof *queue->slots);
   queue->receives = calloc (n, sizeof *queue->receives);
@@ -351,25 +304,15 @@ static int
 begin (struct rdma_queue *queue, const struct stream_place *server,
        const struct rdma_queue_params *params)
 {
-  uint16_t depth = params->depth;
   int r;
 
-  assert (depth >= 1 && depth <= queue->nr_slots);
-  queue->base = (struct transport_queue) {
-    .ops = &rdma_ops,
-    .qid = params->qid,
-    .depth = depth,
-  };
+  transport_begin (&queue->base, &rdma_ops, params->qid, params->depth);
   queue->params = *params;
   queue->server = server->sa;
-  queue->limit = depth;
+  queue->limit = params->depth;
   queue->state = RDMA_ADDRESS;
   queue->pid = getpid ();
-  queue->free_slot = 0;
-  for (uint16_t i = 0; i < depth; i++)
-    queue->slots[i].next_free = i + 1;
-  queue->done_first = queue->send_first = NULL;
-  queue->done_last = &queue->done_first;
+  queue->send_first = NULL;
   queue->send_last = &queue->send_first;
   queue->nr_completions = 0;
   queue->armed = queue->slept = false;
@@ -395,9 +338,9 @@ rdma_queue_create (const struct stream_place *server, const char *uri,
     goto err;
   queue->epoll_fd = queue->wake_fd = -1;
   queue->pid = getpid ();
-  queue->nr_slots = params->depth;
   queue->data_bytes = data_bytes (params->qid);
-  r = make_memory (queue);
+  if (transport_alloc_slots (&queue->base, params->depth))
+    r = make_memory (queue);
   if (r == 0)
     r = begin (queue, server, params);
   if (r == 0)

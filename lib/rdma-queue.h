@@ -29,7 +29,6 @@
 enum {
   RDMA_BATCH_REQUESTS = 64,             /* work requests of one post */
   RDMA_BATCH_COMPLETIONS = 64,
-  RDMA_SLOT_BITS = 10,                  /* of a CID; the rest is generation */
   RDMA_ADMIN_DATA_BYTES = 512 << 10,
   RDMA_IO_DATA_BYTES = 8 << 20,
   RDMA_IO_DATA_MIN_BYTES = 1 << 20,     /* one command of full length */
@@ -54,10 +53,8 @@ struct rdma_wire {
 };
 static_assert (sizeof (struct rdma_wire) == 128, "");
 
+/* What a command has beside its transport_slot. */
 struct rdma_slot {
-  struct transport_request *request;    /* NULL: free */
-  uint8_t generation;
-  uint16_t next_free;
   uint32_t piece;               /* its data's offset; BUDDY_NONE */
   bool sent;                    /* its SEND is over */
   /* Its CID and POSTED, from its post on: the receiver may copy its data
@@ -84,7 +81,6 @@ struct rdma_queue {
   enum rdma_state state;                /* one setter: rdma_set_state */
   struct rdma_queue_params params;      /* constant after begin */
   struct sockaddr_storage server;       /* constant after begin */
-  uint16_t nr_slots;                    /* made; base.depth at most */
   uint16_t limit;                       /* of slots, as the server has it */
   pid_t pid;                            /* that the verbs belong to */
 
@@ -110,9 +106,6 @@ struct rdma_queue {
   struct ibv_cq *cq;
 
   /* locked */
-  uint16_t free_slot;                   /* depth: none */
-  struct transport_request *done_first;
-  struct transport_request **done_last;
   struct transport_request *send_first; /* the send list */
   struct transport_request **send_last;
   bool sending;
@@ -142,12 +135,6 @@ static inline struct rdma_queue *
 rdma_queue_of (struct transport_queue *queue)
 {
   return (struct rdma_queue *) queue;
-}
-
-static inline uint16_t
-rdma_slot_cid (const struct rdma_queue *queue, uint16_t slot)
-{
-  return (uint16_t) (queue->slots[slot].generation << RDMA_SLOT_BITS | slot);
 }
 
 /* rdma-queue.c */

@@ -152,7 +152,7 @@ rdma_recv_begin (struct transport_queue *base)
 static void
 copy_data (struct rdma_queue *queue, const struct nvme_cqe *cqe)
 {
-  uint16_t index = cqe->cid & ((1 << RDMA_SLOT_BITS) - 1);
+  uint16_t index = transport_slot_of (cqe->cid);
   const struct transport_request *request;
   struct rdma_slot *slot = &queue->slots[index];
 
@@ -166,7 +166,7 @@ copy_data (struct rdma_queue *queue, const struct nvme_cqe *cqe)
                          memory_order_relaxed);
   if (nvme_cqe_status (cqe) != 0)
     return;
-  request = slot->request;
+  request = queue->base.slots[index].request;
   if (request->data == TRANSPORT_FROM_CONTROLLER && slot->piece != BUDDY_NONE)
     memcpy (request->iov.iov_base, queue->data + slot->piece,
             request->iov.iov_len);
@@ -329,8 +329,7 @@ take_response (struct rdma_queue *queue,
                const struct rdma_completion *completion)
 {
   uint16_t cid = completion->cqe.cid;
-  uint16_t index = cid & ((1 << RDMA_SLOT_BITS) - 1);
-  struct transport_request *request = NULL;
+  struct transport_request *request = transport_find (&queue->base, cid);
 
   if (completion->bytes != sizeof completion->cqe) {
     broke (queue, "a response that is no CQE");
@@ -341,10 +340,8 @@ take_response (struct rdma_queue *queue,
            "asked to");
     return;
   }
-  if (index < queue->base.depth && cid == rdma_slot_cid (queue, index))
-    request = queue->slots[index].request;
   if (!request || request->state != REQUEST_SUBMITTED ||
-      !(atomic_load_explicit (&queue->slots[index].posted,
+      !(atomic_load_explicit (&queue->slots[request->slot].posted,
                               memory_order_relaxed) & RDMA_POSTED)) {
     broke (queue, "a response to no command");
     return;
@@ -355,11 +352,11 @@ take_response (struct rdma_queue *queue,
 static void
 take_sent (struct rdma_queue *queue, uint16_t index)
 {
-  struct rdma_slot *slot = &queue->slots[index];
+  struct transport_request *request = queue->base.slots[index].request;
 
-  slot->sent = true;
-  if (slot->request)
-    rdma_check_done (queue, slot->request);
+  queue->slots[index].sent = true;
+  if (request)
+    rdma_check_done (queue, request);
 }
 
 static void

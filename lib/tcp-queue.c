@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Life, slots and completion of an NVMe/TCP queue.  Its data belongs to
+ * Life and completion of an NVMe/TCP queue.  Its data belongs to
  * whoever holds the shell's lock, and its parts named send_ and recv_ to the
  * thread between the begin and the end of a send or a receive.
  */
@@ -11,8 +11,6 @@
 #include <string.h>
 
 #include "lib/tcp-queue.h"
-
-static_assert (QUEUE_SIZE_MAX <= 1 << TCP_SLOT_BITS, "");
 
 static const bool tcp_legal[TCP_NR_STATES][TCP_NR_STATES] = {
   [TCP_NEW] = { [TCP_WAIT_ICRESP] = true, [TCP_DEAD] = true },
@@ -28,26 +26,7 @@ tcp_set_state (struct tcp_queue *queue, enum tcp_state state)
   queue->base.ready = state == TCP_READY;
 }
 
-/* --- slots -------------------------------------------------------------- */
-
-static uint16_t
-slot_cid (const struct tcp_queue *queue, uint16_t slot)
-{
-  return (uint16_t) (queue->slots[slot].generation << TCP_SLOT_BITS | slot);
-}
-
-/* The request that a peer names, or NULL.  The generation tells an answer to
- * an earlier command of the slot apart. */
-struct transport_request *
-tcp_find (struct tcp_queue *queue, uint16_t cid)
-{
-  uint16_t slot = cid & ((1 << TCP_SLOT_BITS) - 1);
-
-  if (slot >= queue->base.depth || !queue->slots[slot].request ||
-      cid != slot_cid (queue, slot))
-    return NULL;
-  return queue->slots[slot].request;
-}
+/* --- completion --------------------------------------------------------- */
 
 static bool
 is_direct_read (const struct transport_request *request)
@@ -56,45 +35,13 @@ is_direct_read (const struct transport_request *request)
     request->iov.iov_len >= TCP_DIRECT_READ_BYTES;
 }
 
-static void
-slot_take (struct tcp_queue *queue, struct transport_request *request)
-{
-  struct tcp_slot *slot = &queue->slots[queue->free_slot];
-
-  request->slot = queue->free_slot;
-  queue->free_slot = slot->next_free;
-  slot->request = request;
-  slot->generation = (slot->generation + 1) & ((1 << (16 - TCP_SLOT_BITS)) - 1);
-  queue->base.nr_in_flight++;
-  if (is_direct_read (request))
-    queue->nr_direct_reads++;
-}
-
-static void
-slot_release (struct tcp_queue *queue, struct transport_request *request)
-{
-  struct tcp_slot *slot = &queue->slots[request->slot];
-
-  assert (slot->request == request);
-  slot->request = NULL;
-  slot->next_free = queue->free_slot;
-  queue->free_slot = request->slot;
-  queue->base.nr_in_flight--;
-  if (is_direct_read (request))
-    queue->nr_direct_reads--;
-}
-
-/* --- completion --------------------------------------------------------- */
-
 void
-tcp_complete (struct tcp_queue *queue, struct transport_request *request)
+tcp_complete (struct transport_queue *base, struct transport_request *request)
 {
-  assert (!request->sending && !request->tcp.queued);
-  slot_release (queue, request);
-  request->state = REQUEST_DONE;
-  request->next_done = NULL;
-  *queue->done_last = request;
-  queue->done_last = &request->next_done;
+  assert (!request->tcp.queued);
+  if (is_direct_read (request))
+    tcp_queue_of (base)->nr_direct_reads--;
+  transport_complete (base, request);
 }
 
 /* True when a successful answer cannot be believed: not all data moved. */
@@ -133,7 +80,7 @@ tcp_answer (struct tcp_queue *queue, struct transport_request *request,
   if (tcp->queued)
     request->state = REQUEST_ANSWERED;
   else
-    tcp_complete (queue, request);
+    tcp_complete (&queue->base, request);
 }
 
 static bool
@@ -141,17 +88,6 @@ tcp_unsent (const struct transport_queue *base,
             const struct transport_request *request)
 {
   return request->sending || request->tcp.queued;
-}
-
-static struct transport_request *
-tcp_completed (struct transport_queue *base)
-{
-  struct tcp_queue *queue = tcp_queue_of (base);
-  struct transport_request *first = queue->done_first;
-
-  queue->done_first = NULL;
-  queue->done_last = &queue->done_first;
-  return first;
 }
 
 /* --- failure ------------------------------------------------------------ */
@@ -165,16 +101,7 @@ tcp_reap (struct tcp_queue *queue)
   while (queue->send_first)
     tcp_dequeue (queue, queue->send_first);
   queue->reading = NULL;
-  for (uint16_t i = 0; i < queue->base.depth; i++) {
-    struct transport_request *request = queue->slots[i].request;
-
-    if (!request)
-      continue;
-    /* One that was answered keeps its answer: only its send was missing. */
-    if (request->state != REQUEST_ANSWERED)
-      request->error = queue->base.error;
-    tcp_complete (queue, request);
-  }
+  transport_lose_all (&queue->base, tcp_complete);
 }
 
 /* Commands that are reported as failed must not be executed afterwards, as
@@ -242,14 +169,12 @@ tcp_submit (struct transport_queue *base, struct transport_request *request)
 
   if (queue->state == TCP_DEAD)
     return -base->error;
-  if (queue->free_slot == base->depth)
+  if (transport_is_full (base))
     return -EAGAIN;
   assert (request->iov.iov_len <= UINT32_MAX);
-  slot_take (queue, request);
-  request->sqe.common.cid = slot_cid (queue, request->slot);
-  request->state = REQUEST_SUBMITTED;
-  request->sending = false;
-  request->error = 0;
+  transport_take_slot (base, request);
+  if (is_direct_read (request))
+    queue->nr_direct_reads++;
   memset (&request->tcp, 0, offsetof (struct tcp_request, header));
   tcp_make_capsule (queue, request);
   tcp_enqueue (queue, request);
@@ -291,7 +216,7 @@ tcp_destroy (struct transport_queue *base)
           (base->nr_in_flight == 0 && !queue->sending && !queue->receiving));
   stream_close (queue->stream);
   free (queue->recv_buffer);
-  free (queue->slots);
+  free (base->slots);
   free (queue);
 }
 
@@ -306,7 +231,6 @@ static const struct transport_ops tcp_ops = {
   .recv = tcp_recv,
   .recv_end = tcp_recv_end,
   .unsent = tcp_unsent,
-  .completed = tcp_completed,
   .fail = tcp_fail,
   .wait_fd = tcp_wait_fd,
   .arm = tcp_arm,
@@ -319,21 +243,14 @@ static void
 tcp_begin (struct tcp_queue *queue, struct stream *stream,
            const struct tcp_queue_params *p)
 {
-  struct tcp_slot *slots = queue->slots;
+  struct transport_queue base = queue->base;
   uint8_t *recv_buffer = queue->recv_buffer;
-  uint16_t nr_slots = queue->nr_slots;
 
-  assert (p->depth >= 1 && p->depth <= nr_slots);
   memset (queue, 0, sizeof *queue);
-  queue->slots = slots;
+  queue->base = base;
+  transport_begin (&queue->base, &tcp_ops, p->qid, p->depth);
   queue->recv_buffer = recv_buffer;
-  queue->nr_slots = nr_slots;
-  for (uint16_t i = 0; i < p->depth; i++)
-    slots[i].next_free = i + 1;
   queue->stream = stream;
-  queue->base.ops = &tcp_ops;
-  queue->base.qid = p->qid;
-  queue->base.depth = p->depth;
   /* Fabrics commands may carry this much on any queue (TCP 1.0 3.3.2.2);
    * Identify tells what I/O commands may. */
   queue->base.in_capsule_bytes = NVMEOF_ADMIN_CAPSULE_DATA;
@@ -344,7 +261,6 @@ tcp_begin (struct tcp_queue *queue, struct stream *stream,
   queue->digest_offered =
     (p->hdr_digest ? NVME_TCP_DIGEST_HEADER : 0) |
     (p->data_digest ? NVME_TCP_DIGEST_DATA : 0);
-  queue->done_last = &queue->done_first;
   queue->send_last = &queue->send_first;
   queue->pdu_need_bytes = sizeof (struct nvme_tcp_hdr);
   tcp_make_icreq (queue);
@@ -355,21 +271,19 @@ tcp_queue_create (struct stream *stream, const struct tcp_queue_params *p)
 {
   struct tcp_queue *queue = calloc (1, sizeof *queue);
 
-  assert (p->depth <= QUEUE_SIZE_MAX);
   if (!queue)
     goto err;
-  queue->slots = calloc (p->depth, sizeof *queue->slots);
   queue->recv_buffer = malloc (TCP_RECEIVE_BUFFER_BYTES);
-  if (!queue->slots || !queue->recv_buffer)
+  if (!queue->recv_buffer ||
+      !transport_alloc_slots (&queue->base, p->depth))
     goto err;
-  queue->nr_slots = p->depth;
   tcp_begin (queue, stream, p);
   return &queue->base;
 
  err:
   if (queue) {
     free (queue->recv_buffer);
-    free (queue->slots);
+    free (queue->base.slots);
     free (queue);
   }
   stream_close (stream);

@@ -24,7 +24,6 @@ enum {
    * kept short, so that little of it is copied. */
   TCP_DIRECT_READ_BYTES = 16384,
   TCP_RECEIVE_SHORT_BYTES = 4096,
-  TCP_SLOT_BITS = 10,                   /* of a CID; the rest is generation */
 };
 
 enum tcp_state {
@@ -35,12 +34,6 @@ enum tcp_state {
   TCP_NR_STATES
 };
 
-struct tcp_slot {
-  struct transport_request *request;    /* NULL: free */
-  uint8_t generation;
-  uint16_t next_free;
-};
-
 struct tcp_queue {
   struct transport_queue base;          /* first member */
   struct stream *stream;
@@ -49,13 +42,7 @@ struct tcp_queue {
   uint8_t digest_offered;
   uint32_t maxh2cdata_bytes;
 
-  struct tcp_slot *slots;
-  uint16_t nr_slots;                    /* of memory; base.depth are in use */
-  uint16_t free_slot;                   /* depth: none */
   unsigned nr_direct_reads;             /* in flight, TCP_DIRECT_READ_BYTES up */
-
-  struct transport_request *done_first;
-  struct transport_request **done_last;
 
   /* Sending.  The first nr_batch requests of the list are in the batch. */
   struct transport_request *send_first;
@@ -100,10 +87,9 @@ tcp_queue_of (struct transport_queue *queue)
 
 /* tcp-queue.c */
 void tcp_set_state (struct tcp_queue *queue, enum tcp_state state);
-struct transport_request *tcp_find (struct tcp_queue *queue, uint16_t cid);
 void tcp_answer (struct tcp_queue *queue, struct transport_request *request,
                  const struct nvme_cqe *cqe);
-void tcp_complete (struct tcp_queue *queue,
+void tcp_complete (struct transport_queue *queue,
                    struct transport_request *request);
 void tcp_fail (struct transport_queue *queue, int error, const char *reason);
 /* A PDU broke the rules: TermReq, then the end. */

@@ -36,7 +36,7 @@ static struct transport_request *
 find_waiting (struct tcp_queue *queue, uint16_t cid, uint32_t fei,
               const char *field)
 {
-  struct transport_request *request = tcp_find (queue, cid);
+  struct transport_request *request = transport_find (&queue->base, cid);
 
   if (!request || request->state != REQUEST_SUBMITTED) {
     fault (queue, NVME_TCP_FES_INVALID_HEADER, fei, field);

@@ -156,7 +156,7 @@ unit_end (struct tcp_queue *queue, struct transport_request *request)
   uint32_t bytes = tcp->next_r2t_bytes;
 
   if (request->state == REQUEST_ANSWERED) {
-    tcp_complete (queue, request);
+    tcp_complete (&queue->base, request);
   } else if (tcp->r2t_left_bytes > 0) {
     h2c_data_header (queue, request, end);
     tcp_enqueue (queue, request);

@@ -138,10 +138,6 @@ struct transport_ops {
   bool (*unsent) (const struct transport_queue *queue,
                   const struct transport_request *request);
 
-  /* [locked] The requests that became DONE since the last call, linked by
-   * next_done. */
-  struct transport_request *(*completed) (struct transport_queue *queue);
-
   /* [locked] End the queue with a positive errno and, for people, why.  No
    * more answers are taken.  The first cause stays. */
   void (*fail) (struct transport_queue *queue, int error, const char *reason);
@@ -168,11 +164,25 @@ struct transport_ops {
   void (*destroy) (struct transport_queue *queue);
 };
 
+enum { TRANSPORT_SLOT_BITS = 10 };      /* of a CID; the rest is generation */
+
+/* Of a command in flight. */
+struct transport_slot {
+  struct transport_request *request;    /* NULL: free */
+  uint16_t next_free;
+  uint8_t generation;           /* tells an answer to an earlier command apart */
+};
+
 /* First member of each transport's own queue. */
 struct transport_queue {
   const struct transport_ops *ops;      /* constant after open */
   uint16_t qid;                         /* constant after open */
-  uint16_t depth;                       /* slots, constant after open */
+  uint16_t depth;                       /* slots in use, constant after open */
+  uint16_t nr_slots;                    /* made, constant */
+  struct transport_slot *slots;         /* locked */
+  uint16_t free_slot;                   /* locked: the next, depth: none */
+  struct transport_request *done_first; /* locked: transport_completed's */
+  struct transport_request **done_last;
   uint32_t in_capsule_bytes;            /* locked: set after Identify */
   bool sqflow_disabled;                 /* locked: set after Connect */
   bool want_pollout;                    /* locked: a send was cut short */
@@ -181,5 +191,51 @@ struct transport_queue {
   int error;                            /* locked: 0 while it lives */
   char reason[160];                     /* locked: for people, with error */
 };
+
+static inline uint16_t
+transport_slot_of (uint16_t cid)
+{
+  return cid & ((1 << TRANSPORT_SLOT_BITS) - 1);
+}
+
+/* Of the command that has the slot, or had it last. */
+static inline uint16_t
+transport_cid (const struct transport_queue *queue, uint16_t slot)
+{
+  return (uint16_t) (queue->slots[slot].generation << TRANSPORT_SLOT_BITS
+                     | slot);
+}
+
+static inline bool
+transport_is_full (const struct transport_queue *queue)
+{
+  return queue->free_slot == queue->depth;
+}
+
+/* transport.c: for the shell.  The requests that became DONE since the last
+ * call, linked by next_done.  [locked] */
+struct transport_request *transport_completed (struct transport_queue *queue);
+
+/* transport.c: for the transports.  Slots are made once, for connections of
+ * this depth at most, and freed by destroy.  False: out of memory. */
+bool transport_alloc_slots (struct transport_queue *queue, uint16_t nr_slots);
+/* A new connection: nothing stays but the slots and their generations. */
+void transport_begin (struct transport_queue *queue,
+                      const struct transport_ops *ops, uint16_t qid,
+                      uint16_t depth);
+/* [locked] The request in flight that a peer names, or NULL. */
+struct transport_request *transport_find (const struct transport_queue *queue,
+                                          uint16_t cid);
+/* [locked] SUBMITTED, with its CID.  Not when the queue is full. */
+void transport_take_slot (struct transport_queue *queue,
+                          struct transport_request *request);
+/* [locked] DONE. */
+void transport_complete (struct transport_queue *queue,
+                         struct transport_request *request);
+/* [locked] Complete all of a dead queue, with its error.  One that was answered
+ * keeps its answer: only its send was missing. */
+void transport_lose_all (struct transport_queue *queue,
+                         void (*complete) (struct transport_queue *queue,
+                                           struct transport_request *request));
 
 #endif

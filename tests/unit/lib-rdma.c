@@ -29,7 +29,7 @@ hear (void)
     (queue->ops->recv_begin) (queue);
     more = (queue->ops->recv_end) (queue, (queue->ops->recv) (queue));
   } while (more);
-  return queue->ops->completed (queue);
+  return transport_completed (queue);
 }
 
 static void
@@ -78,7 +78,7 @@ static void
 stop (void)
 {
   (queue->ops->fail) (queue, ESHUTDOWN, "over");
-  queue->ops->completed (queue);
+  transport_completed (queue);
   assert_int_equal (queue->nr_in_flight, 0);
   queue->ops->destroy (queue);
   expect_let_go ();
@@ -170,7 +170,7 @@ second_answer (uint16_t first_status)
   assert_memory_equal (buf, expected, sizeof buf);
   assert_int_equal (queue->error, EPROTO);
   (queue->ops->send_end) (queue, sent);
-  assert_ptr_equal (queue->ops->completed (queue), &request);
+  assert_ptr_equal (transport_completed (queue), &request);
   assert_int_equal (request.error, 0);
   assert_int_equal (nvme_cqe_status (&request.cqe), first_status);
   stop ();
@@ -212,13 +212,13 @@ say_unknown_slot (uint16_t cid)
 static void
 say_slot_beyond_all (uint16_t cid)
 {
-  adapter_answer ((uint16_t) (cid | ((1 << RDMA_SLOT_BITS) - 1)), 0);
+  adapter_answer ((uint16_t) (cid | ((1 << TRANSPORT_SLOT_BITS) - 1)), 0);
 }
 
 static void
 say_other_generation (uint16_t cid)
 {
-  adapter_answer ((uint16_t) (cid + (1 << RDMA_SLOT_BITS)), 0);
+  adapter_answer ((uint16_t) (cid + (1 << TRANSPORT_SLOT_BITS)), 0);
 }
 
 static void
@@ -344,7 +344,7 @@ finds_late (uint32_t poll_us, unsigned nr_requests)
   found = (queue->ops->arm) (queue);
   adapter_late = 0;
   (queue->ops->recv_end) (queue, (queue->ops->recv) (queue));
-  assert_ptr_equal (queue->ops->completed (queue), &requests[0]);
+  assert_ptr_equal (transport_completed (queue), &requests[0]);
   stop ();
   params.poll_us = 0;
   return found;

@@ -42,7 +42,7 @@ static inline void
 stop (void)
 {
   (queue->ops->fail) (queue, ESHUTDOWN, "over");
-  queue->ops->completed (queue);
+  transport_completed (queue);
   assert_int_equal (queue->nr_in_flight, 0);
   queue->ops->destroy (queue);
   assert_true (wire.closed);

@@ -234,10 +234,10 @@ test_answer_while_sending (void **state)
   say_rsp (&wire, a.sqe.common.cid, 0);
   queue->ops->recv_begin (queue);
   queue->ops->recv_end (queue, queue->ops->recv (queue));
-  assert_null (queue->ops->completed (queue));
+  assert_null (transport_completed (queue));
   assert_int_equal (a.state, REQUEST_ANSWERED);
   queue->ops->send_end (queue, sent);
-  assert_ptr_equal (queue->ops->completed (queue), &a);
+  assert_ptr_equal (transport_completed (queue), &a);
   stop ();
 }
 
@@ -293,7 +293,7 @@ test_error_in_the_middle_of_a_write (void **state)
   say_rsp (&wire, a.sqe.common.cid, NVME_SC_CAP_EXCEEDED);
   queue->ops->recv_begin (queue);
   queue->ops->recv_end (queue, queue->ops->recv (queue));
-  assert_null (queue->ops->completed (queue));
+  assert_null (transport_completed (queue));
   wire.room_bytes = SIZE_MAX;
   assert_ptr_equal (drive (queue), &a);
   assert_int_equal (nvme_cqe_status (&a.cqe), NVME_SC_CAP_EXCEEDED);
@@ -319,7 +319,7 @@ test_error_before_solicited_data (void **state)
   say_rsp (&wire, a.sqe.common.cid, NVME_SC_CAP_EXCEEDED);
   queue->ops->recv_begin (queue);
   queue->ops->recv_end (queue, queue->ops->recv (queue));
-  assert_ptr_equal (queue->ops->completed (queue), &a);
+  assert_ptr_equal (transport_completed (queue), &a);
   assert_int_equal (nvme_cqe_status (&a.cqe), NVME_SC_CAP_EXCEEDED);
   assert_null (drive (queue));
   assert_true (heard_all (&wire));
@@ -339,12 +339,12 @@ test_failure_waits_for_send_and_receive (void **state)
   queue->ops->recv_begin (queue);
   (queue->ops->fail) (queue, ETIMEDOUT, "late");
   assert_true (wire.aborted);
-  assert_null (queue->ops->completed (queue));
+  assert_null (transport_completed (queue));
   sent = queue->ops->send (queue);
   queue->ops->send_end (queue, sent);
-  assert_null (queue->ops->completed (queue));
+  assert_null (transport_completed (queue));
   queue->ops->recv_end (queue, -EAGAIN);
-  assert_ptr_equal (queue->ops->completed (queue), &a);
+  assert_ptr_equal (transport_completed (queue), &a);
   assert_int_equal (a.error, ETIMEDOUT);
   assert_int_equal (queue->ops->submit (queue, &a), -ETIMEDOUT);
   stop ();

@@ -260,7 +260,7 @@ drive (struct transport_queue *queue)
       queue->ops->recv_end (queue, n);
       progress |= n > 0;
     }
-    *last = queue->ops->completed (queue);
+    *last = transport_completed (queue);
     while (*last)
       last = &(*last)->next_done;
   }
