@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A thread that accepts connections to the control socket and hands them to
- * libmicrohttpd, one at a time, when there is room.  It knows no HTTP.
+ * libmicrohttpd when there is room.  It knows no HTTP.
  */
 #include <errno.h>
 #include <poll.h>
@@ -61,7 +61,7 @@ run (void *arg)
 {
   struct http_acceptor *acceptor = arg;
 
-  /* One that is idle makes room only when there is somebody who wants it. */
+  /* One that is idle makes room when there is somebody who wants it. */
   while (wait_for (acceptor, acceptor->listen_fd, -1)
          && http_connections_wait_for_room (acceptor->connections)) {
     struct sockaddr_storage peer;

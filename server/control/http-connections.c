@@ -12,7 +12,8 @@
 #include "common/clock.h"
 #include "server/control/http-connections.h"
 
-#define EXPECT_MS 1000
+#define EXPECT_S 10
+#define SPARE 64u               /* on their way out when the next one comes */
 
 struct http_connection {
   int fd;
@@ -31,8 +32,8 @@ http_connections_init (struct http_connections *connections)
   pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
   pthread_cond_init (&connections->changed, &attr);
   pthread_condattr_destroy (&attr);
-  connections->nr = connections->nr_leaving = 0;
-  connections->expected = connections->stopping = false;
+  connections->nr = connections->nr_leaving = connections->nr_expected = 0;
+  connections->stopping = false;
   TAILQ_INIT (&connections->idle);
 }
 
@@ -51,12 +52,14 @@ set_idle_locked (struct http_connections *connections,
 
 /* --- room ----------------------------------------------------------------- */
 
+/* Before the last one is needed: so many go at the same time. */
 static void
 make_room_locked (struct http_connections *connections)
 {
   struct http_connection *c = TAILQ_FIRST (&connections->idle);
+  unsigned nr = connections->nr + connections->nr_expected;
 
-  if (!c || connections->nr_leaving > 0)
+  if (!c || nr - connections->nr_leaving < HTTP_CONNECTIONS_MAX - SPARE)
     return;
   set_idle_locked (connections, c, false);
   c->is_leaving = true;
@@ -64,32 +67,33 @@ make_room_locked (struct http_connections *connections)
   shutdown (c->fd, SHUT_RD);
 }
 
-/* The library begins it in a thread of its own, or, out of memory, drops it
- * without a word: then it is waited for no longer. */
+/* The library begins one in a thread of its own, or, out of memory, drops it
+ * without a word: then it is expected no longer. */
 static void
-wait_for_expected_locked (struct http_connections *connections)
+wait_locked (struct http_connections *connections)
 {
-  uint64_t end_ns = clock_now_ns () + EXPECT_MS * UINT64_C (1000000);
+  uint64_t end_ns = clock_now_ns () + EXPECT_S * UINT64_C (1000000000);
   const struct timespec end = {
     .tv_sec = (time_t) (end_ns / 1000000000),
     .tv_nsec = (long) (end_ns % 1000000000),
   };
 
-  while (connections->expected && !connections->stopping
-         && pthread_cond_timedwait (&connections->changed, &connections->lock,
-                                    &end) == 0)
-    ;
-  connections->expected = false;
+  if (connections->nr_expected == 0)
+    pthread_cond_wait (&connections->changed, &connections->lock);
+  else if (pthread_cond_timedwait (&connections->changed, &connections->lock,
+                                   &end) != 0)
+    connections->nr_expected = 0;
 }
 
 bool
 http_connections_wait_for_room (struct http_connections *connections)
 {
   LOCK_SCOPE (&connections->lock);
-  wait_for_expected_locked (connections);
-  while (connections->nr >= HTTP_CONNECTIONS_MAX && !connections->stopping) {
+  make_room_locked (connections);
+  while (connections->nr + connections->nr_expected >= HTTP_CONNECTIONS_MAX
+         && !connections->stopping) {
+    wait_locked (connections);
     make_room_locked (connections);
-    pthread_cond_wait (&connections->changed, &connections->lock);
   }
   return !connections->stopping;
 }
@@ -98,7 +102,7 @@ void
 http_connections_expect (struct http_connections *connections)
 {
   LOCK_SCOPE (&connections->lock);
-  connections->expected = true;
+  connections->nr_expected++;
 }
 
 void
@@ -136,7 +140,7 @@ http_connections_notify (void *opaque, struct MHD_Connection *connection,
   pthread_cond_broadcast (&connections->changed);
   if (code == MHD_CONNECTION_NOTIFY_STARTED) {
     connections->nr++;
-    connections->expected = false;
+    connections->nr_expected -= connections->nr_expected > 0;
     *context = c = new_connection (connection);
     if (c)
       set_idle_locked (connections, c, true);

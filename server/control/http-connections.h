@@ -25,7 +25,7 @@ struct http_connections {
   pthread_cond_t changed;
   unsigned nr;                  /* from STARTED to CLOSED */
   unsigned nr_leaving;          /* of these, making room */
-  bool expected;                /* one that was accepted */
+  unsigned nr_expected;         /* accepted, and not STARTED */
   bool stopping;
   TAILQ_HEAD (, http_connection) idle;  /* for how long: first, longest */
 };
