@@ -7,7 +7,7 @@ source "${0%/*}/functions.sh"
 requires nbdsh --version
 start_volume 1M --block-size 4096
 start_nbdkit qbd volume=demo/disk nr_io_queues=2
-nbdsh -c - <<END
+patience=300 nbdsh -c - <<END   # 300 rounds take processor time
 import nbd
 
 # (connection, offset, count, zero?): several cross blocks, the aligned ones
