@@ -34,6 +34,7 @@ EXTRA_DIST += tests/torture.sh
 SH_TESTS += tests/cli-volumes.sh
 SH_TESTS += tests/control-api.sh
 SH_TESTS += tests/control-concurrent.sh
+SH_TESTS += tests/control-descriptors.sh
 SH_TESTS += tests/control-full.sh
 SH_TESTS += tests/control-idle.sh
 SH_TESTS += tests/inflight-client.sh
