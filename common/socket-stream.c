@@ -14,7 +14,7 @@
 
 #include "common/stream.h"
 
-enum { UNIX_SEND_BYTES = 1 << 20 };     /* what one command may carry */
+enum { UNIX_SEND_BYTES = 2 << 20 };     /* twice what one command may carry */
 
 static struct msghdr
 message_of (struct iovec *iov, int iovcnt)
@@ -131,8 +131,9 @@ is_same_host (const struct sockaddr_storage *a,
 
 /* TCP's buffers grow when they are used, a Unix socket's do not: data of 1 MiB
  * would go out in pieces of 200 KiB, each after a sleep.  The kernel allows as
- * much of it as the administrator does (net.core.wmem_max); who gave sockets
- * more (net.core.wmem_default) keeps it.  It tells twice what it is told. */
+ * much of it as the administrator does (net.core.wmem_max), and more to who
+ * administers the network; who gave sockets more (net.core.wmem_default) keeps
+ * it.  It tells twice what it is told. */
 static void
 make_room (int fd)
 {
@@ -144,7 +145,8 @@ make_room (int fd)
   if (getsockname (fd, (struct sockaddr *) &own, &own_bytes) == 0 &&
       own.ss_family == AF_UNIX &&
       getsockopt (fd, SOL_SOCKET, SO_SNDBUF, &has, &has_bytes) == 0 &&
-      has < 2 * bytes)
+      has < 2 * bytes &&
+      setsockopt (fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) < 0)
     setsockopt (fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 
