@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/internal.h"
 #include "lib/rdma-queue.h"
 #include "tests/unit/rdma-adapter.h"
 
@@ -359,6 +360,29 @@ test_poll (void **state)
   assert_false (finds_late (LONG_US, RDMA_SPIN_REQUESTS + 1));
 }
 
+/* As the option says. */
+static void
+test_poll_by_option (void **state)
+{
+  struct association_params asked = {
+    .options = { .poll_us = 7, .connect_tmo_ms = 10000 },
+  };
+  struct association *association;
+  struct error err;
+
+  assert_int_equal (address_parse ("server", "rdma://127.0.0.1",
+                                   &asked.options.server, &err), 0);
+  association = association_create (&asked, &err);
+  assert_non_null (association);
+  association->route.places[0] = server;
+  association->route.nr = 1;
+  assert_int_equal (association_start (association, 0), 0);
+  queue = queue_transport (association->admin);
+  assert_int_equal (rdma_queue_of (queue)->spin.limit_us, 7);
+  association_free (association);
+  expect_let_go ();
+}
+
 /* --- the end, at each step -------------------------------------------------------- */
 
 /* After so many steps; then it begins anew in the same memory. */
@@ -480,6 +504,7 @@ main (void)
     cmocka_unit_test (test_answer_before_command),
     cmocka_unit_test (test_flags),
     cmocka_unit_test (test_poll),
+    cmocka_unit_test (test_poll_by_option),
     cmocka_unit_test (test_end_at_each_step),
     cmocka_unit_test (test_removed_when_dead),
     cmocka_unit_test (test_refused_by_device),
