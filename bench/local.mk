@@ -4,9 +4,15 @@ EXTRA_DIST += bench/cases.py bench/command.py bench/figures.py \
 	bench/flamegraph.py bench/load.py bench/paths.py bench/processes.py \
 	bench/ratios.py bench/report.py bench/session.py bench/targets.py \
 	bench/vm.py
-EXTRA_DIST += bench/flames/floor-read-16.svg bench/flames/limit-read-16.svg \
-	bench/flames/qbd-read-16.svg bench/flames/qbd-write-16.svg \
-	bench/flames/same-shape-read-16.svg
+EXTRA_DIST += bench/flames/floor-read-16.svg bench/flames/limit-read-1.svg \
+	bench/flames/limit-read-16.svg bench/flames/qbd-read-1.svg \
+	bench/flames/qbd-read-16.svg bench/flames/qbd-read-16x4.svg \
+	bench/flames/qbd-read-64.svg bench/flames/qbd-seq-read-1m.svg \
+	bench/flames/qbd-seq-write-1m.svg \
+	bench/flames/qbd-unix-seq-read-1m.svg \
+	bench/flames/qbd-unix-seq-write-1m.svg bench/flames/qbd-write-16.svg \
+	bench/flames/same-shape-read-16.svg \
+	bench/flames/same-shape-read-16x4.svg
 
 # What bench/run's path "floor" serves.
 noinst_LTLIBRARIES += bench-floor.la
