@@ -40,6 +40,7 @@ libengine_la_SOURCES += \
 	server/engine/rbd-ask.c \
 	server/engine/rbd-cluster.c \
 	server/engine/rbd-extents.c \
+	server/engine/rbd-fenced.c \
 	server/engine/rbd-gateway.c \
 	server/engine/rbd-internal.h \
 	server/engine/rbd-io.c \

@@ -19,6 +19,7 @@
  *   rbd-gateway.c     which of the pool's servers this is
  *   rbd-ask.c         what servers ask one another; one that is silent is
  *                     fenced
+ *   rbd-fenced.c      what is in flight when this server is fenced
  *   rbd-extents.c     what is allocated
  *
  * Lock order: ceph_volume.lock and ceph_pool.lock are leaves.
@@ -120,6 +121,12 @@ struct ceph_volume {
   bool is_snapshot;             /* constant after open */
   char *header;                 /* the image's object; constant after open */
   uint64_t watch;               /* librbd's; constant after open */
+  /* Its objects; NULL where nobody asks for them. */
+  char *objects;                /* their names' beginning */
+  uint64_t object_bytes;
+  int64_t objects_pool;
+  rados_ioctx_t objects_io;     /* or NULL: who asks for them */
+  atomic_bool is_asking;
   struct host_list hosts;       /* as last seen */
   atomic_bool changed;          /* the watch saw something */
   atomic_bool refuses_writes;   /* others made it read-only */
@@ -226,7 +233,7 @@ int ceph_set_hosts (rbd_image_t image, const struct host_list *hosts);
 
 int ceph_submit (struct engine_volume *volume,
                  struct engine_request *request);
-/* The image is lost: answers what waits for librbd in vain. */
+/* The image is lost, or no OSD will do it: answers what waits for librbd. */
 void ceph_abandon (struct ceph_volume *volume);
 /* What a caller sees: ENOSPC, EROFS, EPERM, ENOMEM, ESHUTDOWN, else EIO. */
 int ceph_errno (int64_t result);
@@ -271,6 +278,15 @@ int ceph_gateway_lives (struct ceph_pool *pool, unsigned gateway);
 /* When it returns 0 the OSDs refuse what comes from there. */
 int ceph_fence (struct ceph_pool *pool, unsigned gateway,
                 const char *address);
+
+/* --- rbd-fenced.c ----------------------------------------------------- */
+
+/* Of an open image: when it is opened, and when it has changed. */
+int ceph_know_objects (struct ceph_volume *volume);
+/* Of a volume that is lost as this server is fenced: gives up what is in
+ * flight, as soon as the OSDs refuse it.  Now and then; never waits for
+ * them. */
+void ceph_ask_osds (struct ceph_volume *volume);
 
 /* --- rbd-extents.c ---------------------------------------------------- */
 

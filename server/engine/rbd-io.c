@@ -13,10 +13,9 @@
  * ESHUTDOWN promises that nothing of a request will be done any more, as its
  * host then writes by way of another gateway, which may know less of the
  * blocklist than this one: an OSD that does not know it yet would take ours
- * later, over what is newer.  So what was given to librbd is answered by librbd
- * alone, when all of its operations are over.  An OSD that refuses one has the
- * map with the blocklist for the whole placement group, and so has whoever
- * serves that later: whatever else is on its way there is refused, too.
+ * later, over what is newer.  So what was given to librbd is answered when
+ * librbd says that all of it is over, or when the OSDs refuse us all objects
+ * that it is about (rbd-fenced.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -142,14 +141,14 @@ completed (rbd_completion_t completion, void *arg)
     answer (request, result);
 }
 
-/* What an image that is lost answers to what librbd never gets. */
+/* What an image that is lost answers. */
 static int
 gone (const struct ceph_volume *v)
 {
   return atomic_load (&v->volume.pool->is_fenced) ? -ESHUTDOWN : -EIO;
 }
 
-/* librbd does not answer writes to an image that is not there: there nothing is
+/* librbd does not answer writes to an image that is not there, where nothing is
  * left that they could change.  It does answer reads, and writes to their
  * buffers until then. */
 void
@@ -163,7 +162,7 @@ ceph_abandon (struct ceph_volume *v)
     if (call->request->op == ENGINE_READ)
       continue;
     TAILQ_REMOVE (&v->calls, call, next);
-    answer (call->request, -EIO);
+    answer (call->request, gone (v));
     call->request = NULL;
   }
 }

@@ -220,8 +220,7 @@ find_snapshot (struct ceph_volume *v)
 }
 
 /* The image's header, or the snapshot, is not there.  Or this server is fenced:
- * then librbd gets no more requests, but answers those that it has, as only
- * the OSDs know whether they are carried out (rbd-io.c). */
+ * then librbd gets no more requests. */
 static int
 find_loss (struct ceph_volume *v)
 {
@@ -231,6 +230,7 @@ find_loss (struct ceph_volume *v)
 
   if (atomic_load (&v->volume.pool->is_fenced)) {
     atomic_store (&v->is_lost, true);
+    ceph_ask_osds (v);
     return ENGINE_CHANGED_FENCED;
   }
   r = rados_stat (ceph_pool (v->volume.pool)->io, v->header, &bytes,
@@ -251,15 +251,19 @@ int
 ceph_volume_refresh (struct engine_volume *volume, struct error *err)
 {
   static int (*const parts[]) (struct ceph_volume *v) = {
-    refresh_hosts, refresh_size, refresh_settings,
+    refresh_hosts, refresh_size, refresh_settings, ceph_know_objects,
   };
   struct ceph_volume *v = ceph_volume (volume);
   int changed, r;
 
   /* It may have to be said again: who was attached may be so no more.  One
    * that is fenced cannot be opened anew. */
+  if (atomic_load (&v->is_lost) && atomic_load (&volume->pool->is_fenced)) {
+    ceph_ask_osds (v);
+    return 0;
+  }
   if (atomic_load (&v->is_lost))
-    return atomic_load (&volume->pool->is_fenced) ? 0 : ENGINE_CHANGED_ALL;
+    return ENGINE_CHANGED_ALL;
   if (v->was_non_primary && !v->is_snapshot && is_promoted (v)) {
     v->is_stale = true;
     return ENGINE_CHANGED_ALL;

@@ -292,6 +292,8 @@ fill_volume (struct ceph_volume *v)
   if (r == 0)
     r = find_cache (v);
   if (r == 0)
+    r = ceph_know_objects (v);
+  if (r == 0)
     r = ceph_get_hosts (v->image, &v->hosts);
   return r;
 }

@@ -424,6 +424,7 @@ free_volume (struct ceph_volume *v)
 {
   host_list_clear (&v->hosts);
   pthread_mutex_destroy (&v->lock);
+  free (v->objects);
   free (v->header);
   free (v);
 }

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # A gateway is fenced, and hears of it, while an OSD that has a write of its own
 # stands still: that one may still carry the write out.  So the write is not
-# answered before the OSD is: who was told that it is not done would do it by way
-# of another gateway, and this one come over that.
+# answered before the OSD does: who was told that it is not done would do it by way
+# of another gateway, and this one come over that.  One that was never sent, as it
+# waits for the exclusive lock, is answered at once.
 source "${0%/*}/functions.sh"
 requires nbdsh --version
 requires ceph --version
@@ -31,6 +32,17 @@ for object in {0..15}; do
     [[ " ${osds[object]} " == *" $late_osd "* ]] || quick=$object
 done
 test -n "$quick"
+
+fence ()
+{
+    local number address
+    number=$(qbd pools --json | jq '.pools[0].gateway')
+    address=$(timeout "$patience" rados -p rbd getxattr "qbd_gateway.$number" \
+                      qbd.address)
+    cluster ask 'osd blocklist' blocklistop=add addr="$address"
+    wait_for_line "$server_log" \
+        'this server did not answer, and another fenced it'
+}
 
 # One queue: what is answered later was not answered before.
 start_nbdkit qbd volume=demo/disk server="$QBD_SERVER" nr_io_queues=1
@@ -61,20 +73,17 @@ while not h.aio_command_completed (write):
     h.poll (-1)
 END
 writer=$!
-_pids+=("$writer nbdsh")
 wait_for_line "$tmp/writer.log" '^written'
 cluster pause "osd.$late_osd"
 touch "$tmp/late"
 wait_for_line "$tmp/writer.log" '^writes'
-address=$(timeout "$patience" rados -p rbd getxattr qbd_gateway.0 qbd.address)
-cluster ask 'osd blocklist' blocklistop=add addr="$address"
-wait_for_line "$server_log" 'this server did not answer, and another fenced it'
+fence
 # By then it has looked at its volumes.
 wait_for_line "$server_log" 'pool: demo: rbd: list: '
 touch "$tmp/fenced"
 wait_for_line "$tmp/writer.log" '^waits'
 cluster resume "osd.$late_osd"
-wait $writer || grep 'nbd.Error.*write: ' "$tmp/writer.log" ||
+wait $writer || grep 'command_completed: write: ' "$tmp/writer.log" ||
     fail "$(cat "$tmp/writer.log")"
 stop_nbdkit
 stop_server || :                # what librbd never ends is left behind
@@ -82,5 +91,22 @@ stop_server || :                # what librbd never ends is left behind
 # It is done, or will not be.
 start_gateway
 start_nbdkit qbd demo/disk
+first_uri=$uri
 nbdsh -u "$uri" -c "h.pwrite (b'3' * 4096, $late << 22)" \
       -c "assert h.pread (4096, $late << 22) == b'3' * 4096"
+
+# Its lock is another's, who has no ears for it.
+start_second
+until_so qbd --control "$second_control" info demo/disk
+start_nbdkit qbd demo/disk server="$second_server"
+nbdsh -u "$uri" -c 'h.pwrite (b"4" * 4096, 0)'
+kill -STOP "$second_pid"
+nbdsh -u "$first_uri" -c 'h.pwrite (b"5" * 4096, 0)' >"$tmp/waiter.log" 2>&1 &
+waiter=$!
+waits () { qbd inflight demo/disk | grep -w write; }
+until_so waits
+fence
+! wait $waiter || fail "it was written"
+grep 'nbd_pwrite: .*Input/output error' "$tmp/waiter.log"
+kill -CONT "$second_pid"
+nbdsh -u "$uri" -c 'assert h.pread (4096, 0) == b"4" * 4096'
