@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 EXTRA_DIST += dev/check dev/check-installed dev/demo dev/deps \
-	dev/functions.sh .ci/run
+	dev/functions.sh dev/tsan.suppressions .ci/run
 
 # See the file: ./run nbdkit preloads it.
 if SANITIZE
