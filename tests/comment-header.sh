@@ -15,7 +15,7 @@ check_tree ()
             mapfile -t -n 3 lines <"$1/$file"
             case $file in
                 bench/NOTES | bench/README) ;;
-                bench/flames/* | bench/results/*) ;;
+                bench/flames/* | bench/plots/* | bench/results/*) ;;
                 *.[ch])
                     [[ ${lines[0]} == "/* $licence */" &&
                        ${lines[1]} == "/*" && ${lines[2]} == " * "?* ]] ;;
