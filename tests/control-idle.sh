@@ -5,20 +5,29 @@
 source "${0%/*}/functions.sh"
 
 start_server --pool mem=ram:
-coproc python3 -c '
-import socket, sys
-idle = []
-for _ in range (300):
+python3 - "$QBD_CONTROL" "$patience" <<'EOF'
+import socket, sys, time
+
+def connect ():
     s = socket.socket (socket.AF_UNIX)
+    s.settimeout (float (sys.argv[2]))
     s.connect (sys.argv[1])
-    idle.append (s)
-print ("idle", flush=True)
-sys.stdin.readline ()' "$QBD_CONTROL"
-idle_pid=$COPROC_PID
-read -r -t "$patience" answer <&"${COPROC[0]}"
-test "$answer" = idle
-for _ in 1 2 3; do
-    qbd status
-done
-echo >&"${COPROC[1]}"
-wait "$idle_pid"
+    return s
+
+def ask (s):
+    s.sendall (b"GET /v1/status HTTP/1.1\r\nHost: qbd\r\n\r\n")
+    return s.recv (100).startswith (b"HTTP/1.1 200")
+
+# They end by themselves after ten seconds: did room come before?
+def is_quick ():
+    start = time.monotonic ()
+    idle = [connect () for _ in range (300)]
+    one = connect ()
+    assert ask (one)
+    return time.monotonic () - start < 9
+
+end = time.monotonic () + float (sys.argv[2])
+while not is_quick ():
+    assert time.monotonic () < end, "room is made by none that is idle"
+EOF
+qbd status

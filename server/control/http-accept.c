@@ -75,8 +75,9 @@ run (void *arg)
     }
     acceptor->paused = false;
     http_connections_expect (acceptor->connections);
-    MHD_add_connection (acceptor->daemon, fd, (struct sockaddr *) &peer,
-                        peer_bytes);
+    if (MHD_add_connection (acceptor->daemon, fd, (struct sockaddr *) &peer,
+                            peer_bytes) != MHD_YES)
+      http_connections_dropped (acceptor->connections);
   }
   return NULL;
 }

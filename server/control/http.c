@@ -87,6 +87,18 @@ refuse_body (struct MHD_Connection *connection)
   return refuse (connection, MHD_HTTP_CONTENT_TOO_LARGE, &err);
 }
 
+static enum MHD_Result
+refuse_for_now (struct MHD_Connection *connection)
+{
+  struct error err;
+
+  error_set (&err, EBUSY, "api: %u requests are under way; try again later, "
+             "and see what they wait for", HTTP_CONNECTIONS_MAX);
+  log_warning ("control: %u requests are under way: another one is refused",
+               HTTP_CONNECTIONS_MAX);
+  return refuse (connection, MHD_HTTP_SERVICE_UNAVAILABLE, &err);
+}
+
 /* The header is there, the body is not. */
 static enum MHD_Result
 begin_request (struct control *control, struct MHD_Connection *connection,
@@ -96,7 +108,8 @@ begin_request (struct control *control, struct MHD_Connection *connection,
     MHD_lookup_connection_value (connection, MHD_HEADER_KIND,
                                  MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-  http_connections_busy (&control->connections, connection);
+  if (!http_connections_busy (&control->connections, connection))
+    return refuse_for_now (connection);
   if (length && strtoull (length, NULL, 10) > API_BODY_MAX)
     return refuse_body (connection);
   *request = malloc (sizeof **request);
