@@ -24,8 +24,6 @@
 /* What is about more than these is left to librbd. */
 #define ASKED_OBJECTS_MAX 4096
 
-#define OBJECT_PREFIX_MAX 128   /* bytes with the NUL */
-
 struct question {
   struct ceph_volume *volume;   /* one that is lost is never freed */
   atomic_uint nr_open;          /* objects, and who asks */
@@ -43,7 +41,7 @@ int
 ceph_know_objects (struct ceph_volume *v)
 {
   uint64_t features, stripes;
-  char prefix[OBJECT_PREFIX_MAX];
+  char prefix[CEPH_PREFIX_MAX];
   rbd_image_info_t info;
   int r;
 
@@ -52,7 +50,6 @@ ceph_know_objects (struct ceph_volume *v)
   if (v->is_snapshot || v->has_cache
       || strncmp (v->header, CEPH_HEADER, strlen (CEPH_HEADER)) != 0)
     return 0;
-  /* What is in info is cut off where it is long. */
   r = rbd_get_block_name_prefix (v->image, prefix, sizeof prefix);
   if (r == 0)
     r = rbd_stat (v->image, &info, sizeof info);
@@ -102,7 +99,7 @@ ask_for (struct question *question, uint64_t object)
 {
   struct ceph_volume *v = question->volume;
   rados_completion_t completion;
-  char name[OBJECT_PREFIX_MAX + 32];
+  char name[CEPH_PREFIX_MAX + 32];
   int r;
 
   snprintf (name, sizeof name, "%s.%016" PRIx64, v->objects, object);

@@ -68,6 +68,7 @@
 
 #define CEPH_ADDRESS_MAX 256            /* bytes with the NUL */
 #define CEPH_HEADER_MAX (ENGINE_NAME_MAX + 16)  /* bytes with the NUL */
+#define CEPH_PREFIX_MAX 128             /* of data objects, with the NUL */
 
 /* How often a pool's list of images is looked at: nobody tells. */
 #define CEPH_POLL_S 5

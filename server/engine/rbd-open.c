@@ -119,15 +119,19 @@ find_cache (struct ceph_volume *v)
   return 0;
 }
 
+/* Whole names: in rbd_image_info_t that of an image with a data pool may be cut
+ * off, and two be the same. */
 static int
 identify (struct ceph_volume *v)
 {
-  char name[sizeof ((rbd_image_info_t *) NULL)->block_name_prefix + 32];
+  char prefix[CEPH_PREFIX_MAX], name[CEPH_PREFIX_MAX + 32];
   uuid_t domain, uuid;
   rbd_image_info_t info;
   int r;
 
   r = rbd_stat (v->image, &info, sizeof info);
+  if (r == 0)
+    r = rbd_get_block_name_prefix (v->image, prefix, sizeof prefix);
   if (r < 0)
     return r;
   atomic_init (&v->volume.size_bytes,
@@ -135,10 +139,10 @@ identify (struct ceph_volume *v)
   if (uuid_parse (v->volume.pool->domain, domain) < 0)
     return -EINVAL;
   if (v->is_snapshot)
-    snprintf (name, sizeof name, "%s@%llu", info.block_name_prefix,
+    snprintf (name, sizeof name, "%s@%llu", prefix,
               (unsigned long long) v->snapshot);
   else
-    snprintf (name, sizeof name, "%s", info.block_name_prefix);
+    snprintf (name, sizeof name, "%s", prefix);
   uuid_generate_sha1 (uuid, domain, name, strlen (name));
   uuid_unparse_lower (uuid, v->volume.uuid);
   return 0;

@@ -55,3 +55,21 @@ old=$(qbd info demo/ours --json | jq -r .uuid)
 qbd rm demo/ours
 qbd create demo/ours 8M
 test "$(qbd info demo/ours --json | jq -r .uuid)" != "$old"
+
+# With a data pool, and a pool that is not among the first, the names of an
+# image's objects are long: all of them counts.
+stop_server
+for n in {2..10}; do
+    cluster ask 'osd pool create' pool="pool$n"
+done
+rbd create pool10/split --size 8M --data-pool pool2
+start_server --pool "demo=rbd:pool10?id=admin"
+qbd info demo/split --json >"$tmp/split.json"
+prefix=$(rbd info pool10/split --format json | jq -r .block_name_prefix)
+test ${#prefix} -ge 24
+python3 - "$tmp/split.json" "$prefix" <<'END'
+import json, sys, uuid
+info = json.load (open (sys.argv[1]))
+domain = info["nqn"].split (":")[1]
+assert str (uuid.uuid5 (uuid.UUID (domain), sys.argv[2])) == info["uuid"], info
+END
