@@ -44,6 +44,7 @@ libengine_la_SOURCES += \
 	server/engine/rbd-gateway.c \
 	server/engine/rbd-internal.h \
 	server/engine/rbd-io.c \
+	server/engine/rbd-learn.c \
 	server/engine/rbd-live.c \
 	server/engine/rbd-metadata.c \
 	server/engine/rbd-open.c \

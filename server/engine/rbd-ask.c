@@ -162,9 +162,8 @@ ceph_fence (struct ceph_pool *pool, unsigned gateway, const char *address)
                "silent: the cluster is told to refuse it", pool->pool.name,
                gateway, address);
   r = rados_blocklist_add (pool->cluster, copy, CEPH_BLOCKLIST_S);
-  /* From here on whatever we send makes an OSD learn of it. */
   if (r == 0)
-    r = rados_wait_for_latest_osdmap (pool->cluster);
+    r = ceph_note_fence (pool);
   if (r < 0) {
     log_error ("pool: %s: rbd: gateway %u (%s): cannot be fenced: %s",
                pool->pool.name, gateway, address, strerror (-r));
@@ -220,7 +219,8 @@ ask_holder (struct ceph_pool *pool, unsigned gateway, const char *text)
 }
 
 /* Who has the number now may not know the text, as whoever had it before was
- * fenced: by a third one, perhaps, and what we send is to come after that. */
+ * fenced: by a third one, perhaps.  And who has given it back may have fenced
+ * others for the host that asks. */
 int
 ceph_ask_gateway (struct engine_pool *engine_pool, unsigned gateway,
                   const char *text)
@@ -228,5 +228,5 @@ ceph_ask_gateway (struct engine_pool *engine_pool, unsigned gateway,
   struct ceph_pool *pool = ceph_pool (engine_pool);
   int r = ask_holder (pool, gateway, text);
 
-  return r == 0 ? rados_wait_for_latest_osdmap (pool->cluster) : r;
+  return r == 0 ? ceph_know_fences (pool, CEPH_LEARN_MS) : r;
 }

@@ -85,6 +85,14 @@ store_address (struct ceph_pool *pool, unsigned gateway, const char *over)
   return r == -ECANCELED ? -EBUSY : r;
 }
 
+static int
+know_fences (struct ceph_pool *pool)
+{
+  int r = ceph_know_fences (pool, pool->timeout_s * 1000);
+
+  return r == -EBUSY ? -ETIMEDOUT : r;
+}
+
 /* One whose lease ran out may be busy with what takes long, and its hosts do
  * not notice: it keeps its number.  -EBUSY */
 static int
@@ -100,7 +108,7 @@ become (struct ceph_pool *pool, unsigned gateway)
   }
   /* Those who had it before may have fenced others. */
   if (r == 0)
-    r = rados_wait_for_latest_osdmap (pool->cluster);
+    r = know_fences (pool);
   if (r == 0)
     r = store_address (pool, gateway, holder);
   if (r < 0) {

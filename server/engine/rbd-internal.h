@@ -4,7 +4,7 @@
  * of one), a volume is an RBD image or a snapshot of one.  Nothing is kept on
  * this machine:
  *
- *   object qbd_pool          the pool's identity
+ *   object qbd_pool          the pool's identity, and the last fence
  *   objects qbd_gateway.N    a lease for each server that runs, and where it
  *                            is asked by others
  *   image metadata qbd.*     what an image does not say of itself
@@ -20,6 +20,7 @@
  *   rbd-ask.c         what servers ask one another; one that is silent is
  *                     fenced
  *   rbd-fenced.c      what is in flight when this server is fenced
+ *   rbd-learn.c       which fences this server knows
  *   rbd-extents.c     what is allocated
  *
  * Lock order: ceph_volume.lock and ceph_pool.lock are leaves.
@@ -62,6 +63,9 @@
  * itself when nothing of it can be left. */
 #define CEPH_SILENT_S 5
 #define CEPH_BLOCKLIST_S (7 * 24 * 3600)
+
+/* As a rule the cluster's map is there sooner. */
+#define CEPH_LEARN_MS 1000
 
 /* Of all volumes whose writes are stable when they are done. */
 #define CEPH_STABLE_EPOCH 1
@@ -106,7 +110,13 @@ struct ceph_pool {
   bool is_watching;
   uint64_t watch;               /* of our lease's object */
   atomic_bool watch_lost;
-  /* By number: the address that was fenced last. */
+  /* The last fence that our map has; what the thread waits for. */
+  char known[ENGINE_UUID_TEXT];         /* lock */
+  char learning[ENGINE_UUID_TEXT];      /* lock; constant while is_learning */
+  bool has_learner, is_learning;        /* lock */
+  pthread_t learner;                    /* lock */
+  pthread_cond_t learnt;                /* with lock; monotonic */
+  /* By number: the address that we fenced last. */
   char fenced[ENGINE_GATEWAYS_MAX][CEPH_ADDRESS_MAX];   /* lock */
 };
 
@@ -276,9 +286,20 @@ int ceph_ask_gateway (struct engine_pool *pool, unsigned gateway,
                       const char *text);
 /* Whoever has the number answers: 1, 0, or -errno when that cannot be told. */
 int ceph_gateway_lives (struct ceph_pool *pool, unsigned gateway);
-/* When it returns 0 the OSDs refuse what comes from there. */
+/* When it returns 0, and the fence is known (ceph_know_fences), what we send is
+ * not followed by anything that comes from there. */
 int ceph_fence (struct ceph_pool *pool, unsigned gateway,
                 const char *address);
+
+/* --- rbd-learn.c ------------------------------------------------------ */
+
+/* Somebody was put on the blocklist just now. */
+int ceph_note_fence (struct ceph_pool *pool);
+/* 0: our map has all fences that were noted; -EBUSY: not yet; or -errno.  Waits
+ * for the monitors for so long at the most. */
+int ceph_know_fences (struct ceph_pool *pool, unsigned wait_ms);
+/* False: a thread is in librados still. */
+bool ceph_learn_exit (struct ceph_pool *pool);
 
 /* --- rbd-fenced.c ----------------------------------------------------- */
 

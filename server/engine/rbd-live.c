@@ -25,12 +25,14 @@ ceph_live_init (struct ceph_pool *pool)
   pthread_condattr_init (&attr);
   pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
   pthread_cond_init (&pool->woken, &attr);
+  pthread_cond_init (&pool->learnt, &attr);
   pthread_condattr_destroy (&attr);
 }
 
 void
 ceph_live_exit (struct ceph_pool *pool)
 {
+  pthread_cond_destroy (&pool->learnt);
   pthread_cond_destroy (&pool->woken);
   pthread_mutex_destroy (&pool->lock);
 }
@@ -76,6 +78,9 @@ wait_for_cluster (struct ceph_pool *pool)
     log_error ("pool: %s: rbd: this server did not answer, and another fenced "
                "it (ceph osd blocklist): requests fail until it is restarted",
                pool->pool.name);
+  /* Before somebody needs to know them: the monitors may be away then. */
+  if (r == 0)
+    ceph_know_fences (pool, CEPH_LEARN_MS);
   /* What could not be looked at then remembers that itself. */
   atomic_store (&pool->is_suspect, r < 0);
 }

@@ -155,6 +155,8 @@ ceph_pool_close (struct engine_pool *engine_pool)
     return;
   }
   ceph_give_lease (pool);
+  if (!ceph_learn_exit (pool))
+    return;
   ceph_disconnect (pool);
   ceph_live_exit (pool);
   free (pool);

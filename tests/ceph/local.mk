@@ -16,6 +16,7 @@ CEPH_TESTS += tests/ceph/identity.sh
 CEPH_TESTS += tests/ceph/late-osd.sh
 CEPH_TESTS += tests/ceph/live.sh
 CEPH_TESTS += tests/ceph/lost.sh
+CEPH_TESTS += tests/ceph/monitors.sh
 CEPH_TESTS += tests/ceph/nbd.sh
 CEPH_TESTS += tests/ceph/osd-killed.sh
 CEPH_TESTS += tests/ceph/quota.sh
