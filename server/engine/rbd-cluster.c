@@ -159,8 +159,11 @@ set_options (rados_t cluster)
    * And then a write that is done is stable. */
   set_option (cluster, "rbd_cache", "false");
   set_option (cluster, "rbd_persistent_cache_mode", "disabled");
-  /* Buffers stay as they are until the request is done. */
-  set_option (cluster, "rbd_disable_zero_copy_writes", "false");
+  /* What is lent is in use until librbd is done with it, and that may be long
+   * after a request that is given up was answered: ceph_abandon. */
+  set_option (cluster, "rbd_disable_zero_copy_writes", "true");
+  /* rbd-fenced.c asks those who carry writes out.  Since Ceph 20. */
+  set_option (cluster, "rados_replica_read_policy", "default");
   /* Whoever submits more than these would be blocked, and that is a reactor.
    * The transport bounds what is in flight. */
   set_option (cluster, "objecter_inflight_ops", "0");

@@ -41,12 +41,10 @@ int
 ceph_know_objects (struct ceph_volume *v)
 {
   uint64_t features, stripes;
-  char prefix[CEPH_PREFIX_MAX];
+  char prefix[CEPH_PREFIX_MAX], *objects = NULL;
   rbd_image_info_t info;
   int r;
 
-  free (v->objects);
-  v->objects = NULL;
   if (v->is_snapshot || v->has_cache
       || strncmp (v->header, CEPH_HEADER, strlen (CEPH_HEADER)) != 0)
     return 0;
@@ -57,12 +55,18 @@ ceph_know_objects (struct ceph_volume *v)
     r = rbd_get_features (v->image, &features);
   if (r == 0)
     r = rbd_get_stripe_count (v->image, &stripes);
-  if (r < 0 || stripes > 1 || features & RBD_FEATURE_JOURNALING)
+  if (r < 0)                    /* as it was, then */
     return r;
+  if (stripes <= 1 && !(features & RBD_FEATURE_JOURNALING)) {
+    objects = strdup (prefix);
+    if (!objects)
+      return -ENOMEM;
+  }
+  free (v->objects);
+  v->objects = objects;
   v->objects_pool = rbd_get_data_pool_id (v->image);
   v->object_bytes = info.obj_size;
-  v->objects = strdup (prefix);
-  return v->objects ? 0 : -ENOMEM;
+  return 0;
 }
 
 /* --- the answers ------------------------------------------------------ */
@@ -94,6 +98,21 @@ answered (rados_completion_t completion, void *arg)
 
 /* --- the questions ---------------------------------------------------- */
 
+/* In order with writes: whoever carries them out is asked, and no replica. */
+static int
+stat_object (rados_ioctx_t io, const char *name,
+             rados_completion_t completion)
+{
+  rados_read_op_t op = rados_create_read_op ();
+  int r;
+
+  rados_read_op_stat (op, NULL, NULL, NULL);
+  r = rados_aio_read_op_operate (op, io, completion, name,
+                                 LIBRADOS_OPERATION_ORDER_READS_WRITES);
+  rados_release_read_op (op);
+  return r;
+}
+
 static int
 ask_for (struct question *question, uint64_t object)
 {
@@ -107,7 +126,7 @@ ask_for (struct question *question, uint64_t object)
   if (r < 0)
     return r;
   atomic_fetch_add (&question->nr_open, 1);
-  r = rados_aio_stat (v->objects_io, name, completion, NULL, NULL);
+  r = stat_object (v->objects_io, name, completion);
   if (r < 0) {
     atomic_fetch_sub (&question->nr_open, 1);
     rados_aio_release (completion);

@@ -149,8 +149,8 @@ gone (const struct ceph_volume *v)
 }
 
 /* librbd does not answer writes to an image that is not there, where nothing is
- * left that they could change.  It does answer reads, and writes to their
- * buffers until then. */
+ * left that they could change; it has copies of their data.  It does answer
+ * reads, and writes to their buffers until then. */
 void
 ceph_abandon (struct ceph_volume *v)
 {
