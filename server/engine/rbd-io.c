@@ -97,6 +97,9 @@ over (struct reactor_task *task)
   else if ((request->flags & ENGINE_FUA) && v->has_cache
            && !scratch->is_flush)
     r = call (request, true);
+  /* A write may still come out of the cache that has taken it. */
+  if (r == -ESHUTDOWN && scratch->is_flush && request->op != ENGINE_FLUSH)
+    r = -EIO;
   if (r != ENGINE_PENDING) {
     tell (request, r);
     request->done (request, r);
