@@ -4,10 +4,10 @@
 # older; after functions.sh.
 #
 #   start_ledger OFFSET BLOCKS  write blocks of 4 KiB over $uri, a few at a time,
-#                    from this offset on
+#                    from this offset on, each after it was read: it is what was
+#                    written last
 #   ledger_goes_on   wait for some more of them
-#   end_ledger       it stops, and reads all of them: each is what was written
-#                    last
+#   end_ledger       it stops, and reads all of them
 
 start_ledger ()
 {
@@ -19,35 +19,47 @@ OFFSET, BLOCK, BLOCKS, DEPTH = $1, 4096, $2, 4
 random.seed (8)
 last = [0] * BLOCKS             # the number that was written last
 count = said = 0
-busy = {}                       # block: cookie
+reads, writes = {}, {}          # block: cookie (and buffer)
 def pattern (block, number):
     if number == 0:
         return bytes (BLOCK)
     return struct.pack ("<QQ", block, number) * (BLOCK // 16)
+def check (block, data):
+    assert data == pattern (block, last[block]), (
+        block, last[block], struct.unpack_from ("<QQ", data))
+def begin ():
+    block = random.randrange (BLOCKS)
+    if block not in reads and block not in writes:
+        buffer = nbd.Buffer (BLOCK)
+        reads[block] = h.aio_pread (buffer, OFFSET + block * BLOCK), buffer
+def write (block):
+    global count
+    count += 1
+    last[block] = count
+    writes[block] = h.aio_pwrite (pattern (block, count),
+                                  OFFSET + block * BLOCK)
 def reap ():
     h.poll (-1)
-    for block in [b for b, c in busy.items () if h.aio_command_completed (c)]:
-        del busy[block]
+    for block, cookie in list (writes.items ()):
+        if h.aio_command_completed (cookie):
+            del writes[block]
+    for block, (cookie, buffer) in list (reads.items ()):
+        if h.aio_command_completed (cookie):
+            del reads[block]
+            check (block, buffer.to_bytearray ())
+            write (block)
 while not os.path.exists ("$tmp/ledger.stop"):
-    while len (busy) < DEPTH:
-        block = random.randrange (BLOCKS)
-        if block in busy:
-            continue
-        count += 1
-        last[block] = count
-        busy[block] = h.aio_pwrite (pattern (block, count),
-                                    OFFSET + block * BLOCK)
+    while len (reads) + len (writes) < DEPTH:
+        begin ()
     reap ()
     if count - said >= 100:
         said = count
         print ("written", count, flush=True)
-while busy:
+while reads or writes:
     reap ()
 h.flush ()
 for block in range (BLOCKS):
-    data = h.pread (BLOCK, OFFSET + block * BLOCK)
-    assert data == pattern (block, last[block]), (
-        block, last[block], struct.unpack_from ("<QQ", data))
+    check (block, h.pread (BLOCK, OFFSET + block * BLOCK))
 print ("verified", count, flush=True)
 END
     ledger=$!
