@@ -18,7 +18,7 @@ disk="file=nbd:unix:$socket,format=raw,if=virtio,cache=none,discard=unmap"
 
 guest_run virtio_pci virtio_blk ext4 -- -drive "$disk" <<'END'
 test "$(cat /sys/block/vda/size)" = 524288
-mke2fs -q /dev/vda
+mke2fs -q /dev/vda $((192 << 10))      # KiB
 mount /dev/vda /mnt
 mkdir /mnt/dir
 i=0
@@ -29,7 +29,7 @@ done
 (cd /mnt && find dir -type f -exec md5sum {} + >sums)
 sync
 umount /mnt
-# what lies beyond all of it is written, and given back
+# what lies beyond it is written, and given back
 dd if=/dev/urandom of=/dev/vda bs=1M seek=192 count=32 conv=fsync 2>/dev/null
 END
 test "$(qbd info --json demo/disk | jq .allocated_bytes)" -ge $((48 << 20))
