@@ -36,6 +36,7 @@ import uuid
 
 import rados
 
+WATCH_S = int(os.environ.get("QBD_TEST_WATCH_S", "3"))
 PATIENCE = int(os.environ.get("QBD_TEST_PATIENCE", "60"))
 REPORT_LINES = 30
 OSD_BYTES = int(os.environ.get("QBD_TEST_OSD_MIB", "10240")) << 20
@@ -97,7 +98,7 @@ osd data = {dir}/osd$id
 osd objectstore = bluestore
 osd crush initial weight = 1
 # Watches of a client that was killed end soon.
-osd client watch timeout = 3
+osd client watch timeout = {watch_s}
 osd recovery sleep = 0
 bluestore block size = {block_bytes}
 bluestore cache autotune = false
@@ -165,6 +166,7 @@ class Cluster:
         (self.dir / "ceph.conf").write_text(CONF.format(
             fsid=fsid, monitor=monitor, dir=self.dir, address=address,
             replicas=2 if osds > 1 else 1, block_bytes=OSD_BYTES,
+            watch_s=WATCH_S,
             lease_ratio=LEASE_RATIO if osds > 1 else LEASE_RATIO_ALONE))
         self.write_keyring(osds)
         run("monmaptool", "--create", "--fsid", fsid, "--addv", "a", monitor,

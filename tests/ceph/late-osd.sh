@@ -3,12 +3,14 @@
 # A gateway is fenced, and hears of it, while an OSD that has a write of its own
 # stands still: that one may still carry the write out.  So the write is not
 # answered before the OSD does: who was told that it is not done would do it by way
-# of another gateway, and this one come over that.  One that was never sent, as it
-# waits for the exclusive lock, is answered at once.
+# of another gateway, and this one come over that.  What another gateway writes
+# meanwhile comes after it, whichever of them arrives first.  One that was never
+# sent, as it waits for the exclusive lock, is answered at once.
 source "${0%/*}/functions.sh"
 requires nbdsh --version
 requires ceph --version
-start_cluster 4
+# Who is stopped keeps its lock, however slow this machine is.
+QBD_TEST_WATCH_S=600 start_cluster 8
 start_gateway
 qbd create demo/disk 64M
 
@@ -20,16 +22,27 @@ acting ()
     timeout "$patience" ceph osd map rbd "$1" --format json |
         jq -r '.acting | join (" ")'
 }
-needed=" $(acting qbd_pool) $(acting rbd_directory) "
-prefix=$(rbd info rbd/disk --format json | jq -r .block_name_prefix)
-for object in {0..15}; do
-    osds[object]=$(acting "$prefix.$(printf %016x "$object")")
-    if [[ $needed != *" ${osds[object]%% *} "* ]]; then
-        late=$object late_osd=${osds[object]%% *}
-    fi
-done
-for object in {0..15}; do
-    [[ " ${osds[object]} " == *" $late_osd "* ]] || quick=$object
+choose ()
+{
+    local id object needed
+    late='' quick=''
+    id=$(rbd info rbd/disk --format json | jq -r .id)
+    needed=" $(acting qbd_pool) $(acting qbd_gateway.0) $(acting rbd_directory)"
+    needed+=" $(acting rbd_trash) $(acting "rbd_header.$id") "
+    for object in {0..15}; do
+        osds[object]=$(acting "rbd_data.$id.$(printf %016x "$object")")
+        if [[ $needed != *" ${osds[object]%% *} "* ]]; then
+            late=$object late_osd=${osds[object]%% *}
+        fi
+    done
+    test -n "$late" || return 1
+    for object in {0..15}; do
+        [[ " ${osds[object]} " == *" $late_osd "* ]] || quick=$object
+    done
+}
+until choose; do
+    qbd rm demo/disk --force
+    qbd create demo/disk 64M
 done
 test -n "$quick"
 
@@ -44,8 +57,13 @@ fence ()
         'this server did not answer, and another fenced it'
 }
 
+start_second
+until_so qbd --control "$second_control" info demo/disk
+start_nbdkit qbd demo/disk server="$second_server" io_tmo=600
+second_uri=$uri
+
 # One queue: what is answered later was not answered before.
-start_nbdkit qbd volume=demo/disk server="$QBD_SERVER" nr_io_queues=1
+start_nbdkit qbd volume=demo/disk server="$QBD_SERVER" nr_io_queues=1 io_tmo=600
 nbdsh -u "$uri" -c - >"$tmp/writer.log" 2>&1 <<END &
 import os
 def is_refused ():
@@ -82,24 +100,25 @@ fence
 wait_for_line "$server_log" 'pool: demo: rbd: list: '
 touch "$tmp/fenced"
 wait_for_line "$tmp/writer.log" '^waits'
+nbdsh -u "$second_uri" -c "h.pwrite (b'3' * 4096, $late << 22)" &
+second_writer=$!
+writes () { qbd --control "$second_control" inflight demo/disk | grep -w write; }
+until_so writes
 cluster resume "osd.$late_osd"
 wait $writer || grep 'command_completed: write: ' "$tmp/writer.log" ||
     fail "$(cat "$tmp/writer.log")"
+wait $second_writer
 stop_nbdkit
 stop_server || :                # what librbd never ends is left behind
 
-# It is done, or will not be.
+# It was done before the newer one, or was not done.
 start_gateway
-start_nbdkit qbd demo/disk
+start_nbdkit qbd demo/disk io_tmo=600
 first_uri=$uri
-nbdsh -u "$uri" -c "h.pwrite (b'3' * 4096, $late << 22)" \
-      -c "assert h.pread (4096, $late << 22) == b'3' * 4096"
+nbdsh -u "$uri" -c "assert h.pread (4096, $late << 22) == b'3' * 4096"
 
 # Its lock is another's, who has no ears for it.
-start_second
-until_so qbd --control "$second_control" info demo/disk
-start_nbdkit qbd demo/disk server="$second_server"
-nbdsh -u "$uri" -c 'h.pwrite (b"4" * 4096, 0)'
+nbdsh -u "$second_uri" -c 'h.pwrite (b"4" * 4096, 0)'
 kill -STOP "$second_pid"
 nbdsh -u "$first_uri" -c 'h.pwrite (b"5" * 4096, 0)' >"$tmp/waiter.log" 2>&1 &
 waiter=$!
@@ -109,4 +128,4 @@ fence
 ! wait $waiter || fail "it was written"
 grep 'nbd_pwrite: .*Input/output error' "$tmp/waiter.log"
 kill -CONT "$second_pid"
-nbdsh -u "$uri" -c 'assert h.pread (4096, 0) == b"4" * 4096'
+nbdsh -u "$second_uri" -c 'assert h.pread (4096, 0) == b"4" * 4096'
