@@ -13,8 +13,9 @@ EXTRA_DIST += bench/flames/floor-read-16.svg bench/flames/limit-read-1.svg \
 	bench/flames/qbd-unix-seq-write-1m.svg bench/flames/qbd-write-16.svg \
 	bench/flames/same-shape-read-16.svg \
 	bench/flames/same-shape-read-16x4.svg
-EXTRA_DIST += bench/plots/cpu.svg bench/plots/percentiles.svg \
-	bench/plots/read.svg bench/plots/scaling.svg
+EXTRA_DIST += bench/plots/block-size.svg bench/plots/cpu.svg \
+	bench/plots/percentiles.svg bench/plots/read.svg \
+	bench/plots/scaling.svg bench/plots/write.svg
 
 # What bench/run's path "floor" serves.
 noinst_LTLIBRARIES += bench-floor.la
