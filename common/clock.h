@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The one place that reads the monotonic clock; and gaps in what was read.
+ * The one place that reads the monotonic clock; its times for waits; and gaps in
+ * what was read.
  */
 #ifndef QBD_CLOCK_H
 #define QBD_CLOCK_H
@@ -21,6 +22,16 @@ static inline uint64_t
 clock_now_ms (void)
 {
   return clock_now_ns () / 1000000;
+}
+
+/* A time of this clock, for waits that end then. */
+static inline struct timespec
+clock_timespec (uint64_t ms)
+{
+  return (struct timespec) {
+    .tv_sec = (time_t) (ms / 1000),
+    .tv_nsec = (long) (ms % 1000) * 1000000,
+  };
 }
 
 enum { CLOCK_GAP_MS = 1000 };

@@ -95,10 +95,7 @@ find_opening_locked (const struct options *options)
 static bool
 wait_locked (uint64_t until_ms)
 {
-  const struct timespec until = {
-    .tv_sec = (time_t) (until_ms / 1000),
-    .tv_nsec = (long) (until_ms % 1000) * 1000000,
-  };
+  const struct timespec until = clock_timespec (until_ms);
 
   return pthread_cond_clockwait (&changed, &registry_lock, CLOCK_MONOTONIC,
                                  &until) != ETIMEDOUT;

@@ -99,10 +99,7 @@ make_room_locked (struct http_connections *connections, uint64_t now_ms)
 static void
 wait_locked (struct http_connections *connections, uint64_t until_ms)
 {
-  const struct timespec end = {
-    .tv_sec = (time_t) (until_ms / 1000),
-    .tv_nsec = (long) (until_ms % 1000 * 1000000),
-  };
+  const struct timespec end = clock_timespec (until_ms);
 
   if (until_ms == UINT64_MAX)
     pthread_cond_wait (&connections->changed, &connections->lock);

@@ -131,11 +131,8 @@ ask (struct gathering *gathering)
 static void
 wait_for_answers_locked (struct gathering *gathering)
 {
-  uint64_t deadline_ms = clock_now_ms () + INFLIGHT_WAIT_MS;
-  const struct timespec limit = {
-    .tv_sec = deadline_ms / 1000,
-    .tv_nsec = deadline_ms % 1000 * 1000000,
-  };
+  const struct timespec limit =
+    clock_timespec (clock_now_ms () + INFLIGHT_WAIT_MS);
   int r = 0;
 
   while (gathering->nr_answered < gathering->nr_parts && r == 0)

@@ -11,11 +11,11 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <uuid/uuid.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/thread-start.h"
 #include "server/engine/rbd-internal.h"
@@ -85,16 +85,9 @@ locked_start (struct ceph_pool *pool, const char *last)
 static void
 locked_wait (struct ceph_pool *pool, unsigned wait_ms)
 {
-  struct timespec limit;
+  const struct timespec limit = clock_timespec (clock_now_ms () + wait_ms);
   int r = 0;
 
-  clock_gettime (CLOCK_MONOTONIC, &limit);
-  limit.tv_sec += wait_ms / 1000;
-  limit.tv_nsec += wait_ms % 1000 * 1000000;
-  if (limit.tv_nsec >= 1000000000) {
-    limit.tv_sec++;
-    limit.tv_nsec -= 1000000000;
-  }
   while (pool->is_learning && r == 0)
     r = pthread_cond_timedwait (&pool->learnt, &pool->lock, &limit);
 }

@@ -8,9 +8,9 @@
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/engine/rbd-internal.h"
 
@@ -52,11 +52,11 @@ static void
 wait_for_wake (struct ceph_pool *pool)
 {
   LOCK_SCOPE (&pool->lock);
-  struct timespec limit;
+  unsigned wait_s = pool->is_unfinished ? 1 : CEPH_POLL_S;
+  const struct timespec limit =
+    clock_timespec (clock_now_ms () + wait_s * 1000);
   int r = 0;
 
-  clock_gettime (CLOCK_MONOTONIC, &limit);
-  limit.tv_sec += pool->is_unfinished ? 1 : CEPH_POLL_S;
   pool->is_unfinished = false;
   while (!pool->wake && r == 0)
     r = pthread_cond_timedwait (&pool->woken, &pool->lock, &limit);

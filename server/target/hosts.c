@@ -143,10 +143,7 @@ target_await_left (struct target *target, uint64_t seen,
                    uint64_t deadline_ms)
 {
   LOCK_SCOPE (&target->lock);
-  const struct timespec limit = {
-    .tv_sec = deadline_ms / 1000,
-    .tv_nsec = deadline_ms % 1000 * 1000000,
-  };
+  const struct timespec limit = clock_timespec (deadline_ms);
   int r = 0;
 
   while (target->nr_left == seen && r == 0)
