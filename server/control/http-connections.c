@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "server/control/http-connections.h"
 
 #define SPARE 64u               /* on their way out when the next one comes */
@@ -39,7 +40,7 @@ http_connections_init (struct http_connections *connections)
   pthread_cond_init (&connections->changed, &attr);
   pthread_condattr_destroy (&attr);
   connections->nr = connections->nr_leaving = connections->nr_expected = 0;
-  connections->stopping = false;
+  connections->stopping = connections->is_refusing = false;
   connections->expected_until_ms = connections->full_ms = 0;
   TAILQ_INIT (&connections->idle);
 }
@@ -110,8 +111,20 @@ wait_locked (struct http_connections *connections, uint64_t until_ms)
 static void
 note_room_locked (struct http_connections *connections)
 {
-  if (nr_accepted_locked (connections) < HTTP_CONNECTIONS_MAX)
-    connections->full_ms = 0;
+  if (nr_accepted_locked (connections) >= HTTP_CONNECTIONS_MAX)
+    return;
+  connections->full_ms = 0;
+  connections->is_refusing = false;
+}
+
+/* Said once until there is room again, however many come. */
+static void
+refuse_locked (struct http_connections *connections)
+{
+  if (!connections->is_refusing)
+    log_warning ("control: %u requests are under way: others are refused",
+                 HTTP_CONNECTIONS_MAX);
+  connections->is_refusing = true;
 }
 
 /* May one more be accepted?  If not, *until_ms is when to look again. */
@@ -135,8 +148,10 @@ has_room_locked (struct http_connections *connections, uint64_t *until_ms)
     connections->full_ms = now_ms;
   if (nr < HTTP_CONNECTIONS_MAX + HTTP_REFUSED_MAX) {
     due_ms = connections->full_ms + REFUSE_AFTER_MS;
-    if (now_ms >= due_ms)
+    if (now_ms >= due_ms) {
+      refuse_locked (connections);
       return true;
+    }
     if (due_ms < *until_ms)
       *until_ms = due_ms;
   }

@@ -30,6 +30,7 @@ struct http_connections {
   unsigned nr_expected;         /* accepted, and not STARTED */
   uint64_t expected_until_ms;
   uint64_t full_ms;             /* somebody waits since, and there is no room */
+  bool is_refusing;             /* who comes while there is none, and said so */
   bool stopping;
   TAILQ_HEAD (, http_connection) idle;  /* for how long: first, longest */
 };

@@ -94,8 +94,6 @@ refuse_for_now (struct MHD_Connection *connection)
 
   error_set (&err, EBUSY, "api: %u requests are under way; try again later, "
              "and see what they wait for", HTTP_CONNECTIONS_MAX);
-  log_warning ("control: %u requests are under way: another one is refused",
-               HTTP_CONNECTIONS_MAX);
   return refuse (connection, MHD_HTTP_SERVICE_UNAVAILABLE, &err);
 }
 
